@@ -1,0 +1,1 @@
+"""Photo to face: numpy, scipy, OpenCV and onnxruntime only. Never imports bpy, torch or `models`."""

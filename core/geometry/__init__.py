@@ -1,0 +1,1 @@
+"""Pure array geometry: face model, camera, alignment, lighting, rasterizer, fitting."""

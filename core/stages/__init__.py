@@ -1,0 +1,1 @@
+"""One callable per pipeline stage, typed input to typed output."""
