@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""The one door to Facewright: `python3 build.py run | test | bench | extension | window | train | synth | evaluate`.
+
+Standard library only. It makes `.venv` with pinned packages, each command installing only what it needs, and
+names or installs the system libraries of Blender on Debian and Ubuntu.
+"""
+
+import argparse
+import ctypes.util
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+WANTED_PYTHON = (3, 11)  # bpy 4.2 to 5.0 exist for this one only
+
+PACKAGES = {
+    "core": ["numpy==1.26.4", "scipy==1.17.1", "onnxruntime==1.31.1"],
+    "opencv": ["--no-deps", "opencv-python-headless==5.0.0.93"],  # its metadata asks for a newer numpy than Blender's
+    "portrait": ["scikit-image==0.26.0", "numpy==1.26.4"],  # carries the public-domain NASA portrait
+    "blender": ["bpy==5.0.1", "numpy==1.26.4"],
+    "checks": ["pytest==9.2.0", "ruff==0.17.6", "pyright==1.1.414", "onnx==1.23.2", "numpy==1.26.4"],
+    "torch": ["torch==2.15.0", "torchvision==0.29.2", "onnx==1.23.2", "numpy==1.26.4"],
+}
+SYSTEM_LIBRARIES = {  # Debian package -> a library it brings
+    "libx11-6": "X11",
+    "libxext6": "Xext",
+    "libxfixes3": "Xfixes",
+    "libxi6": "Xi",
+    "libxrender1": "Xrender",
+    "libsm6": "SM",
+    "libice6": "ICE",
+    "libxkbcommon0": "xkbcommon",
+    "libgl1": "GL",
+    "libegl1": "EGL",
+}
+
+
+class BuildError(Exception):
+    """Something the caller must do first; the text says what."""
+
+
+def find_python() -> str:
+    """Path of a Python 3.11."""
+    if sys.version_info[:2] == WANTED_PYTHON:
+        return sys.executable
+    found = shutil.which("python3.11")
+    if found is None:
+        raise BuildError(
+            "Facewright is built with Python 3.11, which Blender's own module needs; this is Python "
+            f"{sys.version_info.major}.{sys.version_info.minor}. Install python3.11 and run this again."
+        )
+    return found
+
+
+def ensure(*groups: str) -> None:
+    """Create `.venv` if needed and install the named package groups that are not there yet."""
+    if not PYTHON.exists():
+        subprocess.run([find_python(), "-m", "venv", str(VENV)], check=True)
+    for group in groups:
+        pins = PACKAGES[group]
+        marker = VENV / f"installed-{group}"
+        digest = hashlib.sha256(" ".join(pins).encode()).hexdigest()
+        if marker.exists() and marker.read_text() == digest:
+            continue
+        print(f"Installing {group}: {' '.join(p for p in pins if not p.startswith('-'))}", flush=True)
+        command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
+        if subprocess.run(command).returncode != 0:
+            raise BuildError(f"Could not install {group}. Check the network and run this again: {' '.join(command)}")
+        marker.write_text(digest)
+
+
+def ensure_system_libraries() -> None:
+    """Blender's module needs a few X and GL libraries even without a display; install them when we may."""
+    if sys.platform != "linux":
+        return
+    missing = [package for package, name in SYSTEM_LIBRARIES.items() if ctypes.util.find_library(name) is None]
+    if not missing:
+        return
+    packages = [*missing, "libegl-mesa0", "libgl1-mesa-dri"]
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise BuildError(f"Blender needs system libraries that are missing. Run: sudo {' '.join(command)}")
+    print(f"Installing system libraries: {' '.join(packages)}", flush=True)
+    quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
+    if subprocess.run(command, **quiet).returncode != 0:
+        raise BuildError(f"Could not install Blender's system libraries. Run: {' '.join(command)}")
+
+
+def python(*arguments: str, env: "dict[str, str] | None" = None) -> int:
+    """Run the environment's Python from the top of the tree; returns its exit status."""
+    return subprocess.run([str(PYTHON), *arguments], cwd=ROOT, env={**os.environ, **(env or {})}).returncode
+
+
+def cmd_test(args: argparse.Namespace) -> int:
+    """Linters, types and all tests."""
+    ensure("core", "opencv", "portrait", "torch", "blender", "checks")
+    ensure_system_libraries()
+    for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["pyright"]):
+        if python("-m", *tool) != 0:
+            return 1
+    return python("-m", "pytest", *args.rest)
+
+
+def cmd_train(args: argparse.Namespace) -> int:
+    """Train one network, or build the face model."""
+    ensure("core", "opencv", "portrait", "torch")
+    if args.name == "face_model":
+        return python("-m", "models.face_model.build", *args.rest)
+    return python("-m", f"models.training.{args.name}", "--minutes", str(args.minutes), *args.rest)
+
+
+def cmd_synth(args: argparse.Namespace) -> int:
+    """Render training pictures, or contact sheets of them."""
+    ensure("core", "opencv", "portrait")
+    if args.show:
+        return python("-m", "models.synthesis.contact_sheet", *args.rest)
+    return python("-m", "models.synthesis.dataset", *args.rest)
+
+
+def cmd_evaluate(args: argparse.Namespace) -> int:
+    """Measure every protocol whose data is there and rewrite docs/evaluation.md."""
+    ensure("core", "opencv", "portrait")
+    return python("-m", "models.evaluation.run", *args.rest)
+
+
+def cmd_bench(args: argparse.Namespace) -> int:
+    """Time the stages against named baselines in the same run."""
+    ensure("core", "opencv", "portrait", "blender")
+    ensure_system_libraries()
+    return python("-m", "models.evaluation.bench", *args.rest)
+
+
+def cmd_extension(args: argparse.Namespace) -> int:
+    """Build the installable zip."""
+    raise BuildError("the extension builder is not here yet")
+
+
+def cmd_run(args: argparse.Namespace) -> int:
+    """Photo to head.blend, head.glb, coefficients.json and preview.png through the installed extension."""
+    raise BuildError("run is not here yet")
+
+
+def cmd_window(args: argparse.Namespace) -> int:
+    """Start a real Blender window, click through the panel and save screenshots."""
+    raise BuildError("window is not here yet")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="build.py", description=__doc__.splitlines()[0])
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def add(name: str, function, passes_rest: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=function.__doc__)
+        sub.set_defaults(function=function, passes_rest=passes_rest, rest=[])
+        return sub
+
+    run = add("run", cmd_run, passes_rest=False)
+    run.add_argument("photo", nargs="?", type=Path, help="a photo of a face; the NASA portrait if none is given")
+    run.add_argument("--out", type=Path, default=ROOT / "out" / "run")
+    add("test", cmd_test)
+    extension = add("extension", cmd_extension, passes_rest=False)
+    extension.add_argument("--gpu", action="store_true", help="bundle onnxruntime-gpu instead of onnxruntime")
+    extension.add_argument("--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64")
+    add("window", cmd_window)
+    train = add("train", cmd_train)
+    train.add_argument("name", help="face_model, landmarker, regressor or detector")
+    train.add_argument("--minutes", type=float, default=30.0)
+    synth = add("synth", cmd_synth)
+    synth.add_argument("--show", action="store_true", help="write contact sheets instead of training pictures")
+    add("evaluate", cmd_evaluate)
+    add("bench", cmd_bench)
+    return top
+
+
+def main() -> int:
+    """Parse, run, and turn a `BuildError` into one sentence and status 2."""
+    top = parser()
+    args, rest = top.parse_known_args()
+    if rest and not args.passes_rest:
+        top.error(f"unknown arguments: {' '.join(rest)}")
+    args.rest = rest
+    try:
+        return args.function(args)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
