@@ -1,4 +1,7 @@
-"""The data that passes between stages. Frozen; shapes, types, units and frames as in docs/conventions.md."""
+"""The data that passes between stages. Frozen; shapes, types, units and frames as in docs/conventions.md.
+
+Compared by identity (`eq=False`): comparing arrays field by field has no single truth value.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ COEFFICIENTS = 239
 LANDMARKS = 68
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceBox:
     """One detected face in photo pixels."""
 
@@ -35,7 +38,7 @@ class FaceBox:
         return max(self.x1 - self.x0, self.y1 - self.y0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crop:
     """A square face crop and the similarity that made it."""
 
@@ -44,7 +47,7 @@ class Crop:
     image: np.ndarray  # (size, size, 3) uint8 RGB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Landmarks:
     """Predicted landmarks of one face in photo pixels."""
 
@@ -54,7 +57,7 @@ class Landmarks:
     sigma: np.ndarray  # (68 + D,) float32, predicted standard deviation, pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceParams:
     """The 239 coefficients of Zhao & Qi, 3.3."""
 
@@ -76,7 +79,7 @@ class FaceParams:
         return FaceParams(**{name: vector[part].astype(np.float32) for name, part in LAYOUT.items()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Camera:
     """A pinhole camera that sees the model: p_camera = rotation @ p_model + translation."""
 
@@ -88,7 +91,7 @@ class Camera:
     translation: np.ndarray  # (3,) float64, metres
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceTexture:
     """The unwrapped skin and what is known about each texel."""
 
@@ -98,7 +101,7 @@ class FaceTexture:
     hair_color: np.ndarray  # (3,) float32, sRGB-encoded in [0, 1], tint of the scalp
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceResult:
     """Everything known about one face; enough to build the head without the photo at hand."""
 

@@ -12,9 +12,10 @@ _EYES_UPRIGHT = {68: (slice(36, 42), slice(42, 48)), 5: (slice(0, 1), slice(1, 2
 
 
 def roll_from_points(points: np.ndarray) -> float:
-    """In-plane angle (radians, y down) of the line from the right to the left eye of (68, 2) or (5, 2) points.
+    """In-plane angle (radians, y down) of a face from its (68, 2) landmarks or (5, 2) points.
 
-    Beyond about 60 degrees of yaw the eyes nearly coincide; the eye-to-mouth line then takes over by its length.
+    The sum of the line from the right to the left eye and of the eye-to-mouth line turned onto it: beyond
+    about 60 degrees of yaw the eyes nearly coincide and the second takes over by its length.
     """
     right, left = (points[part].mean(axis=0) for part in _EYES_UPRIGHT[len(points)])
     mouth = points[[48, 54] if len(points) == 68 else [3, 4]].mean(axis=0)
@@ -37,8 +38,7 @@ def crop_matrix(points: np.ndarray, size: int, box: np.ndarray | None = None) ->
         center, side = (low + high) / 2, float((high - low).max())
     elif box is not None:
         center = to_upright @ np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
-        width, height = box[2] - box[0], box[3] - box[1]
-        side = float(max(width, height) / (abs(c) + abs(s) * 0.2))
+        side = float(max(box[2] - box[0], box[3] - box[1]))  # turning 68 points grows it by 4 % at most
     else:
         raise ValueError("five points need their box")
     scale = size / (MARGIN * side)
@@ -49,19 +49,37 @@ def crop_matrix(points: np.ndarray, size: int, box: np.ndarray | None = None) ->
 
 
 def extract(photo: np.ndarray, matrix: np.ndarray, size: int) -> Crop:
-    """Sample a (H, W, 3) uint8 photo through a (2, 3) photo -> crop matrix; antialiased when it shrinks."""
+    """Sample a (H, W, 3) uint8 photo through a (2, 3) photo -> crop matrix, antialiased; black outside."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    image, inner = photo, matrix
+    image, to_crop = photo, matrix
     if scale < 0.5:  # shrink by area first: warpAffine alone would alias
-        factor = max(scale * 1.5, 1.0 / min(photo.shape[:2]))
-        image = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        fx, fy = image.shape[1] / photo.shape[1], image.shape[0] / photo.shape[0]
-        # pixel centres: small = (x + 0.5) * f - 0.5
-        inner = matrix.copy()
-        inner[:, :2] = matrix[:, :2] / [fx, fy]
-        inner[:, 2] = matrix[:, 2] + matrix[:, :2] @ [0.5 / fx - 0.5, 0.5 / fy - 0.5]
-    crop = cv2.warpAffine(image, inner, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        image, to_crop = _shrink(photo, matrix, size, scale * 1.5)
+    if image.size == 0:  # the crop lies outside the photo altogether
+        return Crop(matrix=matrix, size=size, image=np.zeros((size, size, 3), np.uint8))
+    crop = cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_LINEAR)
     return Crop(matrix=matrix, size=size, image=crop)
+
+
+def _shrink(
+    photo: np.ndarray, matrix: np.ndarray, size: int, factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the photo under the crop, reduced by `factor`, and the (2, 3) matrix from it to the crop."""
+    height, width = photo.shape[:2]
+    corners = apply(invert(matrix), np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5)
+    border = 2.0 / factor  # pixels that the interpolation at the crop's edge reaches
+    low = np.clip(np.floor(corners.min(axis=0) - border), 0, [width, height]).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0) + border), 0, [width, height]).astype(int)
+    part = photo[low[1] : high[1], low[0] : high[0]]
+    if part.size == 0:
+        return part, matrix
+    target = np.maximum(np.round((high - low) * factor), 1).astype(int)
+    small = cv2.resize(part, (int(target[0]), int(target[1])), interpolation=cv2.INTER_AREA)
+    shrink = target / (high - low)
+    # pixel centres: small = (x - low + 0.5) * shrink - 0.5
+    to_crop = matrix.copy()
+    to_crop[:, :2] = matrix[:, :2] / shrink
+    to_crop[:, 2] = apply(matrix, (low + 0.5 / shrink - 0.5)[None])[0]
+    return small, to_crop
 
 
 def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

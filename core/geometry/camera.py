@@ -19,12 +19,18 @@ def rotation_from_angles(pitch: float, yaw: float, roll: float) -> np.ndarray:
 
 
 def angles_from_rotation(rotation: np.ndarray) -> tuple[float, float, float]:
-    """(pitch, yaw, roll) in radians of a (3, 3) model -> camera rotation; inverse of `rotation_from_angles`."""
+    """(pitch, yaw, roll) in radians of a (3, 3) model -> camera rotation, undoing `rotation_from_angles`."""
     m = FLIP @ rotation
     pitch = np.arcsin(np.clip(m[2, 1], -1.0, 1.0))
     yaw = np.arctan2(-m[2, 0], m[2, 2])
     roll = np.arctan2(-m[0, 1], m[1, 1])
     return float(pitch), float(yaw), float(roll)
+
+
+def rotation_without_roll(rotation: np.ndarray) -> np.ndarray:
+    """(3, 3) model -> camera rotation with its roll removed."""
+    pitch, yaw, _ = angles_from_rotation(rotation)
+    return rotation_from_angles(pitch, yaw, 0.0)
 
 
 def project(camera: Camera, points: np.ndarray) -> np.ndarray:
@@ -35,7 +41,7 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
 
 
 def default_focal(width: int, height: int) -> float:
-    """Focal length in pixels assumed when the photo does not tell: 50 mm on a 36 x 24 mm frame (by diagonal)."""
+    """Focal length in pixels when the photo does not tell: 50 mm on a 36 x 24 mm frame, by the diagonal."""
     return float(np.hypot(width, height) * 50.0 / 43.267)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from ..checks import check_shape
 from ..errors import FaceModelError
 from ..types import ALBEDO, EXPRESSION, IDENTITY, LANDMARKS
+from .camera import rotation_without_roll
 
 DEFAULT_PATH = Path(__file__).resolve().parents[2] / "models" / "face_model" / "face_model.npz"
 JAW = 17  # contour landmarks
@@ -41,32 +45,25 @@ class FaceModel:
     dense_weights: np.ndarray
     eye_centers: np.ndarray
 
-    @property
+    @cached_property
     def triangles(self) -> np.ndarray:
         """(T, 3) int32: every quad split in two, degenerate halves dropped."""
-        return self._triangulate(self.faces)[0]
+        return _split(self.faces)[self._kept_halves]
 
-    @property
+    @cached_property
     def uv_triangles(self) -> np.ndarray:
         """(T, 3) int32 into `uv`, row by row with `triangles`."""
-        _, keep = self._triangulate(self.faces)
-        return self._split(self.uv_faces)[keep]
+        return _split(self.uv_faces)[self._kept_halves]
 
-    @property
+    @cached_property
     def triangle_part(self) -> np.ndarray:
         """(T,) uint8 part of each triangle."""
-        _, keep = self._triangulate(self.faces)
-        return np.repeat(self.face_part, 2)[keep]
+        return np.repeat(self.face_part, 2)[self._kept_halves]
 
-    @staticmethod
-    def _split(faces: np.ndarray) -> np.ndarray:
-        return faces[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
-
-    @classmethod
-    def _triangulate(cls, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        triangles = cls._split(faces)
-        keep = triangles[:, 1] != triangles[:, 2]
-        return triangles[keep], keep
+    @cached_property
+    def _kept_halves(self) -> np.ndarray:
+        halves = _split(self.faces)
+        return halves[:, 1] != halves[:, 2]
 
     def part(self, name: str) -> int:
         """Index of a part by name."""
@@ -97,9 +94,9 @@ class FaceModel:
         return np.einsum("nk,nkd->nd", self.dense_weights, vertices[self.dense_triangles])
 
     def contour_vertices(self, vertices: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-        """(17,) vertex indices of the jaw points on the visible contour under a (3, 3) model -> camera rotation.
+        """(17,) vertex indices of the jaw points on the contour seen under a (3, 3) model -> camera rotation.
 
-        Each jaw point slides over its candidates to the outermost one, as annotators place it on the silhouette.
+        Each jaw point slides over its candidates to the outermost, as annotators place it on the silhouette.
         """
         points = vertices[self.contour_candidates]  # (17, K, 3)
         roll_free = rotation_without_roll(rotation)
@@ -118,23 +115,20 @@ class FaceModel:
         return points
 
 
-def rotation_without_roll(rotation: np.ndarray) -> np.ndarray:
-    """(3, 3) model -> camera rotation with its roll removed."""
-    from .camera import angles_from_rotation, rotation_from_angles
-
-    pitch, yaw, _ = angles_from_rotation(rotation)
-    return rotation_from_angles(pitch, yaw, 0.0)
+def _split(faces: np.ndarray) -> np.ndarray:
+    """(2 F, 3) halves of (F, 4) faces; the second half of a triangle is degenerate."""
+    return faces[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
 
 
 @lru_cache(maxsize=2)
 def load_face_model(path: Path = DEFAULT_PATH) -> FaceModel:
-    """Read and check face_model.npz; raises `FaceModelError` when it is missing, damaged or of another version."""
+    """Read and check face_model.npz; raises `FaceModelError` when it is missing, damaged or of another kind."""
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {key: data[key] for key in data.files}
     except FileNotFoundError as error:
         raise FaceModelError(f"The face model {path} is missing. Reinstall Facewright.") from error
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise FaceModelError(f"The face model {path} is damaged. Reinstall Facewright.") from error
     return _from_arrays(arrays, path)
 
@@ -150,13 +144,43 @@ def _from_arrays(arrays: dict[str, np.ndarray], path: Path) -> FaceModel:
         wanted = FaceModel.__dataclass_fields__.keys() - fields.keys()
         fields.update({key: arrays[key] for key in wanted})
         model = FaceModel(**fields)  # type: ignore[arg-type]
-        count = len(model.vertices)
-        assert model.identity_basis.shape == (IDENTITY, count, 3)
-        assert model.expression_basis.shape == (EXPRESSION, count, 3)
-        assert model.albedo_basis.shape == (ALBEDO, count, 3)
-        assert model.landmark_triangles.shape == (LANDMARKS, 3)
-    except (KeyError, AssertionError) as error:
+        _check_layout(model)
+    except (KeyError, ValueError, IndexError) as error:
         raise FaceModelError(
             f"The face model {path} is of another version or damaged ({error}). Reinstall Facewright."
         ) from error
     return model
+
+
+def _check_layout(model: FaceModel) -> None:
+    """Raise ValueError when arrays are not shaped as in docs/conventions.md or point outside the mesh."""
+    count, faces = len(model.vertices), len(model.faces)
+    dense = len(model.dense_triangles)
+    shapes: dict[str, tuple[int, ...]] = {
+        "vertices": (count, 3),
+        "identity_basis": (IDENTITY, count, 3),
+        "expression_basis": (EXPRESSION, count, 3),
+        "albedo_basis": (ALBEDO, count, 3),
+        "albedo_mean": (count, 3),
+        "faces": (faces, 4),
+        "uv_faces": (faces, 4),
+        "face_part": (faces,),
+        "vertex_part": (count,),
+        "region": (count,),
+        "mirror": (count,),
+        "landmark_triangles": (LANDMARKS, 3),
+        "landmark_weights": (LANDMARKS, 3),
+        "dense_triangles": (dense, 3),
+        "dense_weights": (dense, 3),
+        "eye_centers": (2, 3),
+    }
+    for name, shape in shapes.items():
+        check_shape(name, getattr(model, name), shape)
+    check_shape("contour_candidates", model.contour_candidates, (JAW, None))
+    check_shape("uv", model.uv, (None, 2))
+    if len(model.expression_names) != EXPRESSION:
+        raise ValueError(f"{len(model.expression_names)} expression names, expected {EXPRESSION}")
+    for name in ("faces", "mirror", "landmark_triangles", "dense_triangles", "contour_candidates"):
+        index = getattr(model, name)
+        if index.size and (index.min() < 0 or index.max() >= count):
+            raise ValueError(f"{name} points outside the {count} vertices")
