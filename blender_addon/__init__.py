@@ -1,0 +1,1 @@
+"""The only code that knows Blender: scene building, panels, operators, background jobs."""

@@ -1,0 +1,54 @@
+"""FaceResult to everything in the scene: one collection with head and camera, and the world that lights it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.geometry.face_model import FaceModel
+from ..core.types import FaceResult
+from .camera_builder import build_camera, look_through
+from .head_builder import build_head
+from .images import packed_image
+from .light_builder import build_world, light_scene
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What to make besides the head."""
+
+    match_scene: bool = True  # active camera, picture size and view transform follow the photo
+    photo_light: bool = True  # the scene's world becomes the photo's light
+
+
+@dataclass(frozen=True)
+class BuiltFace:
+    """What was made, by reference: valid until the next undo."""
+
+    collection: bpy.types.Collection
+    head: bpy.types.Object
+    camera: bpy.types.Object
+
+
+def build_face(
+    scene: bpy.types.Scene,
+    name: str,
+    result: FaceResult,
+    model: FaceModel,
+    photo: np.ndarray | None = None,
+    options: BuildOptions | None = None,
+) -> BuiltFace:
+    """Build the head of `result` into a new collection of `scene`; `photo` is (H, W, 3) uint8 RGB, if at hand."""
+    options = options or BuildOptions()
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    head = build_head(name, result, model, collection)
+    picture = None if photo is None else packed_image(f"{name} Photo", photo, lossless=False)
+    camera = build_camera(f"{name} Camera", result.camera, picture, collection)
+    if options.match_scene:
+        look_through(scene, camera)
+    if options.photo_light:
+        light_scene(scene, build_world(f"{name} Light", result.params.light, result.camera))
+    return BuiltFace(collection, head, camera)

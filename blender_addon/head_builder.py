@@ -1,0 +1,125 @@
+"""FaceResult and face model to one head object.
+
+One object holds skin and parts: one set of 64 shape keys then moves lids, eyeballs, teeth and lashes together, the
+dope sheet shows one list of sliders, and exporters write one mesh with 64 morph targets. Materials keep the parts
+apart.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import bpy
+import numpy as np
+
+from ..core.geometry.face_model import FaceModel
+from ..core.types import FaceResult
+from .coordinates import to_blender
+from .eye_texture import eye_coordinates, paint_eye
+from .images import packed_image
+from .material_builder import SLOTS, Textures, build_materials
+
+LOGGER = logging.getLogger(__name__)
+BASIS = "Basis"
+_ANATOMICAL_IRIS, _ANATOMICAL_PUPIL = np.radians(29.0), np.radians(10.0)
+
+
+def loops_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Corner list, first corner and corner count of each polygon of (F, 4) faces; triangles repeat their last."""
+    keep = np.ones(faces.shape, bool)
+    keep[:, 3] = faces[:, 2] != faces[:, 3]
+    totals = keep.sum(axis=1).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(totals)[:-1]]).astype(np.int32)
+    return keep, starts, totals
+
+
+def slot_of_parts(part_names: tuple[str, ...]) -> np.ndarray:
+    """(P,) int32 material slot of each part."""
+    slots = {part: index for index, parts in enumerate(SLOTS.values()) for part in parts}
+    return np.array([slots.get(name, 0) for name in part_names], np.int32)
+
+
+def layout(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
+    """(corners, 2) float32 UV of every polygon corner: the model's layout, and the eye picture's on eyeballs."""
+    keep, _, totals = loops_of(model.faces)
+    uv = model.uv[model.uv_faces[keep]].astype(np.float32)
+    corners, corner_part = model.faces[keep], np.repeat(model.face_part, totals)
+    for name in SLOTS["Eyes"]:
+        part = model.part(name)
+        vertices = neutral[model.vertex_part == part]
+        center = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+        here = corner_part == part
+        uv[here] = eye_coordinates(neutral[corners[here]], center)
+    return uv
+
+
+def build_mesh(name: str, model: FaceModel, neutral: np.ndarray) -> bpy.types.Mesh:
+    """The mesh at rest: (V, 3) float32 `neutral` in the model frame; faces, layout, smooth shading, material slots."""
+    keep, starts, totals = loops_of(model.faces)
+    corners = model.faces[keep].astype(np.int32)
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(neutral))
+    mesh.vertices.foreach_set("co", to_blender(neutral).ravel())
+    mesh.loops.add(len(corners))
+    mesh.loops.foreach_set("vertex_index", corners)
+    mesh.polygons.add(len(totals))
+    mesh.polygons.foreach_set("loop_start", starts)
+    mesh.polygons.foreach_set("loop_total", totals)
+    mesh.polygons.foreach_set("material_index", slot_of_parts(model.part_names)[model.face_part])
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(totals), bool))
+    mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", layout(model, neutral).ravel())
+    mesh.update(calc_edges=True)
+    if mesh.validate():
+        LOGGER.warning("The face model's mesh had to be repaired; the shape keys may not fit.")
+    return mesh
+
+
+def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray, expression: np.ndarray) -> None:
+    """A basis and one key per expression at the (64,) values of `expression`."""
+    head.shape_key_add(name=BASIS, from_mix=False)
+    rest = to_blender(neutral.astype(np.float32))
+    deltas = to_blender(model.expression_basis)
+    for name, delta, value in zip(model.expression_names, deltas, expression, strict=True):
+        key = head.shape_key_add(name=name, from_mix=False)
+        key.slider_min, key.slider_max = 0.0, 1.0
+        key.data.foreach_set("co", (rest + delta).ravel())
+        key.value = float(value)  # Blender 5 makes new keys at 1
+
+
+def eye_angles(model: FaceModel) -> tuple[float, float]:
+    """Angles from the optic axis (radians) of the rims of iris and pupil."""
+    return float(_ANATOMICAL_IRIS), float(_ANATOMICAL_PUPIL)
+
+
+def build_textures(name: str, model: FaceModel, result: FaceResult) -> Textures:
+    """Packed skin and eye pictures."""
+    eye = paint_eye(result.texture.iris_color, *eye_angles(model))
+    return Textures(packed_image(f"{name} Skin", result.texture.color), packed_image(f"{name} Eye", eye))
+
+
+def build_head(
+    name: str, result: FaceResult, model: FaceModel, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """The head object, linked to `collection`, upright at the world's origin, with the photo's expression."""
+    mesh = build_mesh(name, model, result.neutral)
+    for material in build_materials(name, build_textures(name, model, result)):
+        mesh.materials.append(material)
+    head = bpy.data.objects.new(name, mesh)
+    collection.objects.link(head)
+    add_shape_keys(head, model, result.neutral, result.params.expression)
+    store_coefficients(head, result)
+    return head
+
+
+def store_coefficients(head: bpy.types.Object, result: FaceResult) -> None:
+    """Keep what the photo told as custom properties, for scripts and for the reset buttons."""
+    for part in ("identity", "expression", "albedo", "light", "pose"):
+        head[f"facewright_{part}"] = getattr(result.params, part).astype(float).tolist()
+    head["facewright_warnings"] = list(result.warnings)
+
+
+def is_head(candidate: bpy.types.Object | None) -> bool:
+    """Whether an object is a head built here (also after it was saved, copied or renamed)."""
+    if candidate is None or candidate.type != "MESH" or candidate.data.shape_keys is None:
+        return False
+    return "facewright_identity" in candidate

@@ -1,0 +1,145 @@
+"""Principled materials of the parts of a head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+# Slots of a head's mesh, in order, and the parts of the face model that wear them.
+SLOTS: dict[str, tuple[str, ...]] = {
+    "Skin": ("skin",),
+    "Eyes": ("eyeball_left", "eyeball_right"),
+    "Cornea": ("cornea_left", "cornea_right"),
+    "Teeth": ("teeth_upper", "teeth_lower"),
+    "Gums": ("gums",),
+    "Tongue": ("tongue",),
+    "Lashes": ("lashes_left", "lashes_right"),
+}
+
+
+@dataclass(frozen=True)
+class Textures:
+    """Packed pictures of one head."""
+
+    skin: bpy.types.Image
+    eye: bpy.types.Image
+
+
+def _new(name: str) -> tuple[bpy.types.Material, bpy.types.NodeTree, bpy.types.Node]:
+    """A material with a Principled node wired to its output, its tree and that node."""
+    material = bpy.data.materials.new(name)
+    if material.node_tree is None:  # before 5.0 the tree is made on request only
+        material.use_nodes = True
+    tree = material.node_tree
+    tree.nodes.clear()
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    output.location = (300, 0)
+    principled = tree.nodes.new("ShaderNodeBsdfPrincipled")
+    tree.links.new(principled.outputs["BSDF"], output.inputs["Surface"])
+    return material, tree, principled
+
+
+def _set(node: bpy.types.Node, **values: object) -> None:
+    """Set sockets by name; `specular_ior_level` addresses "Specular IOR Level"."""
+    by_key = {socket.name.lower().replace(" ", "_"): socket for socket in node.inputs}
+    for key, value in values.items():
+        by_key[key].default_value = value
+
+
+def _picture(tree: bpy.types.NodeTree, image: bpy.types.Image, target: bpy.types.NodeSocket) -> bpy.types.Node:
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image = image
+    node.location = (-600, 100)
+    tree.links.new(node.outputs["Color"], target)
+    tree.nodes.active = node  # what Workbench's texture display and painting use
+    return node
+
+
+def _pores(tree: bpy.types.NodeTree, principled: bpy.types.Node) -> None:
+    """Fine relief that the photo cannot give: pores of about half a millimetre."""
+    place = tree.nodes.new("ShaderNodeTexCoord")
+    place.location = (-1000, -300)
+    noise = tree.nodes.new("ShaderNodeTexVoronoi")
+    noise.location = (-800, -300)
+    _set(noise, scale=1500.0)
+    bump = tree.nodes.new("ShaderNodeBump")
+    bump.location = (-300, -300)
+    _set(bump, strength=0.12, distance=0.0002)
+    tree.links.new(place.outputs["Object"], noise.inputs["Vector"])
+    tree.links.new(noise.outputs["Distance"], bump.inputs["Height"])
+    tree.links.new(bump.outputs["Normal"], principled.inputs["Normal"])
+
+
+def _skin(name: str, textures: Textures) -> bpy.types.Material:
+    material, tree, principled = _new(name)
+    _picture(tree, textures.skin, principled.inputs["Base Color"])
+    _set(principled, roughness=0.48, specular_ior_level=0.4, ior=1.4)
+    # light travels millimetres under skin, red farthest
+    _set(principled, subsurface_weight=0.12, subsurface_radius=(1.0, 0.35, 0.2), subsurface_scale=0.004)
+    _pores(tree, principled)
+    return material
+
+
+def _eyes(name: str, textures: Textures) -> bpy.types.Material:
+    material, tree, principled = _new(name)
+    _picture(tree, textures.eye, principled.inputs["Base Color"])
+    _set(principled, roughness=0.35, specular_ior_level=0.3)
+    _set(principled, subsurface_weight=0.05, subsurface_radius=(1.0, 0.5, 0.4), subsurface_scale=0.002)
+    return material
+
+
+def _cornea(name: str, textures: Textures) -> bpy.types.Material:
+    """Clear and refracting to the camera, open to light and shadow so that the iris behind it is lit."""
+    material, tree, principled = _new(name)
+    _set(principled, base_color=(1.0, 1.0, 1.0, 1.0), roughness=0.02, ior=1.376, transmission_weight=1.0)
+    path = tree.nodes.new("ShaderNodeLightPath")
+    path.location = (-500, -100)
+    alpha = tree.nodes.new("ShaderNodeMath")
+    alpha.operation = "SUBTRACT"
+    alpha.location = (-250, -100)
+    alpha.inputs[0].default_value = 1.0
+    lights = tree.nodes.new("ShaderNodeMath")
+    lights.operation = "MAXIMUM"
+    lights.location = (-380, -250)
+    tree.links.new(path.outputs["Is Shadow Ray"], lights.inputs[0])
+    tree.links.new(path.outputs["Is Diffuse Ray"], lights.inputs[1])
+    tree.links.new(lights.outputs[0], alpha.inputs[1])
+    tree.links.new(alpha.outputs[0], principled.inputs["Alpha"])
+    material.surface_render_method = "BLENDED"
+    material.diffuse_color = (1.0, 1.0, 1.0, 0.05)
+    return material
+
+
+def _wet(color: tuple[float, float, float], subsurface: float, roughness: float):
+    def build(name: str, textures: Textures) -> bpy.types.Material:
+        material, _, principled = _new(name)
+        _set(principled, base_color=(*color, 1.0), roughness=roughness, specular_ior_level=0.5)
+        _set(principled, subsurface_weight=subsurface, subsurface_radius=(1.0, 0.4, 0.25), subsurface_scale=0.003)
+        material.diffuse_color = (*color, 1.0)
+        return material
+
+    return build
+
+
+def _lashes(name: str, textures: Textures) -> bpy.types.Material:
+    material, _, principled = _new(name)
+    _set(principled, base_color=(0.012, 0.008, 0.006, 1.0), roughness=0.6, specular_ior_level=0.2)
+    material.diffuse_color = (0.012, 0.008, 0.006, 1.0)
+    return material
+
+
+_BUILDERS = {
+    "Skin": _skin,
+    "Eyes": _eyes,
+    "Cornea": _cornea,
+    "Teeth": _wet((0.72, 0.66, 0.53), 0.15, 0.22),
+    "Gums": _wet((0.42, 0.12, 0.11), 0.2, 0.3),
+    "Tongue": _wet((0.45, 0.14, 0.13), 0.2, 0.4),
+    "Lashes": _lashes,
+}
+
+
+def build_materials(face_name: str, textures: Textures) -> list[bpy.types.Material]:
+    """One material per slot of `SLOTS`, in order."""
+    return [_BUILDERS[slot](f"{face_name} {slot}", textures) for slot in SLOTS]
