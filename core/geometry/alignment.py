@@ -60,10 +60,8 @@ def extract(photo: np.ndarray, matrix: np.ndarray, size: int) -> Crop:
     return Crop(matrix=matrix, size=size, image=crop)
 
 
-def _shrink(
-    photo: np.ndarray, matrix: np.ndarray, size: int, factor: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the photo under the crop, reduced by `factor`, and the (2, 3) matrix from it to the crop."""
+def _shrink(photo: np.ndarray, matrix: np.ndarray, size: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the photo under the crop, reduced by `factor`, and its (2, 3) matrix to the crop."""
     height, width = photo.shape[:2]
     corners = apply(invert(matrix), np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5)
     border = 2.0 / factor  # pixels that the interpolation at the crop's edge reaches

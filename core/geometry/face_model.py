@@ -122,7 +122,7 @@ def _split(faces: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def load_face_model(path: Path = DEFAULT_PATH) -> FaceModel:
-    """Read and check face_model.npz; raises `FaceModelError` when it is missing, damaged or of another kind."""
+    """Read and check face_model.npz; raises `FaceModelError` when it is missing, damaged or another one."""
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {key: data[key] for key in data.files}

@@ -1,0 +1,161 @@
+"""Photo -> FaceResult: the list of stages, in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import cautions
+from .checks import check_face_size, check_photo, choose_face
+from .errors import Cancelled
+from .geometry.camera import project
+from .geometry.face_model import FaceModel, load_face_model
+from .runtime import providers
+from .runtime.sessions import Network, open_network
+from .runtime.specs import SPECS, NetworkSpec
+from .settings import Settings
+from .stages.detect import Detect
+from .stages.landmark import Landmark
+from .stages.regress import Regress
+from .types import FaceBox, FaceResult, Landmarks
+
+if TYPE_CHECKING:
+    from .stages.fit import Fit
+    from .stages.texture import Texture
+
+STAGES = ("detect", "landmark", "regress", "fit", "texture")
+Progress = Callable[[str, float], None]  # stage that begins, share of the stages done before it; ("done", 1)
+
+
+class Pipeline:
+    """All stages with one choice of settings. Networks and the face model open at first use."""
+
+    def __init__(self, settings: Settings | None = None, specs: Mapping[str, NetworkSpec] = SPECS) -> None:
+        self.settings = settings or Settings()
+        self._specs = specs
+
+    def detect(self, photo: np.ndarray) -> list[FaceBox]:
+        """All faces of a (H, W, 3) uint8 RGB photo, largest first; may be empty."""
+        check_photo(photo)
+        return self._detect(photo)
+
+    def landmarks(self, photo: np.ndarray, box: FaceBox) -> Landmarks:
+        """Landmarks of one detected face, in photo pixels."""
+        check_photo(photo)
+        check_face_size(box, self.settings.min_face)
+        return self._landmark(photo, box)
+
+    def reconstruct(
+        self,
+        photo: np.ndarray,
+        *,
+        box: FaceBox | None = None,
+        focal: float | None = None,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> FaceResult:
+        """The face in `box`, or the largest one, of a (H, W, 3) uint8 RGB photo.
+
+        `focal` is in photo pixels, if known. `cancelled` is asked before every stage and after the last;
+        when it answers True, `Cancelled` is raised and nothing is left behind.
+        """
+        check_photo(photo)
+        run = _Run(progress, cancelled)
+        with run.stage("detect"):
+            faces = [box] if box else self._detect(photo)
+            face = choose_face(faces, self.settings.min_face)
+        with run.stage("landmark"):
+            landmarks = self._landmark(photo, face)
+        with run.stage("regress"):
+            regressed, crop = self._regress(photo, landmarks.points)
+        with run.stage("fit"):
+            params, camera = self._fit(landmarks, regressed, crop, photo.shape[:2], focal)
+            vertices = self.face_model.shape(params.identity, params.expression)
+            neutral = self.face_model.shape(params.identity)
+        with run.stage("texture"):
+            texture = self._texture(photo, params, camera, landmarks)
+        run.finish()
+        fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
+        return FaceResult(
+            box=face,
+            landmarks=landmarks,
+            params=params,
+            camera=camera,
+            vertices=vertices,
+            neutral=neutral,
+            texture=texture,
+            timings=run.timings,
+            warnings=(
+                *cautions.about_choice(len(faces), picked=box is not None),
+                *cautions.about_face(face, landmarks, camera, fitted),
+                *providers.take_failures(),
+            ),
+        )
+
+    @cached_property
+    def face_model(self) -> FaceModel:
+        """The face model; raises `FaceModelError` when it is missing or damaged."""
+        return load_face_model(self.settings.face_model_path)
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use; opens the detector to find out."""
+        return self._network("detector").provider
+
+    def _network(self, name: str) -> Network:
+        chosen = self.settings
+        return open_network(self._specs[name], chosen.weights_dir, chosen.provider, chosen.threads)
+
+    @cached_property
+    def _detect(self) -> Detect:
+        return Detect(self._network("detector"), self.settings.min_score)
+
+    @cached_property
+    def _landmark(self) -> Landmark:
+        return Landmark(self._network("landmarker"))
+
+    @cached_property
+    def _regress(self) -> Regress:
+        return Regress(self._network("regressor"))
+
+    @cached_property
+    def _fit(self) -> Fit:
+        from .stages.fit import Fit
+
+        return Fit(self.face_model)
+
+    @cached_property
+    def _texture(self) -> Texture:
+        from .stages.texture import Texture
+
+        return Texture(self.face_model, self.settings.texture_size)
+
+
+class _Run:
+    """Progress, cancelling and the clock of one run."""
+
+    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self.timings: dict[str, float] = {}  # seconds by stage
+        self._progress = progress or (lambda stage, share: None)
+        self._cancelled = cancelled or (lambda: False)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._check_cancelled()
+        self._progress(name, STAGES.index(name) / len(STAGES))
+        begin = time.perf_counter()
+        yield
+        self.timings[name] = time.perf_counter() - begin
+
+    def finish(self) -> None:
+        self._check_cancelled()
+        self._progress("done", 1.0)
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled():
+            raise Cancelled("Cancelled. Nothing was changed.")

@@ -1,0 +1,59 @@
+"""What each network's file must look like. A file that differs is refused (`WeightsError`).
+
+The export tool rewrites the hashes in `SHA256`; nothing else here changes without a new contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..geometry.alignment import MARGIN
+from ..types import COEFFICIENTS
+
+CROP_SIZE = 128  # pixels, input of the landmarker and the regressor
+CROP_MARGIN = MARGIN
+STRIDE = 32  # the detector's input sides are multiples of it
+
+SHA256: dict[str, str] = {
+    "detector": "",
+    "landmarker": "",
+    "regressor": "",
+}
+
+Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """One ONNX file: its hash and the names and shapes of its inputs and outputs (all float32)."""
+
+    name: str  # the file is NAME.onnx
+    sha256: str  # lower-case hex digest of the file
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+
+
+_CROPS: Mapping[str, Shape] = {"image": ("N", 3, CROP_SIZE, CROP_SIZE)}
+
+# Pixels of boxes and points are those of the input picture; P = 68 + dense points, as crop fractions.
+SPECS: Mapping[str, NetworkSpec] = {
+    "detector": NetworkSpec(
+        "detector",
+        SHA256["detector"],
+        inputs={"image": (1, 3, "H", "W")},
+        outputs={"boxes": (1, "A", 4), "scores": (1, "A"), "points": (1, "A", 10)},
+    ),
+    "landmarker": NetworkSpec(
+        "landmarker",
+        SHA256["landmarker"],
+        inputs=_CROPS,
+        outputs={"landmarks": ("N", "P", 2), "visibility": ("N", "P"), "sigma": ("N", "P")},
+    ),
+    "regressor": NetworkSpec(
+        "regressor",
+        SHA256["regressor"],
+        inputs=_CROPS,
+        outputs={"coefficients": ("N", COEFFICIENTS)},
+    ),
+}
