@@ -1,0 +1,90 @@
+"""Fit stage: refines the regressed coefficients on the landmarks and places the photo's camera."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from ..geometry import fitting
+from ..geometry.camera import camera_from_pose, default_focal, pose_from_camera, project
+from ..geometry.face_model import FaceModel
+from ..types import IDENTITY, Camera, Crop, FaceParams, Landmarks
+
+_log = logging.getLogger(__name__)
+_FAR_OFF = 0.12  # median reprojection error, of the landmarks' extent, beyond which the regressed pose is dropped
+
+
+class Fit:
+    """(landmarks, regressed coefficients, crop, photo size, focal) -> (refined coefficients, camera)."""
+
+    def __init__(self, model: FaceModel, settings: fitting.FitSettings | None = None) -> None:
+        self._basis = fitting.LandmarkBasis(model)
+        self._settings = settings or fitting.FitSettings()
+
+    def __call__(
+        self,
+        landmarks: Landmarks,
+        params: FaceParams,
+        crop: Crop,
+        photo_shape: tuple[int, int],
+        focal: float | None = None,
+    ) -> tuple[FaceParams, Camera]:
+        """Refine `params`; `photo_shape` is (height, width), `focal` in pixels or None when the photo is silent.
+
+        Albedo and light pass through unchanged.
+        """
+        height, width = photo_shape
+        camera = camera_from_pose(
+            params.pose, crop.matrix, crop.size, photo_shape, focal or default_focal(width, height)
+        )
+        seen = observations(landmarks, self._settings)
+        start = self._start(params, camera, seen)
+        state = fitting.fit(self._basis, seen, start, camera, self._settings)
+        camera = replace(camera, rotation=state.rotation, translation=state.translation)
+        refined = replace(
+            params,
+            identity=state.shape[:IDENTITY].astype(np.float32),
+            expression=np.clip(state.shape[IDENTITY:], 0.0, 1.0).astype(np.float32),
+            pose=pose_from_camera(camera, crop.matrix, crop.size).astype(np.float32),
+        )
+        return refined, camera
+
+    def _start(self, params: FaceParams, camera: Camera, seen: fitting.Observations) -> fitting.FitState:
+        """The regressed shape under the regressed pose, or under the landmarks' own when that one is far off."""
+        shape = np.concatenate([params.identity, np.clip(params.expression, 0.0, 1.0)]).astype(np.float64)
+        mean, basis = self._basis.at(shape, camera.rotation)
+        points = mean + np.tensordot(shape.astype(np.float32), basis, axes=1)
+        error = _median_error(camera, points, seen)
+        if error > _FAR_OFF:
+            found = fitting.pose_from_points(points, seen, camera)
+            if found is not None:
+                other = replace(camera, rotation=found[0], translation=found[1])
+                if _median_error(other, points, seen) < error:
+                    _log.info("the regressed pose is %.0f %% off; using the landmarks' own", 100 * error)
+                    camera = other
+        return fitting.FitState(shape, camera.rotation, camera.translation)
+
+
+def observations(landmarks: Landmarks, settings: fitting.FitSettings) -> fitting.Observations:
+    """What the fit may believe: points with the sigma floor of the model; hidden ones weigh nothing."""
+    points = np.concatenate([landmarks.points, landmarks.dense]).astype(np.float64)
+    eyes = float(np.linalg.norm(landmarks.points[36] - landmarks.points[45]))
+    extent = float(np.ptp(landmarks.points, axis=0).max())
+    floor = settings.model_sigma * max(eyes, 0.3 * extent)  # the eyes nearly coincide in a profile
+    sigma = np.hypot(landmarks.sigma.astype(np.float64), floor)
+    weight = np.clip((landmarks.visibility - settings.hidden) / (0.75 - settings.hidden), 0.0, 1.0)
+    return fitting.Observations(points=points, sigma=sigma, weight=weight.astype(np.float64))
+
+
+def _median_error(camera: Camera, points: np.ndarray, seen: fitting.Observations) -> float:
+    """Median reprojection error of the believed points over their extent; infinite behind the camera."""
+    used = seen.weight > 0.3
+    if not used.any():
+        return 0.0
+    image = project(camera, points[used])
+    if image[:, 2].min() <= 0:
+        return float("inf")
+    extent = max(float(np.ptp(seen.points[used], axis=0).max()), 1e-6)
+    return float(np.median(np.linalg.norm(image[:, :2] - seen.points[used], axis=1)) / extent)
