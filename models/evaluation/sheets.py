@@ -1,0 +1,96 @@
+"""Contact sheets to look at: photo, overlay, three-quarter view, neutral head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from core.geometry.camera import project, rotation_from_angles
+from core.geometry.face_model import FaceModel
+from core.geometry.rasterizer import rasterize
+from core.types import Camera, FaceResult
+
+
+def render_head(
+    model: FaceModel,
+    vertices: np.ndarray,
+    texture: np.ndarray,
+    camera: Camera,
+    background: np.ndarray | None = None,
+) -> np.ndarray:
+    """(H, W, 3) uint8 picture of a textured head: (V, 3) vertices, (S, S, 3) uint8 sRGB texture, soft frontal light."""
+    triangles, uv_triangles = model.triangles, model.uv_triangles
+    shell = np.isin(
+        model.triangle_part, [model.part_names.index(n) for n in model.part_names if n.startswith("cornea")]
+    )
+    triangles, uv_triangles = triangles[~shell], uv_triangles[~shell]
+    shown = project(camera, vertices)
+    raster = rasterize(shown, triangles, camera.width, camera.height)
+    hit, index = raster.mask, raster.triangle_id
+    uv = np.einsum("nk,nkd->nd", raster.barycentric[hit], model.uv[uv_triangles[index[hit]]])
+    size = texture.shape[0]
+    x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
+    color = cv2.remap(texture, x.astype(np.float32)[None], y.astype(np.float32)[None], cv2.INTER_LINEAR)[0]
+    light = np.clip(0.55 + 0.45 * _facing(vertices, triangles, camera)[index[hit]], 0, 1)
+    picture = (
+        np.full((camera.height, camera.width, 3), 60, np.uint8) if background is None else background.copy()
+    )
+    picture[hit] = np.clip(color * light[:, None], 0, 255).astype(np.uint8)
+    return picture
+
+
+def _facing(vertices: np.ndarray, triangles: np.ndarray, camera: Camera) -> np.ndarray:
+    p = vertices @ camera.rotation.T
+    normal = np.cross(p[triangles[:, 1]] - p[triangles[:, 0]], p[triangles[:, 2]] - p[triangles[:, 0]])
+    return np.abs(normal[:, 2]) / np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
+
+
+def studio_camera(size: int, yaw_degrees: float, pitch_degrees: float = 0.0) -> Camera:
+    """A portrait camera 1 m away that turns the head by the given angles."""
+    rotation = rotation_from_angles(np.radians(pitch_degrees), np.radians(yaw_degrees), 0.0)
+    focal = size * 1.0 / 0.36  # 36 cm across the picture
+    return Camera(focal, ((size - 1) / 2, (size - 1) / 2), size, size, rotation, np.array([0.0, -0.03, 1.0]))
+
+
+def shrink_camera(camera: Camera, height: int) -> Camera:
+    """The same camera for a picture of another height."""
+    k = height / camera.height
+    center = ((camera.center[0] + 0.5) * k - 0.5, (camera.center[1] + 0.5) * k - 0.5)
+    width = round(camera.width * k)
+    return Camera(camera.focal * k, center, width, height, camera.rotation, camera.translation)
+
+
+def sheet_row(model: FaceModel, photo: np.ndarray, result: FaceResult, size: int = 300) -> np.ndarray:
+    """(size, W, 3): photo, head over the photo, three-quarter and profile views, neutral head."""
+    small = shrink_camera(result.camera, size)
+    picture = cv2.resize(photo, (small.width, size), interpolation=cv2.INTER_AREA)
+    texture = result.texture.color
+    views = [
+        picture,
+        render_head(model, result.vertices, texture, small, picture),
+        render_head(model, result.vertices, texture, studio_camera(size, 35)),
+        render_head(model, result.vertices, texture, studio_camera(size, 80)),
+        render_head(model, result.neutral, texture, studio_camera(size, 0)),
+    ]
+    wide = size * 4 // 3
+    views[:2] = [_fit_width(view, wide) for view in views[:2]]
+    return np.concatenate(views, axis=1)
+
+
+def _fit_width(image: np.ndarray, width: int) -> np.ndarray:
+    have = image.shape[1]
+    if have >= width:
+        start = (have - width) // 2
+        return image[:, start : start + width]
+    pad = width - have
+    return cv2.copyMakeBorder(image, 0, 0, pad // 2, pad - pad // 2, cv2.BORDER_CONSTANT)
+
+
+def write_sheet(rows: list[np.ndarray], path: Path) -> None:
+    """Stack rows and write a PNG, in two columns when there are many."""
+    if len(rows) > 6:
+        rows = [np.concatenate(rows[i : i + 2], axis=1) for i in range(0, len(rows) - len(rows) % 2, 2)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))

@@ -1,0 +1,69 @@
+"""Geometry on held-out synthetic people, where the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import FaceError
+from core.geometry.face_model import FaceModel
+from core.pipeline import Pipeline
+from models.synthesis.dataset import held_out_pictures
+
+from .metrics import Interval, bootstrap, vertex_error
+
+FACE_REGIONS = (
+    "forehead", "brow_right", "brow_left", "lids_right", "lids_left", "nose", "cheek_right", "cheek_left",
+    "upper_lip", "lower_lip", "chin", "jaw",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SyntheticScore:
+    """Mean vertex errors in the face region, mm; `*_mean` is the mean face's own error."""
+
+    people: int
+    missed: int
+    neutral: Interval
+    neutral_mean: Interval
+    neutral_scaled: Interval
+    neutral_scaled_mean: Interval
+    regressed: Interval
+    posed: Interval
+    posed_mean: Interval
+
+
+def measure(pipeline: Pipeline, model: FaceModel, count: int) -> SyntheticScore:
+    """Run the whole pipeline on `count` pictures of unseen people and compare shapes."""
+    face = model.in_regions(*FACE_REGIONS)
+    mean = model.vertices[face]
+    rows: list[tuple[float, ...]] = []
+    missed = 0
+    for picture in held_out_pictures(model, count):
+        truth = model.shape(picture.identity)[face]
+        posed = model.shape(picture.identity, picture.expression)[face]
+        try:
+            boxes = pipeline.detect(picture.image)
+            if not boxes:
+                missed += 1
+                continue
+            result = pipeline.reconstruct(picture.image, box=boxes[0])
+            regressed = model.shape(pipeline.regress(picture.image, result.landmarks).identity)[face]
+        except FaceError:
+            missed += 1
+            continue
+        neutral = result.neutral[face]
+        rows.append(
+            (
+                vertex_error(neutral, truth),
+                vertex_error(mean, truth),
+                vertex_error(neutral, truth, with_scale=True),
+                vertex_error(mean, truth, with_scale=True),
+                vertex_error(regressed, truth),
+                vertex_error(result.vertices[face], posed),
+                vertex_error(mean, posed),
+            )
+        )
+    columns = [bootstrap(column) for column in np.array(rows).reshape(-1, 7).T]
+    return SyntheticScore(len(rows), missed, *columns)
