@@ -1,0 +1,174 @@
+"""The 64 named expressions on the ICT connectivity: the 52 Apple ARKit names and 12 extras, metres at slider 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from .sources import ICT_COUNT, IctModel, ict_range
+from .surface import MIRROR, edges
+
+ARKIT = (
+    "eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft "
+    "eyeBlinkRight eyeLookDownRight eyeLookInRight eyeLookOutRight eyeLookUpRight eyeSquintRight eyeWideRight "
+    "jawForward jawLeft jawRight jawOpen mouthClose mouthFunnel mouthPucker mouthLeft mouthRight "
+    "mouthSmileLeft mouthSmileRight mouthFrownLeft mouthFrownRight mouthDimpleLeft mouthDimpleRight "
+    "mouthStretchLeft mouthStretchRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper "
+    "mouthPressLeft mouthPressRight mouthLowerDownLeft mouthLowerDownRight mouthUpperUpLeft mouthUpperUpRight "
+    "browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft "
+    "cheekSquintRight noseSneerLeft noseSneerRight tongueOut"
+).split()
+EXTRAS = (
+    "browInnerUpLeft browInnerUpRight cheekPuffLeft cheekPuffRight cheekRaiserLeft cheekRaiserRight "
+    "pupilDilateLeft pupilDilateRight nostrilFlareLeft nostrilFlareRight browFurrow neckTense"
+).split()
+NAMES = tuple(ARKIT + EXTRAS)
+
+# Degrees the eyeball turns at slider 1; the lids' own shapes are made for about these.
+_GAZE = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 28.0}
+_SIDES = {"Left": "L", "Right": "R"}
+
+
+def expressions(ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """(64, 26719, 3) float32 deltas on the symmetric mean `vertices`, in the order of `NAMES`."""
+    source = dict(zip(ict.expression_names, ict.expression, strict=True))
+    shapes = {name: _mapped(name, source) for name in NAMES if _mapped(name, source) is not None}
+    for side in _SIDES:
+        for direction in _GAZE:
+            _turn_eyeball(shapes[f"eyeLook{direction}{side}"], vertices, side, direction)
+    shapes["tongueOut"] = tongue_out(ict, vertices)
+    for side in _SIDES:
+        shapes[f"nostrilFlare{side}"] = _nostril_flare(vertices, side)
+    shapes["browFurrow"] = _brow_furrow(vertices)
+    shapes["neckTense"] = _neck_tense(vertices)
+    return np.stack([_symmetric(name, shapes, mirror) for name in NAMES]).astype(np.float32)
+
+
+def _mapped(name: str, source: dict[str, np.ndarray]) -> np.ndarray | None:
+    """ICT's delta of one of our names: `_L`/`_R` suffixes, capitals and split halves mapped."""
+    for whole, side in ((name.removesuffix(s), c) for s, c in _SIDES.items() if name.endswith(s)):
+        for candidate in (f"{whole}_{side}", f"{whole[0].upper()}{whole[1:]}_{side}"):
+            if candidate in source:
+                return source[candidate].astype(float)
+    if name in source:
+        return source[name].astype(float)
+    if f"{name}_L" in source:
+        return source[f"{name}_L"].astype(float) + source[f"{name}_R"]
+    return None
+
+
+def _partner(name: str) -> str:
+    """Name of the mirrored expression; the name itself when it has no side."""
+    if name.endswith("Left"):
+        return name.removesuffix("Left") + "Right"
+    if name.endswith("Right"):
+        return name.removesuffix("Right") + "Left"
+    return name
+
+
+def _symmetric(name: str, shapes: dict[str, np.ndarray], mirror: np.ndarray) -> np.ndarray:
+    """Mean of an expression and its mirrored partner: removes the source's one-sided noise."""
+    return (shapes[name] + shapes[_partner(name)][mirror] * MIRROR) / 2
+
+
+def _turn_eyeball(delta: np.ndarray, vertices: np.ndarray, side: str, direction: str) -> None:
+    """Replace the eyeball's delta by a turn about its centre (ICT moves only the lids)."""
+    ball = ict_range(f"eyeball_{side.lower()}")
+    center = np.array([0.03116454 if side == "Left" else -0.03116454, 0.0, 0.0])
+    angle = np.radians(_GAZE[direction])
+    if direction in ("Up", "Down"):
+        c, s = np.cos(angle), np.sin(angle if direction == "Down" else -angle)
+        turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    else:
+        outward = 1.0 if side == "Left" else -1.0
+        c, s = np.cos(angle), np.sin(angle * outward * (1 if direction == "Out" else -1))
+        turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    delta[ball] = (vertices[ball] - center) @ (turn - np.eye(3)).T
+
+
+def tongue_vertices(ict: IctModel) -> np.ndarray:
+    """ICT vertices of the tongue: the UV island of the gums' layout that holds the tongue's tip."""
+    pairs = edges(ict.mesh.uv_faces)
+    count = len(ict.mesh.uv)
+    island = connected_components(coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count)))[1]
+    gums = ict.mesh.groups == "M_GumsTongue"
+    face_island = island[ict.mesh.uv_faces[gums, 0]]
+    inside = (np.abs(ict.mesh.uv[ict.mesh.uv_faces[gums, 0]] - [2.70, 0.30]) < 0.03).all(axis=1)
+    chosen = np.bincount(face_island[inside]).argmax()
+    return np.unique(ict.mesh.faces[gums][face_island == chosen])
+
+
+def _bump(distance: np.ndarray, radius: float) -> np.ndarray:
+    """Smooth weight: 1 at distance 0, 0 from `radius` on."""
+    t = np.clip(1 - distance / radius, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def tongue_out(ict: IctModel, vertices: np.ndarray) -> np.ndarray:
+    """(26719, 3) delta: the tongue slides over the lower teeth and out; the lips and jaw make way for it.
+
+    The tongue keeps its root; towards the tip it rises over the incisors' edge, passes between the lips and sinks.
+    """
+    delta = np.zeros((ICT_COUNT, 3))
+    tongue = tongue_vertices(ict)
+    points = vertices[tongue]
+    back, tip = points[:, 2].min(), points[:, 2].max()
+    along = np.clip((points[:, 2] - back) / (tip - back), 0, 1)
+    advance = along**1.5
+    delta[tongue, 2] = 0.042 * advance
+    delta[tongue, 1] = 0.0075 * np.sin(np.pi * np.clip(along, 0, 1) ** 1.5) - 0.004 * along**4
+    thickness = points[:, 1] - np.interp(points[:, 2], *_midline(points))
+    delta[tongue, 1] -= 0.35 * thickness * advance
+    delta[tongue, 0] = -0.22 * points[:, 0] * advance
+    jaw_open = dict(zip(ict.expression_names, ict.expression, strict=True))["jawOpen"]
+    return delta + 0.22 * np.where(np.isin(np.arange(ICT_COUNT), tongue)[:, None], 0, jaw_open)
+
+
+def _midline(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depths and mean heights of slices along the tongue."""
+    order = np.argsort(points[:, 2])
+    slices = np.array_split(points[order], 14)
+    return np.array([s[:, 2].mean() for s in slices]), np.array([(s[:, 1].min() + s[:, 1].max()) / 2 for s in slices])
+
+
+def _nostril_flare(vertices: np.ndarray, side: str) -> np.ndarray:
+    """(26719, 3) delta: one nose wing widens and lifts slightly."""
+    sign = 1.0 if side == "Left" else -1.0
+    wing = np.array([sign * 0.0165, -0.0405, 0.0300])
+    weight = _bump(np.linalg.norm((vertices - wing) * [1.0, 0.9, 0.8], axis=1), 0.015)
+    weight *= np.clip((vertices[:, 0] * sign - 0.003) / 0.008, 0, 1)
+    return _skin_only(weight[:, None] * np.array([sign * 0.0034, 0.0012, 0.0004]))
+
+
+def _brow_furrow(vertices: np.ndarray) -> np.ndarray:
+    """(26719, 3) delta: corrugator; the inner brows move together, a vertical fold rises between them."""
+    x, y, z = vertices.T
+    front = np.clip(z / 0.01 - 0.5, 0, 1)
+    weight = _bump(np.hypot((np.abs(x) - 0.017) / 1.1, y - 0.020), 0.022) * front
+    pull = -np.sign(x) * 0.0042 * weight * np.clip(np.abs(x) / 0.010, 0, 1)
+    fold = 0.0012 * np.exp(-((np.abs(x) - 0.0055) ** 2) / 0.0026**2) * _bump(np.abs(y - 0.021), 0.016) * front
+    return _skin_only(np.stack([pull, -0.0012 * weight, fold - 0.0004 * weight], axis=1))
+
+
+def _neck_tense(vertices: np.ndarray) -> np.ndarray:
+    """(26719, 3) delta: platysma; two bands stand out of the front of the neck, the mouth corners are drawn down."""
+    x, y, z = vertices.T
+    low = np.clip((-0.112 - y) / 0.02, 0, 1) * np.clip((y + 0.215) / 0.05, 0, 1) * np.clip((z + 0.075) / 0.03, 0, 1)
+    lean = 0.020 + 0.10 * np.clip(-0.11 - y, 0, 0.1)
+    band = np.exp(-((np.abs(x) - lean) ** 2) / 0.0055**2) * low
+    hollow = np.exp(-(x**2) / 0.010**2) * low
+    corner = np.array([0.0262, -0.0715, 0.022])
+    weight = _bump(np.linalg.norm((vertices * [1, 1, 1] - corner * [1, 1, 1]) * [1, 1, 0.7], axis=1), 0.03)
+    weight += _bump(np.linalg.norm((vertices * MIRROR - corner) * [1, 1, 0.7], axis=1), 0.03)
+    delta = np.stack([np.zeros_like(x), -0.0040 * weight, 0.0052 * band - 0.0016 * hollow], axis=1)
+    delta[:, 0] += np.sign(x) * 0.0022 * weight
+    return _skin_only(delta)
+
+
+def _skin_only(delta: np.ndarray) -> np.ndarray:
+    """Zero off the skin: teeth, gums, tongue and eyes do not take part."""
+    skin = ict_range("face", "head", "mouth_socket")
+    kept = np.zeros_like(delta)
+    kept[skin] = delta[skin]
+    return kept
