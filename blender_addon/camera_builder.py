@@ -39,7 +39,7 @@ def _show_photo(data: bpy.types.Camera, photo: bpy.types.Image) -> None:
 
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
-    """Make a render of `scene` cover the photo: active camera, picture size, and colours shown as they are."""
+    """Make a render of `scene` cover the photo: active camera, picture size, colours shown as they are."""
     width, height = camera["facewright_resolution"]
     scene.camera = camera
     scene.render.resolution_x, scene.render.resolution_y = int(width), int(height)

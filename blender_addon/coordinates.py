@@ -1,7 +1,7 @@
 """Model and camera frames of docs/conventions.md to Blender's: the only place that knows Blender's axes.
 
-Blender: +Z up; a head at rest looks along -Y (towards the front view), its left is +X. A Blender camera looks along
-its local -Z with +Y up. Plain numpy, so that it is testable without Blender.
+Blender: +Z up; a head at rest looks along -Y (towards the front view), its left is +X. A Blender camera looks
+along its local -Z with +Y up. Plain numpy, so that it is testable without Blender.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def camera_world_matrix(camera: Camera) -> np.ndarray:
 
 
 def lens_of(camera: Camera) -> Lens:
-    """Focal length and shift of a pinhole camera; a pixel's centre lies half a pixel inside the picture's edge."""
+    """Focal length and shift of a pinhole camera; pixel centres lie half a pixel inside the edge."""
     width, height = camera.width, camera.height
     return Lens(
         focal_mm=camera.focal / width * SENSOR_WIDTH,

@@ -1,4 +1,4 @@
-"""Paints the picture of an eyeball (sclera, limbus, iris, pupil) and the coordinates that fetch it. Plain numpy."""
+"""Paints the picture of an eyeball (sclera, limbus, iris, pupil) and the UV that fetch it; numpy only."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def _iris(radius: np.ndarray, turn: np.ndarray, color: np.ndarray, rng: np.rando
     column = (turn * table).astype(int) % table
     fibres = 0.6 * _noise(rng, 90, table)[column] + 0.4 * _noise(rng, 200, table)[column]
     collarette = 0.5 + 0.05 * _noise(rng, 14, table)[column]
-    light = 1.0 + 0.28 * fibres * _ramp(radius, 0.3, 0.55) + 0.22 * np.exp(-(((radius - collarette) / 0.09) ** 2))
+    light = (
+        1.0 + 0.28 * fibres * _ramp(radius, 0.3, 0.55) + 0.22 * np.exp(-(((radius - collarette) / 0.09) ** 2))
+    )
     light *= 1.0 - 0.62 * _ramp(radius, 0.78, 1.0)  # limbal ring
     warm = np.array([0.07, 0.02, -0.03]) * (1 - _ramp(radius, 0.35, 0.6))[..., None]
     return (color + warm) * light[..., None]
@@ -64,7 +66,7 @@ def paint_eye(
 ) -> np.ndarray:
     """(size, size, 3) uint8 sRGB picture of an eyeball, row 0 at v = 1, in the layout of `eye_coordinates`.
 
-    `iris_color` is (3,) sRGB in [0, 1]; the angles (radians, from the optic axis) are the rims of iris and pupil.
+    `iris_color` is (3,) sRGB in [0, 1]; the angles (radians off the optic axis) are the rims of iris and pupil.
     """
     rng = np.random.default_rng(seed)
     axis = (np.arange(size) + 0.5) / size * 2 - 1

@@ -1,4 +1,4 @@
-"""FaceResult to everything in the scene: one collection with head and camera, and the world that lights it."""
+"""FaceResult to what is in the scene: one collection with head and camera, and the world that lights it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def build_face(
     photo: np.ndarray | None = None,
     options: BuildOptions | None = None,
 ) -> BuiltFace:
-    """Build the head of `result` into a new collection of `scene`; `photo` is (H, W, 3) uint8 RGB, if at hand."""
+    """Build `result` into a new collection of `scene`; `photo` is (H, W, 3) uint8 RGB, if at hand."""
     options = options or BuildOptions()
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)

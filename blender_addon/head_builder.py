@@ -1,8 +1,8 @@
 """FaceResult and face model to one head object.
 
-One object holds skin and parts: one set of 64 shape keys then moves lids, eyeballs, teeth and lashes together, the
-dope sheet shows one list of sliders, and exporters write one mesh with 64 morph targets. Materials keep the parts
-apart.
+One object holds skin and parts: one set of 64 shape keys then moves lids, eyeballs, teeth and lashes
+together, the dope sheet shows one list of sliders, and exporters write one mesh with 64 morph targets.
+Materials keep the parts apart.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.geometry.face_model import FaceModel
 from ..core.types import FaceResult
+from .animation import NAMES as EXPRESSION_NAMES
 from .coordinates import to_blender
 from .eye_texture import eye_coordinates, paint_eye
 from .images import packed_image
@@ -25,7 +26,7 @@ _ANATOMICAL_IRIS, _ANATOMICAL_PUPIL = np.radians(29.0), np.radians(10.0)
 
 
 def loops_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Corner list, first corner and corner count of each polygon of (F, 4) faces; triangles repeat their last."""
+    """(F, 4) bool corners that count, (F,) first corner and corner count; triangles repeat their last."""
     keep = np.ones(faces.shape, bool)
     keep[:, 3] = faces[:, 2] != faces[:, 3]
     totals = keep.sum(axis=1).astype(np.int32)
@@ -40,7 +41,7 @@ def slot_of_parts(part_names: tuple[str, ...]) -> np.ndarray:
 
 
 def layout(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
-    """(corners, 2) float32 UV of every polygon corner: the model's layout, and the eye picture's on eyeballs."""
+    """(corners, 2) float32 UV of every polygon corner: the model's layout; on eyeballs, the eye picture's."""
     keep, _, totals = loops_of(model.faces)
     uv = model.uv[model.uv_faces[keep]].astype(np.float32)
     corners, corner_part = model.faces[keep], np.repeat(model.face_part, totals)
@@ -54,7 +55,7 @@ def layout(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
 
 
 def build_mesh(name: str, model: FaceModel, neutral: np.ndarray) -> bpy.types.Mesh:
-    """The mesh at rest: (V, 3) float32 `neutral` in the model frame; faces, layout, smooth shading, material slots."""
+    """The mesh of (V, 3) float32 `neutral` (model frame): faces, layout, smooth shading, material slots."""
     keep, starts, totals = loops_of(model.faces)
     corners = model.faces[keep].astype(np.int32)
     mesh = bpy.data.meshes.new(name)
@@ -74,7 +75,9 @@ def build_mesh(name: str, model: FaceModel, neutral: np.ndarray) -> bpy.types.Me
     return mesh
 
 
-def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray, expression: np.ndarray) -> None:
+def add_shape_keys(
+    head: bpy.types.Object, model: FaceModel, neutral: np.ndarray, expression: np.ndarray
+) -> None:
     """A basis and one key per expression at the (64,) values of `expression`."""
     head.shape_key_add(name=BASIS, from_mix=False)
     rest = to_blender(neutral.astype(np.float32))
@@ -107,12 +110,13 @@ def build_head(
     head = bpy.data.objects.new(name, mesh)
     collection.objects.link(head)
     add_shape_keys(head, model, result.neutral, result.params.expression)
-    store_coefficients(head, result)
+    store_coefficients(head, result, model.expression_names)
     return head
 
 
-def store_coefficients(head: bpy.types.Object, result: FaceResult) -> None:
+def store_coefficients(head: bpy.types.Object, result: FaceResult, expression_names: tuple[str, ...]) -> None:
     """Keep what the photo told as custom properties, for scripts and for the reset buttons."""
+    head[EXPRESSION_NAMES] = list(expression_names)
     for part in ("identity", "expression", "albedo", "light", "pose"):
         head[f"facewright_{part}"] = getattr(result.params, part).astype(float).tolist()
     head["facewright_warnings"] = list(result.warnings)

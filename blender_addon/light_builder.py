@@ -13,19 +13,20 @@ _HEIGHT = 32  # rows of the world picture; order two needs no more
 
 
 def radiance(light: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """(N,) light arriving from (N, 3) unit directions (x right, y up, z towards the camera), cosine lobe removed."""
+    """(N,) light from (N, 3) unit directions (x right, y up, z towards the camera), cosine lobe out."""
     x, y, z = directions.T
     basis = np.stack([np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], axis=1)
     return np.maximum(basis @ (light / _BANDS), 0.0)
 
 
 def panorama(light: np.ndarray, camera: Camera) -> np.ndarray:
-    """(H, 2H) float32 equirectangular radiance in Blender's world, row 0 at the bottom as Blender stores images."""
+    """(H, 2H) float32 equirectangular radiance of Blender's world, row 0 at the bottom as Blender has it."""
     rows = (np.arange(_HEIGHT) + 0.5) / _HEIGHT
     columns = (np.arange(2 * _HEIGHT) + 0.5) / (2 * _HEIGHT)
     longitude, latitude = np.meshgrid((0.5 - columns) * 2 * np.pi, (rows - 0.5) * np.pi)
     world = np.stack(
-        [np.cos(longitude) * np.cos(latitude), np.sin(longitude) * np.cos(latitude), np.sin(latitude)], axis=-1
+        [np.cos(longitude) * np.cos(latitude), np.sin(longitude) * np.cos(latitude), np.sin(latitude)],
+        axis=-1,
     )
     to_camera = camera_world_matrix(camera)[:3, :3]
     return radiance(light, world.reshape(-1, 3) @ to_camera).reshape(_HEIGHT, -1).astype(np.float32)

@@ -47,7 +47,9 @@ def _set(node: bpy.types.Node, **values: object) -> None:
         by_key[key].default_value = value
 
 
-def _picture(tree: bpy.types.NodeTree, image: bpy.types.Image, target: bpy.types.NodeSocket) -> bpy.types.Node:
+def _picture(
+    tree: bpy.types.NodeTree, image: bpy.types.Image, target: bpy.types.NodeSocket
+) -> bpy.types.Node:
     node = tree.nodes.new("ShaderNodeTexImage")
     node.image = image
     node.location = (-600, 100)
@@ -115,7 +117,12 @@ def _wet(color: tuple[float, float, float], subsurface: float, roughness: float)
     def build(name: str, textures: Textures) -> bpy.types.Material:
         material, _, principled = _new(name)
         _set(principled, base_color=(*color, 1.0), roughness=roughness, specular_ior_level=0.5)
-        _set(principled, subsurface_weight=subsurface, subsurface_radius=(1.0, 0.4, 0.25), subsurface_scale=0.003)
+        _set(
+            principled,
+            subsurface_weight=subsurface,
+            subsurface_radius=(1.0, 0.4, 0.25),
+            subsurface_scale=0.003,
+        )
         material.diffuse_color = (*color, 1.0)
         return material
 

@@ -1,0 +1,95 @@
+"""A head to GLB, FBX, OBJ or USD, written beside the target first: failing harms no file that is there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..core.errors import OutputError
+
+
+def _glb(path: str) -> None:
+    bpy.ops.export_scene.gltf(
+        filepath=path,
+        export_format="GLB",
+        use_selection=True,
+        export_morph=True,
+        export_morph_normal=True,
+        export_animations=True,
+        export_extras=False,
+    )
+
+
+def _fbx(path: str) -> None:
+    bpy.ops.export_scene.fbx(
+        filepath=path,
+        use_selection=True,
+        object_types={"MESH"},
+        use_mesh_modifiers=False,  # modifiers would drop the shape keys
+        path_mode="COPY",
+        embed_textures=True,
+    )
+
+
+def _obj(path: str) -> None:
+    bpy.ops.wm.obj_export(
+        filepath=path, export_selected_objects=True, path_mode="COPY", up_axis="Y", forward_axis="NEGATIVE_Z"
+    )
+
+
+def _usd(path: str) -> None:
+    bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True, export_shapekeys=True)
+
+
+_WRITERS: dict[str, Callable[[str], None]] = {".glb": _glb, ".fbx": _fbx, ".obj": _obj, ".usdc": _usd}
+SUFFIXES = tuple(_WRITERS)
+
+
+def export_head(head: bpy.types.Object, path: Path) -> None:
+    """Write a head to `path`; its suffix is the format. Raises `OutputError` with nothing overwritten."""
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise OutputError(
+            f"{path.suffix or 'No suffix'} is not a format Facewright writes. Use {', '.join(SUFFIXES)}."
+        )
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=path.parent, prefix=".facewright-") as folder,
+            only_selected(head),
+        ):
+            writer(str(Path(folder) / path.name))
+            written = sorted(Path(folder).rglob("*"))
+            if not any(item.name == path.name for item in written):
+                raise OutputError(f"{path.name} was not written. Look at Blender's console for the reason.")
+            for item in written:
+                if item.is_file():
+                    target = path.parent / item.relative_to(folder)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(item, target)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(
+            f"{path} could not be written ({error}). Check the folder's permissions and free space."
+        ) from error
+
+
+@contextmanager
+def only_selected(head: bpy.types.Object) -> Iterator[None]:
+    """Select the head alone, then give the selection back: exporters take what is selected."""
+    layer = bpy.context.view_layer
+    before, active = list(layer.objects.selected), layer.objects.active
+    for item in before:
+        item.select_set(False)
+    head.select_set(True)
+    layer.objects.active = head
+    try:
+        yield
+    finally:
+        head.select_set(False)
+        for item in before:
+            item.select_set(True)
+        layer.objects.active = active

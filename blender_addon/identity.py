@@ -1,0 +1,51 @@
+"""Identity sliders: rebakes the head at rest; every shape key keeps its offsets, the user's own included."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..core.errors import FaceError
+from ..core.geometry.face_model import FaceModel
+from .coordinates import to_blender
+
+APPLIED = "facewright_applied_identity"  # custom property: what the mesh at rest is made of now
+
+
+def rebake_problem(head: bpy.types.Object, vertex_count: int | None = None) -> str | None:
+    """Why the head at rest cannot be changed now, as a sentence, or None."""
+    if head.mode == "EDIT":
+        return "Leave Edit Mode to change the identity."
+    if head.library is not None or head.data.library is not None:
+        return "This head is linked from another file; make it local to change it."
+    if vertex_count is not None and len(head.data.vertices) != vertex_count:
+        return "This head's vertices were added to or removed; reconstruct it again to change its identity."
+    return None
+
+
+def applied_identity(head: bpy.types.Object) -> np.ndarray:
+    """(80,) float64 identity of the mesh at rest."""
+    return np.array(head.get(APPLIED, head["facewright_identity"]), float)
+
+
+def apply_identity(head: bpy.types.Object, model: FaceModel, identity: np.ndarray) -> None:
+    """Move the mesh at rest and all shape keys to the (80,) `identity`; `FaceError` where that cannot be."""
+    problem = rebake_problem(head, len(model.vertices))
+    if problem is not None:
+        raise FaceError(problem)
+    change = identity - applied_identity(head)
+    moving = np.flatnonzero(change)
+    if len(moving) == 0:
+        return
+    offset = np.tensordot(change[moving].astype(np.float32), model.identity_basis[moving], axes=1)
+    _shift(head.data, to_blender(offset).ravel())
+    head[APPLIED] = identity.astype(float).tolist()
+
+
+def _shift(mesh: bpy.types.Mesh, offset: np.ndarray) -> None:
+    """Add a flat (3V,) offset to the mesh and to each of its shape keys."""
+    points = np.empty(len(offset), np.float32)
+    for target in (mesh.vertices, *(key.data for key in mesh.shape_keys.key_blocks)):
+        target.foreach_get("co", points)
+        target.foreach_set("co", points + offset)
+    mesh.update()

@@ -1,0 +1,179 @@
+"""The panel Facewright in the 3D View's sidebar. Draws, never computes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import bpy
+
+from . import job
+from .animation import sliders
+from .expression_groups import grouped
+from .head_builder import is_head
+from .identity import rebake_problem
+from .operators.base import active_head
+from .previews import face_icon
+from .reconstruction import STAGE_LABELS
+
+_SHOWN_IDENTITY = 20  # sliders; the rest, which do little, wait under "More"
+
+
+class FACEWRIGHT_UL_faces(bpy.types.UIList):
+    """The faces found in the photo."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
+        """One face: its picture and where it is."""
+        x0, _, x1, _ = item.corners
+        text = f"Face {index + 1}  ({x1 - x0:.0f} px)"
+        shown = face_icon(index)
+        if shown:
+            layout.label(text=text, icon_value=shown)
+        else:
+            layout.label(text=text, icon="USER")
+
+
+class _Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Facewright"
+
+
+class _HeadPanel(_Sidebar):
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only where there is a head."""
+        return active_head(context) is not None
+
+
+class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
+    """Photo, face, and the button."""
+
+    bl_label = "Facewright"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, chosen = self.layout, context.scene.facewright
+        running = job.current()
+        column = layout.column()
+        column.enabled = running is None
+        column.row().prop(chosen, "source", expand=True)
+        if chosen.source == "FILE":
+            column.prop(chosen, "filepath", text="")
+        else:
+            column.template_ID(chosen, "image", open="image.open")
+        column.operator("facewright.find_faces", icon="VIEWZOOM")
+        if len(chosen.faces) > 1:
+            column.template_list(
+                "FACEWRIGHT_UL_faces",
+                "",
+                chosen,
+                "faces",
+                chosen,
+                "face_index",
+                rows=min(len(chosen.faces), 5),
+            )
+        column.prop(chosen, "match_scene")
+        column.prop(chosen, "photo_light")
+        if running is None:
+            row = layout.row()
+            row.scale_y = 1.6
+            row.operator("facewright.reconstruct", icon="USER")
+        else:
+            draw_progress(layout, running)
+
+
+def draw_progress(layout: bpy.types.UILayout, running: job.Job) -> None:
+    """Stage name, bar and cancel button."""
+    stage = (
+        "Cancelling"
+        if running.cancelling
+        else STAGE_LABELS.get(running.progress.stage, running.progress.stage)
+    )
+    layout.progress(factor=running.progress.fraction, type="BAR", text=stage)
+    layout.operator("facewright.cancel", icon="X")
+
+
+class FACEWRIGHT_PT_expression(_HeadPanel, bpy.types.Panel):
+    """The 64 expression sliders."""
+
+    bl_label = "Expression"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, head = self.layout, active_head(context)
+        row = layout.row(align=True)
+        row.operator("facewright.expression_reset", text="Neutral").target = "NEUTRAL"
+        row.operator("facewright.expression_reset", text="Photo").target = "PHOTO"
+        row = layout.row(align=True)
+        row.operator("facewright.expression_mirror", text="Mirror", icon="MOD_MIRROR")
+        row.operator("facewright.expression_random", text="Random", icon="FILE_REFRESH")
+        row = layout.row(align=True)
+        row.operator("facewright.keyframe", text="Key All", icon="KEY_HLT").remove = False
+        row.operator("facewright.keyframe", text="Unkey", icon="KEY_DEHLT").remove = True
+        keys = sliders(head)
+        for group, names in grouped(list(keys)).items():
+            header, body = layout.panel(
+                f"facewright_{group}", default_closed=group not in ("Eyes", "Jaw", "Mouth")
+            )
+            header.label(text=group)
+            if body is not None:
+                column = body.column(align=True)
+                for name in names:
+                    column.prop(keys[name], "value", text=name, slider=True)
+
+
+class FACEWRIGHT_PT_identity(_HeadPanel, bpy.types.Panel):
+    """Identity sliders, which rebake the head at rest."""
+
+    bl_label = "Identity"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, head = self.layout, active_head(context)
+        problem = rebake_problem(head)
+        if problem is not None:
+            layout.label(text=problem, icon="ERROR")
+        row = layout.row(align=True)
+        row.operator("facewright.identity_reset", text="Photo").target = "PHOTO"
+        row.operator("facewright.identity_reset", text="Average").target = "AVERAGE"
+        row.operator("facewright.identity_random", text="Random", icon="FILE_REFRESH")
+        values = list(head.facewright_identity)
+        body = layout.column()
+        body.enabled = problem is None
+        self._draw_sliders(body.column(align=True), values[:_SHOWN_IDENTITY], 1)
+        header, more = body.panel("facewright_more_identity", default_closed=True)
+        header.label(text="More")
+        if more is not None:
+            self._draw_sliders(more.column(align=True), values[_SHOWN_IDENTITY:], _SHOWN_IDENTITY + 1)
+
+    @staticmethod
+    def _draw_sliders(column: bpy.types.UILayout, coefficients: list, first: int) -> None:
+        for number, coefficient in enumerate(coefficients, first):
+            column.prop(coefficient, "value", text=f"Identity {number}", slider=True)
+
+
+class FACEWRIGHT_PT_export(_HeadPanel, bpy.types.Panel):
+    """Formats for other programs, and what is worth knowing about this head."""
+
+    bl_label = "Export"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, head = self.layout, active_head(context)
+        row = layout.row(align=True)
+        for suffix, label in ((".glb", "GLB"), (".fbx", "FBX"), (".obj", "OBJ"), (".usdc", "USD")):
+            row.operator("facewright.export", text=label).format = suffix
+        if is_head(head):
+            for text in head.get("facewright_warnings", ()):
+                layout.label(text=text, icon="INFO")
+
+
+CLASSES = (
+    FACEWRIGHT_UL_faces,
+    FACEWRIGHT_PT_photo,
+    FACEWRIGHT_PT_expression,
+    FACEWRIGHT_PT_identity,
+    FACEWRIGHT_PT_export,
+)

@@ -1,0 +1,72 @@
+"""Add-on preferences: where the networks run, texture size, threads."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..core.errors import FaceError
+from ..core.settings import Settings
+from .paths import ADDON
+
+_PROVIDERS = (
+    ("auto", "Automatic", "The best one present: CUDA, DirectML, CoreML, else the CPU"),
+    ("cuda", "CUDA", "NVIDIA graphics card; needs the extension built with --gpu"),
+    ("tensorrt", "TensorRT", "NVIDIA graphics card; the first photo takes minutes"),
+    ("directml", "DirectML", "Graphics card on Windows"),
+    ("coreml", "Core ML", "Apple's neural engine and graphics card"),
+    ("cpu", "CPU", "Works everywhere"),
+)
+
+
+class FacewrightPreferences(bpy.types.AddonPreferences):
+    """Choices that hold for all files."""
+
+    bl_idname = ADDON
+
+    provider: bpy.props.EnumProperty(name="Run on", items=_PROVIDERS, default="auto")
+    texture_size: bpy.props.EnumProperty(
+        name="Texture",
+        items=(("1024", "1024 px", "Small and quick"), ("2048", "2048 px", "For large photos and close-ups")),
+        default="1024",
+    )
+    threads: bpy.props.IntProperty(
+        name="CPU Threads",
+        description="Threads of a network on the CPU; 0 lets it choose",
+        min=0,
+        max=64,
+        default=0,
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the preferences."""
+        column = self.layout.column()
+        column.use_property_split = True
+        column.prop(self, "provider")
+        column.prop(self, "texture_size")
+        column.prop(self, "threads")
+        for text in provider_lines():
+            column.label(text=text, icon="INFO")
+
+
+def preferences() -> FacewrightPreferences:
+    """The add-on's preferences."""
+    return bpy.context.preferences.addons[ADDON].preferences
+
+
+def settings() -> Settings:
+    """The preferences as the pipeline takes them."""
+    chosen = preferences()
+    return Settings(provider=chosen.provider, texture_size=int(chosen.texture_size), threads=chosen.threads)
+
+
+def provider_lines() -> list[str]:
+    """What there is to run on, what a choice means here, and what failed so far."""
+    from ..core.runtime import providers
+
+    present = providers.available()
+    lines = [f"Present here: {', '.join(name.upper() for name in present)}"]
+    try:
+        lines.append(f"The choice runs on: {providers.candidates(preferences().provider)[0].upper()}")
+    except FaceError as error:
+        lines.append(str(error))
+    return [*lines, *providers.failures()]

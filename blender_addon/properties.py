@@ -1,0 +1,153 @@
+"""What the add-on keeps in the file: the panel's choices in the scene, the identity sliders on a head."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+import numpy as np
+
+from ..core.errors import FaceError
+from ..core.types import IDENTITY, FaceBox
+
+LOGGER = logging.getLogger(__name__)
+_quiet = False  # while True, changing a slider from code does not rebake
+
+
+@contextmanager
+def quiet_sliders() -> Iterator[None]:
+    """Set identity sliders without rebaking the head at each one."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
+def _rebake(coefficient: FacewrightCoefficient, context: bpy.types.Context) -> None:
+    if _quiet:
+        return
+    from ..core.geometry.face_model import load_face_model
+    from .identity import apply_identity
+
+    head = coefficient.id_data
+    try:
+        apply_identity(head, load_face_model(), slider_identity(head))
+    except FaceError as error:  # a slider has no way to report; the panel shows the same sentence
+        LOGGER.warning("%s: %s", head.name, error)
+
+
+def _forget_faces(scene_settings: FacewrightScene, context: bpy.types.Context) -> None:
+    scene_settings.faces.clear()
+    scene_settings.face_index = 0
+
+
+class FacewrightCoefficient(bpy.types.PropertyGroup):
+    """One identity slider."""
+
+    value: bpy.props.FloatProperty(
+        name="Identity",
+        description="Standard deviations from the average head",
+        soft_min=-3.0,
+        soft_max=3.0,
+        min=-6.0,
+        max=6.0,
+        step=5,
+        update=_rebake,
+    )
+
+
+class FacewrightFace(bpy.types.PropertyGroup):
+    """One face that was found in the photo, in photo pixels."""
+
+    corners: bpy.props.FloatVectorProperty(size=4)
+    points: bpy.props.FloatVectorProperty(size=10)
+    score: bpy.props.FloatProperty()
+
+
+class FacewrightScene(bpy.types.PropertyGroup):
+    """The panel's choices."""
+
+    source: bpy.props.EnumProperty(
+        name="Photo From",
+        items=(
+            ("FILE", "File", "A photo on disk"),
+            ("IMAGE", "Blender Image", "An image that is open in this file"),
+        ),
+        default="FILE",
+        update=_forget_faces,
+    )
+    image: bpy.props.PointerProperty(
+        name="Image", description="The photo", type=bpy.types.Image, update=_forget_faces
+    )
+    filepath: bpy.props.StringProperty(
+        name="Photo", description="The photo", subtype="FILE_PATH", update=_forget_faces
+    )
+    faces: bpy.props.CollectionProperty(type=FacewrightFace)
+    face_index: bpy.props.IntProperty(name="Face")
+    match_scene: bpy.props.BoolProperty(
+        name="Match Render to Photo",
+        description="Make the photo's camera active and give the render the photo's size and colours",
+        default=True,
+    )
+    photo_light: bpy.props.BoolProperty(
+        name="Light from Photo", description="Light the scene as the photo was lit", default=True
+    )
+
+
+def slider_identity(head: bpy.types.Object) -> np.ndarray:
+    """(80,) float64 values of a head's identity sliders."""
+    values = np.empty(IDENTITY)
+    values[:] = [item.value for item in head.facewright_identity]
+    return values
+
+
+def set_sliders(head: bpy.types.Object, identity: np.ndarray) -> None:
+    """Show (80,) `identity` on the sliders without rebaking."""
+    with quiet_sliders():
+        while len(head.facewright_identity) < len(identity):
+            head.facewright_identity.add()
+        for item, value in zip(head.facewright_identity, identity, strict=True):
+            item.value = float(value)
+
+
+def store_faces(scene_settings: FacewrightScene, faces: list[FaceBox]) -> None:
+    """Remember the faces that were found, for the picker."""
+    scene_settings.faces.clear()
+    for face in faces:
+        item = scene_settings.faces.add()
+        item.corners = (face.x0, face.y0, face.x1, face.y1)
+        item.points = np.asarray(face.points, float).ravel().tolist()
+        item.score = face.score
+    scene_settings.face_index = 0
+
+
+def picked_face(scene_settings: FacewrightScene) -> FaceBox | None:
+    """The face chosen in the picker, or None before faces were looked for."""
+    if not 0 <= scene_settings.face_index < len(scene_settings.faces):
+        return None
+    item = scene_settings.faces[scene_settings.face_index]
+    points = np.array(item.points, np.float32).reshape(5, 2)
+    return FaceBox(*item.corners, score=item.score, points=points)
+
+
+CLASSES = (FacewrightCoefficient, FacewrightFace, FacewrightScene)
+
+
+def register() -> None:
+    """Register the groups and hang them on scenes and objects."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.facewright = bpy.props.PointerProperty(type=FacewrightScene)
+    bpy.types.Object.facewright_identity = bpy.props.CollectionProperty(type=FacewrightCoefficient)
+
+
+def unregister() -> None:
+    """Undo `register`."""
+    del bpy.types.Object.facewright_identity
+    del bpy.types.Scene.facewright
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,94 @@
+"""What the worker thread does: photo to faces, photo to FaceResult. No bpy in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import Cancelled, NoFaceFound
+from ..core.settings import Settings
+from ..core.types import FaceBox, FaceResult
+from .job import IsCancelled, ReportProgress
+from .photo_source import PhotoSource
+
+if TYPE_CHECKING:
+    from ..core.geometry.face_model import FaceModel
+    from ..core.pipeline import Pipeline
+
+STAGE_LABELS = {
+    "open": "Opening the photo",
+    "detect": "Finding the face",
+    "landmark": "Placing landmarks",
+    "regress": "Estimating the shape",
+    "fit": "Fitting the head",
+    "texture": "Unwrapping the texture",
+    "done": "Building the head",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One reconstruction."""
+
+    source: PhotoSource
+    settings: Settings
+    box: FaceBox | None = None  # the picked face; the largest when None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a reconstruction gives to the scene builder."""
+
+    name: str
+    photo: np.ndarray  # (H, W, 3) uint8 RGB
+    result: FaceResult
+    model: FaceModel
+
+
+@lru_cache(maxsize=1)
+def pipeline(settings: Settings) -> Pipeline:
+    """The pipeline with its open networks, kept for the next photo."""
+    from ..core.pipeline import Pipeline  # brings onnxruntime, which is slow to import
+
+    return Pipeline(settings)
+
+
+def open_photo(source: PhotoSource) -> tuple[np.ndarray, float | None]:
+    """(H, W, 3) uint8 RGB pixels and the focal length in pixels where the file tells it."""
+    if source.pixels is not None:
+        return source.pixels, None
+    from ..core.image_io import read_photo
+
+    photo = read_photo(source.path)
+    return photo.pixels, photo.focal
+
+
+def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled) -> Outcome:
+    """Photo to FaceResult; `Cancelled` when asked to stop."""
+    report("open", 0.0)
+    photo, focal = open_photo(request.source)
+    if cancelled():
+        raise Cancelled("Cancelled. Nothing was changed.")
+    engine = pipeline(request.settings)
+    result = engine.reconstruct(photo, box=request.box, focal=focal, progress=report, cancelled=cancelled)
+    return Outcome(request.source.name, photo, result, engine.face_model)
+
+
+def find_faces(
+    request: Request, report: ReportProgress, cancelled: IsCancelled
+) -> tuple[np.ndarray, list[FaceBox]]:
+    """The photo and all its faces, largest first; raises `NoFaceFound` when there is none."""
+    report("open", 0.0)
+    photo, _ = open_photo(request.source)
+    if cancelled():
+        raise Cancelled("Cancelled. Nothing was changed.")
+    report("detect", 0.3)
+    faces = pipeline(request.settings).detect(photo)
+    if not faces:
+        raise NoFaceFound(
+            "No face found. Use a photo where the face is at least 32 pixels wide and well lit."
+        )
+    return photo, faces
