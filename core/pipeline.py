@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import cautions
-from .checks import check_face_size, check_photo, choose_face
+from .checks import check_face_size, check_photo, check_shape, choose_face
 from .errors import Cancelled
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
@@ -20,12 +20,12 @@ from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
 from .settings import Settings
 from .stages.detect import Detect
+from .stages.fit import Fit
 from .stages.landmark import Landmark
 from .stages.regress import Regress
-from .types import FaceBox, FaceResult, Landmarks
+from .types import LANDMARKS, FaceBox, FaceParams, FaceResult, Landmarks
 
 if TYPE_CHECKING:
-    from .stages.fit import Fit
     from .stages.texture import Texture
 
 STAGES = ("detect", "landmark", "regress", "fit", "texture")
@@ -49,6 +49,12 @@ class Pipeline:
         check_photo(photo)
         check_face_size(box, self.settings.min_face)
         return self._landmark(photo, box)
+
+    def regress(self, photo: np.ndarray, points: np.ndarray) -> FaceParams:
+        """Coefficients of the face at (68, 2) landmarks in photo pixels, before any fit."""
+        check_photo(photo)
+        check_shape("points", points, (LANDMARKS, 2))
+        return self._regress(photo, points)[0]
 
     def reconstruct(
         self,
@@ -125,8 +131,6 @@ class Pipeline:
 
     @cached_property
     def _fit(self) -> Fit:
-        from .stages.fit import Fit
-
         return Fit(self.face_model)
 
     @cached_property

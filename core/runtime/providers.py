@@ -22,8 +22,8 @@ ONNXRUNTIME_NAMES = {
 # TensorRT compiles every network for minutes before its first picture, so it is taken only when asked for.
 AUTO_ORDER = ("cuda", "directml", "coreml", "cpu")
 
-_failed: set[str] = set()  # providers that failed in this process
-_untold: list[str] = []  # sentences about them that no result has carried yet
+_failed: dict[str, str] = {}  # providers that failed in this process, and the sentence that says so
+_untold: list[str] = []  # those sentences that no result has carried yet
 _lock = threading.Lock()
 
 
@@ -55,13 +55,19 @@ def report_failure(provider: str, reason: str) -> None:
     with _lock:
         if provider in _failed:
             return
-        _failed.add(provider)
         sentence = (
             f"The {provider.upper()} provider failed and the CPU is used instead ({_first_line(reason)}). "
             "Update the graphics driver, or choose 'cpu' to silence this."
         )
+        _failed[provider] = sentence
         _untold.append(sentence)
     LOG.warning(sentence)
+
+
+def failures() -> tuple[str, ...]:
+    """Sentences about all providers that failed in this process."""
+    with _lock:
+        return tuple(_failed.values())
 
 
 def take_failures() -> tuple[str, ...]:
