@@ -63,20 +63,25 @@ def read_photo(path: Path | str) -> Photo:
 
 def save_png(path: Path | str, image: np.ndarray, *, overwrite: bool = False) -> None:
     """Write a (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey uint8 picture; whole or not at all."""
-    _save(Path(path), ".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4], overwrite)
+    write_file(Path(path), png_bytes(image), overwrite=overwrite)
 
 
 def save_jpeg(path: Path | str, image: np.ndarray, *, quality: int = 92, overwrite: bool = False) -> None:
     """Write a (H, W, 3) RGB or (H, W) grey uint8 picture; whole or not at all."""
-    _save(Path(path), ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality], overwrite)
+    write_file(Path(path), _encode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality]), overwrite=overwrite)
 
 
-def _save(path: Path, kind: str, image: np.ndarray, options: list[int], overwrite: bool) -> None:
+def png_bytes(image: np.ndarray) -> bytes:
+    """A (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey uint8 picture as a PNG file."""
+    return _encode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+
+
+def _encode(kind: str, image: np.ndarray, options: list[int]) -> bytes:
     if image.dtype != np.uint8:
         raise ValueError(f"picture has type {image.dtype}, expected uint8")
     conversion = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(image.shape[2] if image.ndim == 3 else 1)
     bgr = image if conversion is None else cv2.cvtColor(image, conversion)
-    write_file(path, cv2.imencode(kind, bgr, options)[1].tobytes(), overwrite=overwrite)
+    return cv2.imencode(kind, bgr, options)[1].tobytes()
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -1,0 +1,183 @@
+"""Writes a FaceResult as NAME.json, NAME.obj with its .mtl, and NAME_texture.png."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .errors import OutputError
+from .files import write_files
+from .geometry.camera import project
+from .geometry.face_model import FaceModel
+from .image_io import Photo, png_bytes
+from .types import Camera, FaceBox, FaceResult
+
+GENERATOR = "facewright"
+POSE_NAMES = ("pitch", "yaw", "roll", "f", "t2d_x", "t2d_y")
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """The files of one result."""
+
+    json: Path
+    obj: Path
+    mtl: Path
+    texture: Path
+
+    @staticmethod
+    def of(folder: Path, name: str) -> ResultFiles:
+        """The files that a result called `name` has in `folder`."""
+        return ResultFiles(
+            json=folder / f"{name}.json",
+            obj=folder / f"{name}.obj",
+            mtl=folder / f"{name}.mtl",
+            texture=folder / f"{name}_texture.png",
+        )
+
+    def check_free(self) -> None:
+        """Raise `OutputError` when a file is in the way that is not an earlier result's."""
+        taken = [path for path in (self.obj, self.mtl, self.texture, self.json) if path.exists()]
+        if taken and not is_record(self.json):
+            raise OutputError(
+                f"{taken[0]} is already there and no earlier result of Facewright. Choose another folder."
+            )
+
+
+def write_result(
+    folder: Path, name: str, result: FaceResult, model: FaceModel, photo: Photo, provider: str
+) -> ResultFiles:
+    """Write all files of a result, or none.
+
+    An earlier result of the same name is replaced; any other file in the way is an `OutputError`.
+    """
+    files = ResultFiles.of(folder, name)
+    files.check_free()
+    record = describe(result, model, photo, provider)
+    record |= {"photo": name, "files": {"obj": files.obj.name, "texture": files.texture.name}}
+    contents = {
+        files.texture: png_bytes(result.texture.color),
+        files.mtl: _mtl(files.texture.name).encode(),
+        files.obj: obj_text(result.vertices, model, files.mtl.name).encode(),
+        files.json: json.dumps(record, indent=1).encode(),
+    }
+    write_files(contents, overwrite=True)
+    return files
+
+
+def describe(result: FaceResult, model: FaceModel, photo: Photo, provider: str) -> dict[str, object]:
+    """The JSON record of a result. Pixels are those of the photo's upright original, not of a reduced copy.
+
+    `landmarks_2d` are the predicted landmarks, `landmarks_2d_fitted` those of the fitted model, and
+    `landmarks_3d` the same points of the fitted model in the frame of the OBJ (metres), with the jaw on the
+    contour that the photo shows.
+    """
+    camera = original_camera(result.camera, photo)
+    landmarks_3d = model.visible_landmarks(result.vertices, camera.rotation)
+    return {
+        "generator": GENERATOR,
+        "size": [camera.width, camera.height],
+        "box": box_record(result.box, photo),
+        "coefficients": coefficients_record(result, model),
+        "pose": dict(zip(POSE_NAMES, _list(result.params.pose), strict=True)),
+        "camera": {
+            "focal": camera.focal,
+            "center": list(camera.center),
+            "width": camera.width,
+            "height": camera.height,
+            "rotation": _list(camera.rotation),
+            "translation": _list(camera.translation),
+        },
+        "landmarks_2d": _list(original_pixels(result.landmarks.points, photo)),
+        "landmarks_2d_fitted": _list(project(camera, landmarks_3d)[:, :2]),
+        "landmarks_3d": _list(landmarks_3d, digits=7),
+        "iris_color": _list(result.texture.iris_color),
+        "hair_color": _list(result.texture.hair_color),
+        "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
+        "provider": provider,
+        "warnings": list(result.warnings),
+    }
+
+
+def coefficients_record(result: FaceResult, model: FaceModel) -> dict[str, object]:
+    """The coefficients by name; expressions by slider name, the pose in `POSE_NAMES` order beside them."""
+    params = result.params
+    return {
+        "identity": _list(params.identity),
+        "expression": dict(zip(model.expression_names, _list(params.expression), strict=True)),
+        "albedo": _list(params.albedo),
+        "light": _list(params.light),
+    }
+
+
+def box_record(box: FaceBox, photo: Photo) -> dict[str, object]:
+    """A detected face in pixels of the photo's upright original."""
+    corners = original_pixels(np.array([[box.x0, box.y0], [box.x1, box.y1]]), photo)
+    return {
+        "box": _list(corners.ravel()),
+        "score": round(box.score, 4),
+        "points": _list(original_pixels(box.points, photo)),
+    }
+
+
+def original_pixels(points: np.ndarray, photo: Photo) -> np.ndarray:
+    """(N, 2) pixels of `photo.pixels` as pixels of the upright original."""
+    if photo.scale == 1.0:
+        return points
+    return (points + 0.5) / photo.scale - 0.5
+
+
+def original_camera(camera: Camera, photo: Photo) -> Camera:
+    """The camera for the upright original instead of the copy that was worked on."""
+    if photo.scale == 1.0:
+        return camera
+    center = original_pixels(np.array([camera.center]), photo)[0]
+    width, height = photo.original_size
+    return replace(
+        camera,
+        focal=camera.focal / photo.scale,
+        center=(float(center[0]), float(center[1])),
+        width=width,
+        height=height,
+    )
+
+
+def obj_text(vertices: np.ndarray, model: FaceModel, mtl_name: str) -> str:
+    """Wavefront OBJ of (V, 3) vertices in metres, +Y up and +Z forward, one group per part."""
+    lines = [f"# {GENERATOR}, metres", f"mtllib {mtl_name}", "o head"]
+    lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in vertices.tolist()]
+    lines += [f"vt {u:.6f} {v:.6f}" for u, v in model.uv.tolist()]
+    lines.append("usemtl head")
+    for part, name in enumerate(model.part_names):
+        rows = np.flatnonzero(model.face_part == part)
+        lines.append(f"g {name}")
+        lines += [
+            _face_line(*row) for row in zip(model.faces[rows] + 1, model.uv_faces[rows] + 1, strict=True)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _face_line(corners: Sequence[int], uvs: Sequence[int]) -> str:
+    count = 3 if corners[2] == corners[3] else 4  # a triangle repeats its third corner
+    return "f " + " ".join(f"{v}/{t}" for v, t in zip(corners[:count], uvs[:count], strict=True))
+
+
+def _mtl(texture_name: str) -> str:
+    return f"newmtl head\nKd 1 1 1\nKs 0.04 0.04 0.04\nNs 60\nillum 2\nmap_Kd {texture_name}\n"
+
+
+def _list(array: np.ndarray, digits: int = 5) -> list:
+    return np.round(np.asarray(array, np.float64), digits).tolist()
+
+
+def is_record(path: Path) -> bool:
+    """True when `path` is a JSON file that Facewright wrote."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("generator") == GENERATOR
