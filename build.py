@@ -9,6 +9,7 @@ import argparse
 import ctypes.util
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,12 +22,40 @@ WANTED_PYTHON = (3, 11)  # bpy 4.2 to 5.0 exist for this one only
 
 PACKAGES = {
     "core": ["numpy==1.26.4", "scipy==1.17.1", "onnxruntime==1.31.1"],
-    "opencv": ["--no-deps", "opencv-python-headless==5.0.0.93"],  # its metadata asks for a newer numpy than Blender's
+    "opencv": [
+        "--no-deps",
+        "opencv-python-headless==5.0.0.93",
+    ],  # its metadata asks for a newer numpy than Blender's
     "portrait": ["scikit-image==0.26.0", "numpy==1.26.4"],  # carries the public-domain NASA portrait
     "blender": ["bpy==5.0.1", "numpy==1.26.4"],
     "checks": ["pytest==9.2.0", "ruff==0.17.6", "pyright==1.1.414", "onnx==1.23.2", "numpy==1.26.4"],
     "torch": ["torch==2.15.0", "torchvision==0.29.2", "onnx==1.23.2", "numpy==1.26.4"],
 }
+WHEELS = {  # what the extension bundles by Blender's Python; never numpy, which Blender brings itself
+    "3.11": [
+        "scipy==1.14.1",
+        "opencv-python-headless==5.0.0.93",
+    ],  # 4.2 to 5.0; newer scipy refuses 4.2's numpy
+    "3.13": ["scipy==1.17.1", "opencv-python-headless==5.0.0.93"],  # 5.1 and later
+}
+ONNXRUNTIME = "onnxruntime==1.31.1"
+GPU_ONNXRUNTIME = {"linux-x64": "onnxruntime-gpu==1.31.1", "windows-x64": "onnxruntime-gpu==1.31.1"}
+WHEEL_TAGS = {  # Blender's platform name -> pip's platform tags
+    "linux-x64": [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 17)] + ["manylinux2014_x86_64"],
+    "windows-x64": ["win_amd64"],
+    "macos-arm64": [f"macosx_{major}_0_arm64" for major in (14, 13, 12, 11)],
+}
+SHIPPED = (  # the extension's files, from the top of the tree
+    "__init__.py",
+    "LICENSE",
+    "NOTICE.md",
+    "core/**/*.py",
+    "blender_addon/**/*.py",
+    "models/weights/*.onnx",
+    "models/weights/*.json",
+    "models/face_model/face_model.npz",
+    "models/face_model/card.*",
+)
 SYSTEM_LIBRARIES = {  # Debian package -> a library it brings
     "libx11-6": "X11",
     "libxext6": "Xext",
@@ -71,7 +100,9 @@ def ensure(*groups: str) -> None:
         print(f"Installing {group}: {' '.join(p for p in pins if not p.startswith('-'))}", flush=True)
         command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
         if subprocess.run(command).returncode != 0:
-            raise BuildError(f"Could not install {group}. Check the network and run this again: {' '.join(command)}")
+            raise BuildError(
+                f"Could not install {group}. Check the network and run this again: {' '.join(command)}"
+            )
         marker.write_text(digest)
 
 
@@ -79,7 +110,9 @@ def ensure_system_libraries() -> None:
     """Blender's module needs a few X and GL libraries even without a display; install them when we may."""
     if sys.platform != "linux":
         return
-    missing = [package for package, name in SYSTEM_LIBRARIES.items() if ctypes.util.find_library(name) is None]
+    missing = [
+        package for package, name in SYSTEM_LIBRARIES.items() if ctypes.util.find_library(name) is None
+    ]
     if not missing:
         return
     packages = [*missing, "libegl-mesa0", "libgl1-mesa-dri"]
@@ -137,9 +170,107 @@ def cmd_bench(args: argparse.Namespace) -> int:
     return python("-m", "models.evaluation.bench", *args.rest)
 
 
+def this_platform() -> str:
+    """Blender's name of the running platform."""
+    system = {"linux": "linux", "win32": "windows", "darwin": "macos"}.get(sys.platform, sys.platform)
+    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
+    return f"{system}-{machine}"
+
+
+def download_wheels(target: str, python_version: str, gpu: bool) -> "list[Path]":
+    """The extension's wheels for one platform and Python, from `build/wheels`, fetched when not there yet."""
+    folder = ROOT / "build" / "wheels" / f"{target}-{python_version}{'-gpu' if gpu else ''}"
+    pins = [GPU_ONNXRUNTIME.get(target, ONNXRUNTIME) if gpu else ONNXRUNTIME, *WHEELS[python_version]]
+    marker = folder / "complete"
+    if not marker.exists() or marker.read_text() != " ".join(pins):
+        shutil.rmtree(folder, ignore_errors=True)
+        tags = [option for tag in WHEEL_TAGS[target] for option in ("--platform", tag)]
+        command = [
+            str(PYTHON),
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
+        command += [
+            "--only-binary=:all:",
+            "--python-version",
+            python_version,
+            *tags,
+            "-d",
+            str(folder),
+            *pins,
+        ]
+        print(f"Fetching wheels for {target}, Python {python_version}: {' '.join(pins)}", flush=True)
+        if subprocess.run(command).returncode != 0:
+            raise BuildError(
+                f"Could not fetch the wheels. Check the network and run this again: {' '.join(command)}"
+            )
+        marker.write_text(" ".join(pins))
+    return sorted(folder.glob("*.whl"))
+
+
+def stage_extension(folder: Path, wheels: "list[Path]", platforms: "list[str]") -> None:
+    """Lay the extension's source out in `folder`: shipped files, wheels, and the manifest that names them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for source in (path for pattern in SHIPPED for path in ROOT.glob(pattern)):
+        target = folder / source.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    (folder / "wheels").mkdir()
+    for wheel in wheels:
+        link_or_copy(wheel, folder / "wheels" / wheel.name)
+    names = ", ".join(f'"./wheels/{wheel.name}"' for wheel in wheels)
+    listed = ", ".join(f'"{name}"' for name in platforms)
+    manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+    manifest = manifest.replace(
+        "[permissions]", f"platforms = [{listed}]\nwheels = [{names}]\n\n[permissions]"
+    )
+    (folder / "blender_manifest.toml").write_text(manifest, encoding="utf-8")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link where the file system has them: the wheels are large."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def build_extension(platforms: "list[str]", pythons: "list[str]", gpu: bool, dist: Path) -> "list[Path]":
+    """Build the zip (one per platform) into `dist` with Blender's own builder; returns what was built."""
+    ensure("blender")
+    ensure_system_libraries()
+    unknown = [name for name in platforms if name not in WHEEL_TAGS]
+    if unknown:
+        raise BuildError(
+            f"No wheels are known for {', '.join(unknown)}. Choose from {', '.join(WHEEL_TAGS)}."
+        )
+    wheels = {
+        path.name: path for name in platforms for py in pythons for path in download_wheels(name, py, gpu)
+    }
+    folder = ROOT / "build" / f"source-{dist.name}"
+    stage_extension(folder, [wheels[name] for name in sorted(wheels)], platforms)
+    dist.mkdir(parents=True, exist_ok=True)
+    for old in dist.glob("facewright-*.zip"):
+        old.unlink()
+    tool = next(VENV.glob("**/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    command = [str(tool), "build", "--source-dir", str(folder), "--output-dir", str(dist)]
+    if python(*command, *(["--split-platforms"] if len(platforms) > 1 else [])) != 0:
+        raise BuildError("Blender's extension builder refused the extension; its reason is above.")
+    return sorted(dist.glob("facewright-*.zip"))
+
+
 def cmd_extension(args: argparse.Namespace) -> int:
     """Build the installable zip."""
-    raise BuildError("the extension builder is not here yet")
+    platforms = args.platforms or [this_platform()]
+    for path in build_extension(platforms, list(WHEELS), args.gpu, ROOT / "dist"):
+        print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 2**20:.0f} MB")
+    return 0
 
 
 def cmd_run(args: argparse.Namespace) -> int:
@@ -163,18 +294,24 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     run = add("run", cmd_run, passes_rest=False)
-    run.add_argument("photo", nargs="?", type=Path, help="a photo of a face; the NASA portrait if none is given")
+    run.add_argument(
+        "photo", nargs="?", type=Path, help="a photo of a face; the NASA portrait if none is given"
+    )
     run.add_argument("--out", type=Path, default=ROOT / "out" / "run")
     add("test", cmd_test)
     extension = add("extension", cmd_extension, passes_rest=False)
     extension.add_argument("--gpu", action="store_true", help="bundle onnxruntime-gpu instead of onnxruntime")
-    extension.add_argument("--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64")
+    extension.add_argument(
+        "--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64"
+    )
     add("window", cmd_window)
     train = add("train", cmd_train)
     train.add_argument("name", help="face_model, landmarker, regressor or detector")
     train.add_argument("--minutes", type=float, default=30.0)
     synth = add("synth", cmd_synth)
-    synth.add_argument("--show", action="store_true", help="write contact sheets instead of training pictures")
+    synth.add_argument(
+        "--show", action="store_true", help="write contact sheets instead of training pictures"
+    )
     add("evaluate", cmd_evaluate)
     add("bench", cmd_bench)
     return top
