@@ -100,9 +100,7 @@ def ensure(*groups: str) -> None:
         print(f"Installing {group}: {' '.join(p for p in pins if not p.startswith('-'))}", flush=True)
         command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
         if subprocess.run(command).returncode != 0:
-            raise BuildError(
-                f"Could not install {group}. Check the network and run this again: {' '.join(command)}"
-            )
+            raise BuildError(f"Could not install {group}. Check the network and run this again: {' '.join(command)}")
         marker.write_text(digest)
 
 
@@ -110,9 +108,7 @@ def ensure_system_libraries() -> None:
     """Blender's module needs a few X and GL libraries even without a display; install them when we may."""
     if sys.platform != "linux":
         return
-    missing = [
-        package for package, name in SYSTEM_LIBRARIES.items() if ctypes.util.find_library(name) is None
-    ]
+    missing = [package for package, name in SYSTEM_LIBRARIES.items() if ctypes.util.find_library(name) is None]
     if not missing:
         return
     packages = [*missing, "libegl-mesa0", "libgl1-mesa-dri"]
@@ -207,9 +203,7 @@ def download_wheels(target: str, python_version: str, gpu: bool) -> "list[Path]"
         ]
         print(f"Fetching wheels for {target}, Python {python_version}: {' '.join(pins)}", flush=True)
         if subprocess.run(command).returncode != 0:
-            raise BuildError(
-                f"Could not fetch the wheels. Check the network and run this again: {' '.join(command)}"
-            )
+            raise BuildError(f"Could not fetch the wheels. Check the network and run this again: {' '.join(command)}")
         marker.write_text(" ".join(pins))
     return sorted(folder.glob("*.whl"))
 
@@ -227,9 +221,7 @@ def stage_extension(folder: Path, wheels: "list[Path]", platforms: "list[str]") 
     names = ", ".join(f'"./wheels/{wheel.name}"' for wheel in wheels)
     listed = ", ".join(f'"{name}"' for name in platforms)
     manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
-    manifest = manifest.replace(
-        "[permissions]", f"platforms = [{listed}]\nwheels = [{names}]\n\n[permissions]"
-    )
+    manifest = manifest.replace("[permissions]", f"platforms = [{listed}]\nwheels = [{names}]\n\n[permissions]")
     (folder / "blender_manifest.toml").write_text(manifest, encoding="utf-8")
 
 
@@ -247,12 +239,8 @@ def build_extension(platforms: "list[str]", pythons: "list[str]", gpu: bool, dis
     ensure_system_libraries()
     unknown = [name for name in platforms if name not in WHEEL_TAGS]
     if unknown:
-        raise BuildError(
-            f"No wheels are known for {', '.join(unknown)}. Choose from {', '.join(WHEEL_TAGS)}."
-        )
-    wheels = {
-        path.name: path for name in platforms for py in pythons for path in download_wheels(name, py, gpu)
-    }
+        raise BuildError(f"No wheels are known for {', '.join(unknown)}. Choose from {', '.join(WHEEL_TAGS)}.")
+    wheels = {path.name: path for name in platforms for py in pythons for path in download_wheels(name, py, gpu)}
     folder = ROOT / "build" / f"source-{dist.name}"
     stage_extension(folder, [wheels[name] for name in sorted(wheels)], platforms)
     dist.mkdir(parents=True, exist_ok=True)
@@ -294,24 +282,18 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     run = add("run", cmd_run, passes_rest=False)
-    run.add_argument(
-        "photo", nargs="?", type=Path, help="a photo of a face; the NASA portrait if none is given"
-    )
+    run.add_argument("photo", nargs="?", type=Path, help="a photo of a face; the NASA portrait if none is given")
     run.add_argument("--out", type=Path, default=ROOT / "out" / "run")
     add("test", cmd_test)
     extension = add("extension", cmd_extension, passes_rest=False)
     extension.add_argument("--gpu", action="store_true", help="bundle onnxruntime-gpu instead of onnxruntime")
-    extension.add_argument(
-        "--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64"
-    )
+    extension.add_argument("--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64")
     add("window", cmd_window)
     train = add("train", cmd_train)
     train.add_argument("name", help="face_model, landmarker, regressor or detector")
     train.add_argument("--minutes", type=float, default=30.0)
     synth = add("synth", cmd_synth)
-    synth.add_argument(
-        "--show", action="store_true", help="write contact sheets instead of training pictures"
-    )
+    synth.add_argument("--show", action="store_true", help="write contact sheets instead of training pictures")
     add("evaluate", cmd_evaluate)
     add("bench", cmd_bench)
     return top

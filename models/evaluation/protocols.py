@@ -117,9 +117,7 @@ def score_points(photos: list[Photo], predict) -> LandmarkScore:
         every.append(np.nan if missing else landmark_error(points, photo.truth))
     errors = np.array(inner)
     seen = ~np.isnan(errors)
-    return LandmarkScore(
-        bootstrap(errors[seen]), bootstrap(np.array(every)[seen]), int((~seen).sum()), errors
-    )
+    return LandmarkScore(bootstrap(errors[seen]), bootstrap(np.array(every)[seen]), int((~seen).sum()), errors)
 
 
 def landmark_predictor(pipeline: Pipeline):

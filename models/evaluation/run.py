@@ -137,9 +137,7 @@ def code_commit() -> str:
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--limit", type=int, help="only the first N photos of each set; the page is not written"
-    )
+    parser.add_argument("--limit", type=int, help="only the first N photos of each set; the page is not written")
     parser.add_argument("--people", type=int, default=500, help="held-out synthetic people")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -34,9 +34,7 @@ def render_head(
     x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
     color = cv2.remap(texture, x.astype(np.float32)[None], y.astype(np.float32)[None], cv2.INTER_LINEAR)[0]
     light = np.clip(0.55 + 0.45 * _facing(vertices, triangles, camera)[index[hit]], 0, 1)
-    picture = (
-        np.full((camera.height, camera.width, 3), 60, np.uint8) if background is None else background.copy()
-    )
+    picture = np.full((camera.height, camera.width, 3), 60, np.uint8) if background is None else background.copy()
     picture[hit] = np.clip(color * light[:, None], 0, 255).astype(np.uint8)
     return picture
 
