@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..types import EXPRESSION, IDENTITY, LANDMARKS, Camera
+from ..types import EXPRESSION, IDENTITY, Camera
 from .camera import FLIP
-from .face_model import JAW, FaceModel
+from .face_model import FaceModel
 
 SHAPE = IDENTITY + EXPRESSION
 UNKNOWNS = SHAPE + 6  # shape, rotation vector, translation
@@ -95,9 +95,7 @@ def _restrict(model: FaceModel) -> FaceModel:
     )
 
 
-def fit(
-    basis: LandmarkBasis, seen: Observations, start: FitState, camera: Camera, settings: FitSettings
-) -> FitState:
+def fit(basis: LandmarkBasis, seen: Observations, start: FitState, camera: Camera, settings: FitSettings) -> FitState:
     """Refine `start`, which is also the centre of the priors; only focal and centre of `camera` are used."""
     problem = _Problem(basis, seen, start, camera, settings)
     state = start
@@ -242,9 +240,7 @@ def pose_from_points(
     used = seen.weight > 0.3
     if used.sum() < 8:
         return None
-    matrix = np.array(
-        [[camera.focal, 0, camera.center[0]], [0, camera.focal, camera.center[1]], [0, 0, 1.0]]
-    )
+    matrix = np.array([[camera.focal, 0, camera.center[0]], [0, camera.focal, camera.center[1]], [0, 0, 1.0]])
     threshold = float(4.0 * np.median(seen.sigma[used]))
     done, turn, shift, _ = cv2.solvePnPRansac(
         model_points[used].astype(np.float64),

@@ -1,0 +1,125 @@
+"""What the photo says about the skin: its light, its albedo, and where something else covers it.
+
+Everything happens on vertices and in linear light: the photo's colours there are explained by the model's albedo
+under nine spherical harmonics per channel; what cannot be explained as skin is not skin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import lighting
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_RIDGE = np.array([1e-4] + [5e-3] * 3 + [3e-2] * 5)  # the dim harmonics are told apart by few normals only
+_DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
+_LIGHT_TINT = 0.4  # share of the colour cast blamed on the light; cameras balance most of it away
+
+
+@dataclass(frozen=True, eq=False)
+class Tolerance:
+    """Per vertex, how far the de-lit photo may lie from the model's skin and still be believed, in log units."""
+
+    darker: np.ndarray  # (V,) float32
+    brighter: np.ndarray  # (V,) float32
+    chroma: np.ndarray  # (V,) float32
+
+
+@dataclass(frozen=True, eq=False)
+class SkinReading:
+    """The skin as read from the photo, per vertex."""
+
+    shading: np.ndarray  # (V, 3) float32, linear; photo = albedo * shading
+    log_ratio: np.ndarray  # (V, 3) float32, log of the photo's albedo over the model's
+    usual: np.ndarray  # (3,) float32, its robust middle over the trusted skin
+    trust: np.ndarray  # (V,) float32 in [0, 1], 0 where the photo shows something else than skin
+    dark: np.ndarray  # (V,) float32 in [0, 1], 1 where that something is as dark as hair
+
+
+def read_skin(
+    colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, weight: np.ndarray, tolerance: Tolerance
+) -> SkinReading:
+    """Explain (V, 3) linear photo colours by (V, 3) albedo under light from (V, 3) normals in the light frame.
+
+    `weight` (V,) in [0, 1] marks skin that is well seen; the light comes from there.
+    """
+    safe = np.maximum(albedo, 0.01)
+    trust = np.ones(len(colors), np.float32)
+    for _ in range(3):
+        light = estimate_light(colors, safe, normals, weight * trust)
+        shading = _shading(normals, light, weight * trust)
+        log_ratio = np.log(np.maximum(colors, 2e-3)) - np.log(safe * shading)
+        usual, trust, dark = _judge(log_ratio, weight * np.maximum(trust, 0.05), tolerance)
+    return SkinReading(shading=shading, log_ratio=log_ratio, usual=usual, trust=trust, dark=dark)
+
+
+def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(9, 3) light by robust least squares of (V, 3) `colors` on `albedo` times harmonics of `normals`."""
+    basis = lighting.basis(normals).astype(np.float64)
+    used = weight > 0.01
+    if used.sum() < 30:  # no skin to learn from: flat light of the photo's brightness
+        flat = np.zeros((9, 3), np.float32)
+        flat[0] = np.median(colors / albedo, axis=0) if len(colors) else 1.0
+        return flat
+    basis, colors, albedo, weight = basis[used], colors[used], albedo[used], weight[used].astype(np.float64)
+    light = np.empty((9, 3))
+    for channel in range(3):
+        light[:, channel] = _robust_solve(basis * albedo[:, channel, None], colors[:, channel], weight)
+    return light.astype(np.float32)
+
+
+def _robust_solve(rows: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    solution = np.zeros(rows.shape[1])
+    robust = weight
+    for _ in range(5):
+        weighted = rows * robust[:, None]
+        normal = weighted.T @ rows
+        ridge = _RIDGE * normal[0, 0]
+        solution = np.linalg.solve(normal + np.diag(ridge), weighted.T @ target)
+        error = np.abs(rows @ solution - target)
+        scale = max(1.5 * weighted_median(error, weight), 1e-4)
+        robust = weight / (1.0 + (error / (2.0 * scale)) ** 2)
+    return solution
+
+
+def _shading(normals: np.ndarray, light: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(V, 3) irradiance with most of its colour cast taken out and deep shadows limited."""
+    shading = lighting.basis(normals) @ light
+    mean = np.maximum((shading * weight[:, None]).sum(axis=0) / max(float(weight.sum()), 1e-6), 1e-4)
+    cast = mean / (mean @ LUMINANCE)
+    shading = np.maximum(shading, _DARKEST * mean)
+    return (shading * cast ** (_LIGHT_TINT - 1.0)).astype(np.float32)
+
+
+def _judge(
+    log_ratio: np.ndarray, weight: np.ndarray, tolerance: Tolerance
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The usual ratio (3,), the trust (V,) and the darkness (V,) of everything that departs from it."""
+    usual = np.array([weighted_median(log_ratio[:, c], weight) for c in range(3)], np.float32)
+    offset = log_ratio - usual
+    bright = offset @ LUMINANCE
+    chroma = np.linalg.norm(offset - bright[:, None], axis=1)
+    spread = np.clip(weighted_median(np.abs(bright), weight) / 0.15, 1.0, 1.5)
+    limit = np.where(bright < 0, tolerance.darker, tolerance.brighter) * spread
+    # a dim colour is uncertain: its chroma may wander further
+    distance = np.maximum(np.abs(bright) / limit, chroma / (tolerance.chroma * (1.0 + np.maximum(-bright, 0.0))))
+    trust = smoothstep(distance, 1.25, 0.85)
+    dark = smoothstep(-bright, 0.5, 1.0)
+    return usual, trust, dark
+
+
+def weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
+    """Median of (N,) values under (N,) weights; 0 when nothing weighs."""
+    order = np.argsort(values)
+    reach = np.cumsum(weight[order])
+    if len(reach) == 0 or reach[-1] <= 0:
+        return 0.0
+    return float(values[order[np.searchsorted(reach, reach[-1] / 2)]])
+
+
+def smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 at `low`, 1 at `high` (which may be the smaller), smooth between; float32."""
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)

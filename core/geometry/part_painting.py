@@ -1,0 +1,96 @@
+"""Colours of what a photo does not show well: eyes, teeth and the hair's roots on the scalp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .delighting import smoothstep
+from .face_model import FaceModel
+from .uv_sampling import Atlas, TexelMap
+
+IRIS_RADIUS = 0.0058  # metres, of an eyeball of 12 mm
+PUPIL_RADIUS = 0.0019
+BROWN = np.array([0.36, 0.22, 0.13], np.float32)  # sRGB, when the iris cannot be seen
+_SCLERA = np.array([0.72, 0.69, 0.66], np.float32)  # linear
+_VEINS = np.array([0.55, 0.30, 0.26], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class EyeTexels:
+    """Polar coordinates about the optical axis of an eye island's texels."""
+
+    texels: TexelMap
+    radius: np.ndarray  # (M,) float32, metres from the axis, negative behind the ball's equator
+    angle: np.ndarray  # (M,) float32, radians
+
+
+def eye_texels(model: FaceModel, atlas: Atlas) -> dict[str, EyeTexels]:
+    """Polar coordinates of both eyeballs' and both corneas' texels, by part name."""
+    found = {}
+    for name, texels in atlas.parts.items():
+        if not name.startswith(("eyeball", "cornea")) or len(texels.index) == 0:
+            continue
+        offset = texels.interpolate(model.vertices) - model.eye_centers[0 if name.endswith("right") else 1]
+        radius = np.hypot(offset[:, 0], offset[:, 1])
+        radius[offset[:, 2] < 0] = -1.0
+        found[name] = EyeTexels(texels, radius, np.arctan2(offset[:, 1], offset[:, 0]))
+    return found
+
+
+def paint_eye(eye: EyeTexels, iris_color: np.ndarray) -> np.ndarray:
+    """(M, 3) linear colours: pupil, fibres, limbal ring, and a sclera that reddens away from the iris.
+
+    `iris_color` is (3,) linear.
+    """
+    radius = np.where(eye.radius < 0, 1.0, eye.radius) / IRIS_RADIUS
+    fibres = _fibres(eye.angle, radius)
+    collarette = np.exp(-(((radius - 0.5) / 0.14) ** 2))
+    iris = iris_color * (0.75 + 0.45 * fibres + 0.35 * collarette)[:, None]
+    iris *= (1.0 - 0.65 * smoothstep(radius, 0.78, 1.0))[:, None]  # limbal ring
+    iris *= smoothstep(radius, PUPIL_RADIUS / IRIS_RADIUS - 0.04, PUPIL_RADIUS / IRIS_RADIUS + 0.05)[:, None]
+    red = smoothstep(radius, 1.2, 2.1)[:, None] * 0.55
+    sclera = _SCLERA * (1.0 - red) + _VEINS * red
+    inside = smoothstep(radius, 1.06, 0.96)[:, None]
+    return np.clip(iris * inside + sclera * (1.0 - inside) + 0.004, 0.0, 1.0).astype(np.float32)
+
+
+def _fibres(angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """(M,) radial streaks in [0, 1]."""
+    rng = np.random.default_rng(7)
+    total = np.zeros_like(angle)
+    for count, strength in ((23, 0.4), (47, 0.35), (89, 0.25)):
+        phase = rng.uniform(0, 2 * np.pi, 2)
+        bend = 0.25 * np.sin(3 * angle + phase[1]) * radius
+        total += strength * (0.5 + 0.5 * np.sin(count * (angle + bend / count) + phase[0]))
+    return total
+
+
+def hair_strands(model: FaceModel, texels: TexelMap) -> np.ndarray:
+    """(M,) float32 factor about 1: roots combed back from the forehead, for the scalp's texels."""
+    position = texels.interpolate(model.vertices)
+    middle = model.vertices[model.vertex_part == model.part("skin")].mean(axis=0)
+    across = np.arctan2(position[:, 0] - middle[0], position[:, 1] - middle[1]) / (2 * np.pi) + 0.5
+    along = position[:, 2] / 0.25 + 0.5
+    rng = np.random.default_rng(11)
+    total = np.ones(len(position), np.float32)
+    for width, length, strength in ((1400, 14, 0.16), (500, 8, 0.12), (90, 5, 0.08)):
+        noise = cv2.GaussianBlur(rng.normal(size=(length, width)).astype(np.float32), (0, 0), 0.8)
+        noise /= noise.std()
+        x, y = (across * (width - 1)).astype(np.float32), (along * (length - 1)).astype(np.float32)
+        rows = -(-len(x) // 1024)
+        maps = [np.resize(m, (rows, 1024)) for m in (x, y)]
+        total += strength * cv2.remap(noise, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[: len(x)]
+    return np.clip(total, 0.4, 1.8)
+
+
+def robust_color(pixels: np.ndarray) -> np.ndarray | None:
+    """(3,) middle of (N, 3) pixels without the darkest fifth (pupil, lashes) and the brightest (glints)."""
+    if len(pixels) < 12:
+        return None
+    brightness = pixels.sum(axis=1)
+    low, high = np.quantile(brightness, [0.2, 0.8])
+    kept = pixels[(brightness >= low) & (brightness <= high)]
+    return np.median(kept, axis=0).astype(np.float32)

@@ -1,0 +1,103 @@
+"""Which parts of the head the photo may colour, and what it may show there; fixed per face model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from .delighting import Tolerance, smoothstep
+from .face_model import FaceModel
+from .mesh_smoothing import MeshSmoother
+
+_BROWS = ("brow_right", "brow_left")
+_LIPS = ("upper_lip", "lower_lip")
+_SOCKETS = ("socket_right", "socket_left")
+_LIDS = ("lids_right", "lids_left")
+_EARS = ("ear_right", "ear_left")
+
+
+@dataclass(frozen=True, eq=False)
+class SkinRegions:
+    """Vertex tables of one face model; all (V,) float32 in [0, 1] unless said otherwise."""
+
+    skin: np.ndarray  # (V,) bool: the skin surface
+    allowed: np.ndarray  # how much the photo may say, by distance from scalp, ears, neck, eyes and mouth
+    plain: np.ndarray  # skin without lips, brows and lids: where the light is read
+    scalp: np.ndarray  # 1 on the scalp, fading over the hairline
+    forehead: np.ndarray  # where hair may hang into the face
+    tolerance: Tolerance
+    landmark_weights: np.ndarray  # (V, 68 + D) float32, rows sum to 1 or less
+    smoother: MeshSmoother
+
+
+@lru_cache(maxsize=2)
+def skin_regions(model: FaceModel) -> SkinRegions:
+    """Tables of `model`, made once."""
+    skin = model.vertex_part == model.part("skin")
+    inside = ("mouth_bag", *_SOCKETS, "nostril")
+    scalp_distance = _distance(model, "scalp")
+    margins = ((scalp_distance, 0.010), (_distance(model, *_EARS), 0.008), (_distance(model, "neck"), 0.012))
+    allowed = np.ones(len(model.vertices), np.float32)
+    for distance, width in (*margins, *((_distance(model, name), 0.0015) for name in inside)):
+        allowed *= smoothstep(distance, 0.0, width)
+    allowed[~skin | model.in_regions("scalp", "neck", "none", *_EARS, *inside)] = 0.0
+    plain = allowed * ~model.in_regions(*_LIPS, *_BROWS, *_LIDS)
+    triangles = model.triangles[model.triangle_part == model.part("skin")]
+    return SkinRegions(
+        skin=skin,
+        allowed=allowed,
+        plain=plain.astype(np.float32),
+        scalp=np.where(skin, smoothstep(scalp_distance, 0.008, 0.0), 0.0).astype(np.float32),
+        forehead=_forehead(model),
+        tolerance=_tolerance(model),
+        landmark_weights=_landmark_weights(model),
+        smoother=MeshSmoother(model.vertices, triangles),
+    )
+
+
+def _distance(model: FaceModel, *names: str) -> np.ndarray:
+    """(V,) metres to the nearest vertex of the regions on the mean head; large when there is none."""
+    inside = model.in_regions(*names) & (model.vertex_part == model.part("skin"))
+    if not inside.any():
+        return np.full(len(model.vertices), 1.0, np.float32)
+    return cKDTree(model.vertices[inside]).query(model.vertices)[0].astype(np.float32)
+
+
+def _forehead(model: FaceModel) -> np.ndarray:
+    away = smoothstep(_distance(model, *_BROWS), 0.004, 0.012)
+    return np.where(model.in_regions("forehead"), away, 0.0).astype(np.float32)
+
+
+def _tolerance(model: FaceModel) -> Tolerance:
+    """Beards and brows may be dark, lips may be painted; cheeks and nose may not turn black or blue."""
+    count = len(model.vertices)
+    darker = np.full(count, 0.85, np.float32)
+    brighter = np.full(count, 0.75, np.float32)
+    chroma = np.full(count, 0.32, np.float32)
+    hairy = model.in_regions("chin", "jaw", *_LIPS) | (_distance(model, "upper_lip") < 0.018)
+    darker[hairy], chroma[hairy] = 2.2, 0.5
+    browed = model.in_regions(*_BROWS, *_LIDS) | (_distance(model, *_BROWS) < 0.005)
+    darker[browed], chroma[browed] = 2.5, 0.6
+    lips = model.in_regions(*_LIPS)
+    chroma[lips] = 0.9
+    return Tolerance(darker=darker, brighter=brighter, chroma=chroma)
+
+
+def _landmark_weights(model: FaceModel, radius: float = 0.010) -> np.ndarray:
+    points = np.concatenate([model.landmarks(model.vertices), model.dense_landmarks(model.vertices)])
+    distance, nearest = cKDTree(points).query(model.vertices, k=6)
+    weight = np.exp(-((distance / radius) ** 2) / 2).astype(np.float32)
+    total = weight.sum(axis=1, keepdims=True)
+    weight /= np.maximum(total, 0.2)  # far from every landmark nothing is known
+    out = np.zeros((len(model.vertices), len(points)), np.float32)
+    np.put_along_axis(out, nearest, weight, axis=1)
+    return out
+
+
+def occlusion(regions: SkinRegions, visibility: np.ndarray) -> np.ndarray:
+    """(V,) float32: 1 where the nearest of the (68 + D,) landmarks are seen to be hidden."""
+    hidden = regions.landmark_weights @ (1.0 - visibility.astype(np.float32))
+    return smoothstep(hidden, 0.35, 0.65)
