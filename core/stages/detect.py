@@ -47,11 +47,12 @@ class Detect:
 
 def _scales(long_side: int) -> Iterator[float]:
     """Input pixels per photo pixel of each look; a look much like an earlier one is left out."""
-    first = min(1.0, LONG_SIDE / long_side)
-    yield first
+    tried = [min(1.0, LONG_SIDE / long_side)]
+    yield tried[0]
     for side in SECOND_LOOKS:
         scale = min(side / long_side, MAX_ENLARGE)
-        if abs(scale / first - 1.0) > 0.25:
+        if all(abs(scale / other - 1.0) > 0.25 for other in tried):
+            tried.append(scale)
             yield scale
 
 

@@ -1,0 +1,209 @@
+"""Small ONNX networks that obey the contracts, so that stages and pipeline are tested without trained weights.
+
+The detector sees a face wherever a 32 px cell is red; the cell's blue is the face's size in pixels. The landmarker
+and the regressor answer with the mean face as a camera in front of it sees it.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from core.geometry import alignment
+from core.geometry.camera import pose_from_camera, project, rotation_from_angles
+from core.geometry.face_model import FaceModel, load_face_model
+from core.pipeline import Pipeline
+from core.runtime import sessions
+from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
+from core.settings import Settings
+from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera
+
+FIVE_POINTS = np.array([[-0.22, -0.28], [0.22, -0.28], [0.0, 0.05], [-0.17, 0.28], [0.17, 0.28]])  # of the size
+
+
+@pytest.fixture(scope="session")
+def face_model() -> FaceModel:
+    return load_face_model()
+
+
+@pytest.fixture(scope="session")
+def portrait_camera() -> Camera:
+    """A camera 0.9 m in front of a face that looks a little aside."""
+    rotation = rotation_from_angles(0.05, 0.12, -0.04)
+    return Camera(1000.0, (319.5, 319.5), 640, 640, rotation, np.array([0.01, 0.02, 0.9]))
+
+
+@pytest.fixture(scope="session")
+def landmark_points(face_model: FaceModel, portrait_camera: Camera) -> np.ndarray:
+    """(68 + D, 2) pixels of the mean face under `portrait_camera`."""
+    visible = face_model.visible_landmarks(face_model.vertices, portrait_camera.rotation)
+    points = np.concatenate([visible, face_model.dense_landmarks(face_model.vertices)])
+    return project(portrait_camera, points)[:, :2]
+
+
+@pytest.fixture(scope="session")
+def networks(landmark_points: np.ndarray, portrait_camera: Camera) -> dict[str, bytes]:
+    """The three networks as ONNX files."""
+    matrix = alignment.crop_matrix(landmark_points[:68], CROP_SIZE)
+    fractions = (alignment.apply(matrix, landmark_points) + 0.5) / CROP_SIZE
+    pose = pose_from_camera(portrait_camera, matrix, CROP_SIZE)
+    light = np.array([0.8, 0.1, 0.2, 0, 0, 0, 0, 0, 0])
+    rest = np.zeros(IDENTITY + EXPRESSION + ALBEDO)
+    return {
+        "detector": detector_network(),
+        "landmarker": landmarker_network(fractions),
+        "regressor": regressor_network(np.concatenate([rest, light, pose])),
+    }
+
+
+@pytest.fixture(scope="session")
+def models_dir(networks: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with these networks and the real face model."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "weights").mkdir()
+    (folder / "face_model").mkdir()
+    for name, content in networks.items():
+        (folder / "weights" / f"{name}.onnx").write_bytes(content)
+    shutil.copy(Settings().face_model_path, folder / "face_model")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def specs(networks: dict[str, bytes]) -> dict[str, NetworkSpec]:
+    return {name: specify(name, content) for name, content in networks.items()}
+
+
+@pytest.fixture
+def pipeline(models_dir: Path, specs: dict[str, NetworkSpec]) -> Pipeline:
+    return Pipeline(Settings(models_dir=models_dir), specs)
+
+
+@pytest.fixture(autouse=True)
+def fresh_networks():
+    """Nothing opened, and no provider given up, by another test."""
+    sessions.close_networks()
+    yield
+    sessions.close_networks()
+
+
+@pytest.fixture(scope="session")
+def photo_with_faces() -> Callable[..., np.ndarray]:
+    """Makes a photo in which the detector sees faces of the given centres and sizes (pixels)."""
+
+    def make(*faces: tuple[float, float, float], width: int = 640, height: int = 480) -> np.ndarray:
+        photo = np.full((height, width, 3), 90, np.uint8)
+        for x, y, size in faces:
+            column, row = int(x // 32) * 32, int(y // 32) * 32
+            photo[row : row + 32, column : column + 32] = (255, 0, min(round(size), 255))
+        return photo
+
+    return make
+
+
+def specify(name: str, content: bytes) -> NetworkSpec:
+    """The contract of a network with the hash of this file."""
+    spec = SPECS[name]
+    return NetworkSpec(name, hashlib.sha256(content).hexdigest(), spec.inputs, spec.outputs)
+
+
+def detector_network() -> bytes:
+    kernel = np.zeros((2, 3, 32, 32), np.float32)
+    kernel[0, 0], kernel[0, 1] = 1 / 1024, -1 / 1024  # how red
+    kernel[1, 2] = 255 / 1024  # blue: the size in pixels
+    unit = np.array([[-0.5, -0.5], [0.5, 0.5]], np.float32).reshape(1, 1, 4)
+    constants = {
+        "kernel": kernel,
+        "axis_x": np.array(3),
+        "axis_y": np.array(2),
+        "cell": np.array(32, np.float32),
+        "half": np.array(16.5, np.float32),
+        "flat": np.array([1, -1, 1]),
+        "list": np.array([1, -1]),
+        "unit_box": unit,
+        "unit_points": FIVE_POINTS.astype(np.float32).reshape(1, 1, 10),
+        "two": np.array([1, 1, 2]),
+        "five": np.array([1, 1, 5]),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["cells"], strides=[32, 32]),
+        helper.make_node("Split", ["cells"], ["red", "size"], axis=1, num_outputs=2),
+        helper.make_node("Reshape", ["red", "list"], ["scores"]),
+        helper.make_node("Reshape", ["size", "flat"], ["sizes"]),
+        helper.make_node("Mul", ["red", "zero"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "one"], ["ones"]),
+    ]
+    constants |= {"zero": np.array(0, np.float32), "one": np.array(1, np.float32)}
+    for axis in "xy":
+        nodes += [
+            helper.make_node("CumSum", ["ones", f"axis_{axis}"], [f"index_{axis}"]),
+            helper.make_node("Mul", [f"index_{axis}", "cell"], [f"end_{axis}"]),
+            helper.make_node("Sub", [f"end_{axis}", "half"], [f"map_{axis}"]),
+            helper.make_node("Reshape", [f"map_{axis}", "flat"], [f"center_{axis}"]),
+        ]
+    nodes.append(helper.make_node("Concat", ["center_x", "center_y"], ["center"], axis=2))
+    for name, repeat in (("box", "two"), ("points", "five")):
+        nodes += [
+            helper.make_node("Mul", ["sizes", f"unit_{name}"], [f"offset_{name}"]),
+            helper.make_node("Tile", ["center", repeat], [f"centers_{name}"]),
+            helper.make_node("Add", [f"centers_{name}", f"offset_{name}"], [f"{name}_out"]),
+        ]
+    nodes += [
+        helper.make_node("Identity", ["box_out"], ["boxes"]),
+        helper.make_node("Identity", ["points_out"], ["points"]),
+    ]
+    return _model("detector", nodes, constants)
+
+
+def landmarker_network(fractions: np.ndarray, visibility: float = 1.0, sigma: float = 0.01) -> bytes:
+    count = len(fractions)
+    constants = {
+        "answer_landmarks": fractions.astype(np.float32)[None],
+        "answer_visibility": np.full((1, count), visibility, np.float32),
+        "answer_sigma": np.full((1, count), sigma, np.float32),
+    }
+    nodes = [
+        *_constant_answer("landmarks", (1, 2, 3), "flat3", keep=3),
+        *_constant_answer("visibility", (1, 2, 3), "flat2", keep=2),
+        *_constant_answer("sigma", (1, 2, 3), "flat2", keep=2),
+    ]
+    return _model("landmarker", nodes, constants)
+
+
+def regressor_network(coefficients: np.ndarray) -> bytes:
+    constants = {"answer_coefficients": coefficients.astype(np.float32)[None]}
+    return _model("regressor", _constant_answer("coefficients", (1, 2, 3), "flat2", keep=2), constants)
+
+
+def _constant_answer(name: str, axes: tuple[int, ...], flat: str, keep: int) -> list[onnx.NodeProto]:
+    """The same answer for every picture of the batch: zero times the picture's mean, plus the answer."""
+    return [
+        helper.make_node("ReduceMean", ["image"], [f"mean_{name}"], axes=axes, keepdims=1),
+        helper.make_node("Mul", [f"mean_{name}", "nothing"], [f"zero_{name}"]),
+        helper.make_node("Reshape", [f"zero_{name}", flat], [f"batch_{name}"]),
+        helper.make_node("Add", [f"batch_{name}", f"answer_{name}"], [name]),
+    ]
+
+
+def _model(name: str, nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> bytes:
+    spec = SPECS[name]
+    if name != "detector":
+        constants |= {
+            "nothing": np.array(0, np.float32),
+            "flat2": np.array([-1, 1]),
+            "flat3": np.array([-1, 1, 1]),
+        }
+    inputs, outputs = (
+        [helper.make_tensor_value_info(key, TensorProto.FLOAT, list(shape)) for key, shape in part.items()]
+        for part in (spec.inputs, spec.outputs)
+    )
+    initializers = [numpy_helper.from_array(value, key) for key, value in constants.items()]
+    graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18 if name == "detector" else 17)])
+    model.ir_version = 9
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
