@@ -1,0 +1,71 @@
+"""Where the camera stands: head pose, distance, focal length, and the frame round the face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.geometry.alignment import roll_from_points
+from core.geometry.camera import rotation_from_angles
+from core.geometry.face_model import FaceModel
+from core.types import Camera
+
+PICTURE_MARGIN = 2.0  # picture side over the larger side of the landmarks' upright box
+
+
+@dataclass(frozen=True)
+class View:
+    """Pose and framing before the face's size in the picture is known."""
+
+    pitch: float  # radians, in the picture's frame
+    yaw: float
+    roll: float
+    distance: float  # metres from the camera to the model origin
+    offset: tuple[float, float]  # tangent of the face's angle off the optical axis, right and down
+    margin: float
+    shift: tuple[float, float]  # of the face's box from the picture's centre, picture sides
+
+
+def sample_view(rng: np.random.Generator) -> View:
+    """Most heads within 45 degrees of yaw, some to 90; phone to telephoto distances."""
+    kind = rng.choice(["front", "half", "profile"], p=[0.45, 0.4, 0.15])
+    yaw = {"front": rng.normal(0, 12), "half": rng.uniform(-50, 50), "profile": rng.uniform(45, 90)}[kind]
+    yaw *= rng.choice([-1, 1])
+    pitch = np.clip(rng.normal(2, 12), -40, 40) if rng.random() < 0.85 else rng.uniform(-40, 40)
+    roll = np.clip(rng.normal(0, 9), -45, 45) if rng.random() < 0.8 else rng.uniform(-45, 45)
+    distance = float(np.exp(rng.uniform(np.log(0.35), np.log(3.5))))
+    offset = rng.normal(0.0, 0.08, 2)
+    shift = rng.normal(0.0, 0.02, 2)
+    return View(
+        pitch=float(np.radians(pitch)),
+        yaw=float(np.radians(yaw)),
+        roll=float(np.radians(roll)),
+        distance=distance,
+        offset=(float(offset[0]), float(offset[1])),
+        margin=PICTURE_MARGIN * float(np.exp(rng.normal(0.0, 0.03))),
+        shift=(float(shift[0]), float(shift[1])),
+    )
+
+
+def place_camera(view: View, model: FaceModel, vertices: np.ndarray, size: int) -> Camera:
+    """The camera of a `size` x `size` picture framed round the face of (V, 3) vertices."""
+    rotation = rotation_from_angles(view.pitch, view.yaw, view.roll)
+    translation = np.array([*view.offset, 1.0]) * view.distance
+    points = model.visible_landmarks(vertices, rotation) @ rotation.T + translation
+    flat = points[:, :2] / points[:, 2:]
+    angle = roll_from_points(flat)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    upright = flat @ turn.T
+    low, high = upright.min(axis=0), upright.max(axis=0)
+    focal = size / (view.margin * float((high - low).max()))
+    middle = turn.T @ (low + high) / 2
+    center = (size - 1) / 2 + np.array(view.shift) * size - focal * middle
+    return Camera(
+        focal=focal,
+        center=(float(center[0]), float(center[1])),
+        width=size,
+        height=size,
+        rotation=rotation,
+        translation=translation,
+    )

@@ -1,0 +1,320 @@
+"""Hair and headwear: painted hairlines, displaced shells over the scalp, and strip hair bound to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+from core.geometry.lighting import srgb_to_linear
+from core.geometry.rasterizer import vertex_normals
+from models.face_model.sources import DATA, load_makehuman, read_obj
+
+from .chart import AXIS_Z, HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
+from .head import Head
+from .labels import Label
+from .layers import Mesh, Posed
+from .noise import NoisePool
+
+STYLES = ("short01", "short02", "short03", "short04", "bob01", "bob02", "long01", "ponytail01", "afro01", "braid01")
+_LONG = ("bob01", "bob02", "long01")
+# Angle from the face's middle (degrees) at which a hairline's height is given
+_ANGLES = np.array([0, 22, 42, 56, 68, 76, 84, 90, 108, 120, 138, 180.0])
+
+
+@dataclass(frozen=True)
+class HairPlan:
+    """One person's hair."""
+
+    kind: str  # bald, buzz, cap, strips, hat
+    style: str  # of the strips
+    scalp: np.ndarray  # (HEIGHT, WIDTH) float32 cover painted on the scalp
+    volume: float  # metres that a cap stands off
+    strand: np.ndarray  # (HEIGHT, WIDTH) float32 noise along the hair
+    hat_color: np.ndarray  # (3,) float32 linear
+    hat_stripe: float  # strength of ribs or pattern
+    hat_line: float  # height of the hat's edge above the eyes, metres
+    brim: float  # metres; 0 for none
+    seed: int
+
+
+def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, ...]) -> HairPlan:
+    """Half of the heads wear modelled strips, the others a procedural cap, a buzz cut, a hat or nothing."""
+    kind = str(rng.choice(["bald", "buzz", "cap", "strips", "hat"], p=[0.05, 0.07, 0.26, 0.54, 0.08]))
+    strand = noise.cut(rng, "strand")
+    balding = kind in ("bald", "buzz", "cap") and rng.random() < 0.3
+    fringe = kind == "cap" and rng.random() < 0.35
+    scalp = _hairline(rng, balding, fringe, strand)
+    if kind == "bald":
+        scalp = scalp * (rng.uniform(0.0, 0.4) if rng.random() < 0.7 else 0.0)
+    if kind == "buzz":
+        scalp = scalp * rng.uniform(0.35, 0.85)
+    return HairPlan(
+        kind=kind,
+        style=str(rng.choice(styles)) if styles else "",
+        scalp=scalp.astype(np.float32),
+        volume=float(rng.uniform(0.003, 0.03)) if kind == "cap" else 0.0,
+        strand=strand,
+        hat_color=srgb_to_linear(rng.beta(0.8, 1.2) * (1 - rng.beta(1, 2) * rng.random(3))),
+        hat_stripe=float(rng.uniform(0, 0.5)),
+        hat_line=float(rng.uniform(0.028, 0.055)),
+        brim=float(rng.uniform(0.05, 0.075)) if rng.random() < 0.5 else 0.0,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _hairline(rng: np.random.Generator, balding: bool, fringe: bool, strand: np.ndarray) -> np.ndarray:
+    """(HEIGHT, WIDTH) float32 cover of the scalp, with a ragged edge."""
+    front = rng.uniform(0.056, 0.076)
+    recede = rng.uniform(0.0, 0.014)
+    if balding:
+        front, recede = rng.uniform(0.075, 0.13), rng.uniform(0.01, 0.03)
+    if fringe:
+        front, recede = rng.uniform(0.018, 0.045), 0.0
+    sideburn = rng.uniform(-0.035, 0.008)
+    temple = min(0.045 if not fringe else 0.02, front)
+    heights = [front, front + recede * 0.6, front - 0.004 + recede, temple, 0.018, sideburn, sideburn, 0.012, 0.012]
+    heights += [-0.02, -0.062, rng.uniform(-0.1, -0.07)]
+    angle = (np.arange(WIDTH) / WIDTH - 0.5) * 360.0
+    skew = rng.normal(0, 0.004) * np.sin(np.radians(angle)) * (np.abs(angle) < 60)
+    line = np.interp(np.abs(angle), _ANGLES, heights) + skew
+    height = TOP - (np.arange(HEIGHT) + 0.5) * METRES_PER_PIXEL
+    soft = rng.uniform(0.004, 0.012) if not fringe else 0.008
+    distance = height[:, None] - line[None, :] + 0.35 * soft * strand
+    return np.clip(distance / soft + 0.5, 0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundHair:
+    """Strip hair fitted to the mean head; it follows the scalp of every identity."""
+
+    offset: np.ndarray  # (N, 3) float32 from the blend of its anchors
+    anchors: np.ndarray  # (N, 4) int32 head vertices
+    weights: np.ndarray  # (N, 4) float32
+    triangles: np.ndarray  # (M, 3) int32
+    uv: np.ndarray  # (N, 2) float32 texture pixels
+    texture: np.ndarray  # (h, w, 4) uint8: brightness round 128 (three times), cover
+
+    def place(self, vertices: np.ndarray) -> np.ndarray:
+        """(N, 3) hair vertices on a head of (V, 3) vertices."""
+        return self.offset + np.einsum("nk,nkd->nd", self.weights, vertices[self.anchors])
+
+
+def load_styles(head: Head, data: Path = DATA) -> dict[str, BoundHair]:
+    """Fit every strip hair style to the head; an empty dictionary without the source data."""
+    folder = data / "makehuman" / "hair"
+    if not folder.is_dir():
+        return {}
+    transform = _makehuman_to_head(head, data)
+    base = load_makehuman(data).mesh.vertices
+    return {style: _bind(head, folder / style, base, transform) for style in STYLES}
+
+
+def _makehuman_to_head(head: Head, data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) scale and (3,) shift that bring MakeHuman's skull onto the mean head's."""
+    mesh = load_makehuman(data).mesh
+    body = np.unique(mesh.faces[mesh.groups == "body"])
+    vertices = mesh.vertices[body]
+    eyes = np.stack(
+        [mesh.vertices[np.unique(mesh.faces[mesh.groups == f"joint-{side}-eye"])].mean(axis=0) for side in "rl"]
+    ).mean(axis=0)
+    ours = head.rest[head.skin_vertices]
+    source, target = (_skull_box(points) for points in (vertices - eyes, ours * 10.0))
+    scale = (target[1] - target[0]) / (source[1] - source[0])
+    shift = target[0] - source[0] * scale - eyes * scale
+    return scale / 10.0, shift / 10.0
+
+
+def _skull_box(points: np.ndarray) -> np.ndarray:
+    """(2, 3) extent of the skull above the ears, decimetres from the eyes; y counts from the eyes."""
+    upper = points[(points[:, 1] > 0.35) & (np.abs(points[:, 0]) < 1.2) & (points[:, 2] > -3)]
+    low, high = upper.min(axis=0), upper.max(axis=0)
+    low[1] = 0.0
+    return np.stack([low, high])
+
+
+def _fitted(folder: Path, base: np.ndarray) -> np.ndarray:
+    """(N, 3) positions of a MakeHuman proxy on the base mesh, from its binding (`.mhclo`), decimetres.
+
+    Each line binds one vertex: to one base vertex, or to three with weights and an offset in scaled axes.
+    """
+    scale, rows = np.ones(3), []
+    bound = False
+    for line in next(folder.glob("*.mhclo")).read_text().splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[0] in ("x_scale", "y_scale", "z_scale"):
+            axis = "xyz".index(words[0][0])
+            first, second, unit = int(words[1]), int(words[2]), float(words[3])
+            scale[axis] = abs(base[first, axis] - base[second, axis]) / unit
+        elif words[0] == "verts":
+            bound = True
+        elif bound and words[0].lstrip("-").isdigit():
+            rows.append(words)
+    out = np.empty((len(rows), 3))
+    for row, words in enumerate(rows):
+        if len(words) == 1:
+            out[row] = base[int(words[0])]
+        else:
+            corners, numbers = base[[int(word) for word in words[:3]]], np.array(words[3:9], float)
+            out[row] = numbers[:3] @ corners + numbers[3:] * scale
+    return out
+
+
+def _bind(head: Head, folder: Path, base_mesh: np.ndarray, transform: tuple[np.ndarray, np.ndarray]) -> BoundHair:
+    mesh = read_obj(next(folder.glob("*.obj")))
+    fitted = _fitted(folder, base_mesh)
+    corners = np.stack([mesh.faces, mesh.uv_faces], axis=-1).reshape(-1, 2)
+    pairs, inverse = np.unique(corners, axis=0, return_inverse=True)
+    faces = inverse.reshape(-1, 4)
+    triangles = np.concatenate([faces[:, :3], faces[:, [0, 2, 3]]])
+    triangles = triangles[triangles[:, 1] != triangles[:, 2]]
+    vertices = (fitted * transform[0] + transform[1])[pairs[:, 0]]
+    rows = np.flatnonzero(head.skin_vertices & (head.label != Label.MOUTH))
+    normals = vertex_normals(head.rest, head.model.triangles)
+    distance, nearest = cKDTree(head.rest[rows]).query(vertices, k=4)
+    anchors, weights = rows[nearest], 1.0 / (distance + 0.01)
+    weights /= weights.sum(axis=1, keepdims=True)
+    height = np.einsum("nd,nd->n", vertices - head.rest[anchors[:, 0]], normals[anchors[:, 0]])
+    lift = np.where(distance[:, 0] < 0.03, np.maximum(0.003 - height, 0.0), 0.0)
+    vertices = vertices + normals[anchors[:, 0]] * lift[:, None]
+    base = np.einsum("nk,nkd->nd", weights, head.rest[anchors])
+    texture = _grey_texture(next(folder.glob("*_diffuse.png")))
+    size = np.array(texture.shape[1::-1])
+    uv = np.stack([mesh.uv[pairs[:, 1], 0], 1.0 - mesh.uv[pairs[:, 1], 1]], axis=1) * size - 0.5
+    return BoundHair(
+        (vertices - base).astype(np.float32),
+        anchors.astype(np.int32),
+        weights.astype(np.float32),
+        triangles.astype(np.int32),
+        uv.astype(np.float32),
+        texture,
+    )
+
+
+def _grey_texture(path: Path) -> np.ndarray:
+    image = cv2.resize(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), (256, 256), interpolation=cv2.INTER_AREA)
+    linear = srgb_to_linear(image[:, :, :3].mean(axis=2) / 255.0)
+    solid = image[:, :, 3] > 128
+    bright = np.clip(linear / max(float(linear[solid].mean()), 1e-4), 0.0, 2.0)
+    out = np.empty((256, 256, 4), np.uint8)
+    out[:, :, :3] = (bright * 127.0)[:, :, None]
+    out[:, :, 3] = image[:, :, 3]
+    return out
+
+
+def hair_meshes(
+    plan: HairPlan, styles: dict[str, BoundHair], head: Head, posed: Posed, neutral: np.ndarray, color: np.ndarray
+) -> list[Mesh]:
+    """The meshes of one person's hair. `neutral` is (V, 3), the identity at rest; `color` (3,) linear."""
+    meshes = []
+    if plan.kind == "cap":
+        meshes.append(_cap(plan, head, posed, color))
+    if plan.kind == "strips" and plan.style in styles:
+        meshes.append(_strips(styles[plan.style], neutral, plan, color))
+    if plan.kind == "hat":
+        meshes += _hat(plan, head, posed)
+    return meshes
+
+
+def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:
+    """A shell that stands off the scalp where hair grows, thicker on top."""
+    places = locate(head.rest)
+    cover = sample(plan.scalp, places)[:, 0] * head.skin_vertices
+    cover[np.isin(head.label, (Label.EAR_LEFT, Label.EAR_RIGHT, Label.MOUTH))] = 0.0
+    bump = sample(plan.strand, places)[:, 0]
+    rise = np.clip((head.rest[:, 1] + 0.02) / 0.1, 0.25, 1.0)
+    thickness = cover * (0.0015 + plan.volume * rise * (0.8 + 0.12 * bump))
+    vertices = posed.vertices + posed.normals * thickness[:, None]
+    used = (cover[head.triangles] > 0.02).all(axis=1)
+
+    def paint(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        at = locate(attributes)
+        strand, here = sample(plan.strand, at)[:, 0], sample(plan.scalp, at)[:, 0]
+        albedo = color * np.exp(0.35 * strand)[:, None]
+        return albedo, np.clip((here - 0.45 + 0.15 * strand) * 4.0, 0.0, 1.0)
+
+    return _compact(vertices, head.triangles[used], head.rest, paint, Label.HAIR, gloss=1.2, sharpness=12.0)
+
+
+def _compact(
+    vertices: np.ndarray, triangles: np.ndarray, attributes: np.ndarray, paint, kind: int, gloss: float, sharpness: float
+) -> Mesh:
+    """A mesh of the used vertices only."""
+    rows, inverse = np.unique(triangles, return_inverse=True)
+    return Mesh(
+        vertices[rows].astype(np.float32),
+        inverse.reshape(-1, 3).astype(np.int32),
+        attributes[rows],
+        paint,
+        int(kind),
+        gloss,
+        sharpness,
+        occlusion=0.8,
+    )
+
+
+def _strips(bound: BoundHair, neutral: np.ndarray, plan: HairPlan, color: np.ndarray) -> Mesh:
+    rng = np.random.default_rng(plan.seed)
+    swell = 1.0 + rng.normal(0.0, 0.05)
+    vertices = bound.place(neutral)
+    center = np.array([0.0, 0.0, AXIS_Z], np.float32)
+    vertices = center + (vertices - center) * np.array([swell * rng.normal(1, 0.03), swell, swell], np.float32)
+    if rng.random() < 0.5:
+        vertices = vertices * np.array([-1, 1, 1], np.float32)
+
+    def paint(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        texel = sample(bound.texture, attributes) / 255.0
+        return color * (0.25 + 1.6 * texel[:, :1]), texel[:, 3]
+
+    return Mesh(vertices, bound.triangles, bound.uv, paint, int(Label.HAIR), gloss=1.0, sharpness=14.0, occlusion=0.75)
+
+
+def _hat(plan: HairPlan, head: Head, posed: Posed) -> list[Mesh]:
+    """A knitted or fabric cap over the scalp, with or without a brim."""
+    front = np.clip(head.rest[:, 2] / 0.05, -1.5, 1.0)
+    edge = plan.hat_line - 0.012 * (front < 0) * np.minimum(-front, 1.0)
+    inside = (head.rest[:, 1] > edge) & head.skin_vertices & (head.label != Label.MOUTH)
+    rise = np.clip((head.rest[:, 1] - edge) / 0.05, 0.0, 1.0)
+    vertices = posed.vertices + posed.normals * (0.004 + 0.012 * rise)[:, None]
+    ribs = 18.0 + plan.seed % 60
+
+    def paint(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        turn = np.arctan2(attributes[:, 0], attributes[:, 2] - AXIS_Z)
+        pattern = 1.0 + plan.hat_stripe * np.sin(turn * ribs)
+        return plan.hat_color * pattern[:, None].astype(np.float32), np.ones(len(attributes), np.float32)
+
+    used = inside[head.triangles].all(axis=1)
+    meshes = [_compact(vertices, head.triangles[used], head.rest, paint, Label.HAT, gloss=0.2, sharpness=6.0)]
+    if plan.brim:
+        meshes.append(_brim(plan, posed.vertices[inside], paint))
+    return meshes
+
+
+def _brim(plan: HairPlan, crown: np.ndarray, paint) -> Mesh:
+    """A visor in front, or a brim all round, at the height of the hat's edge."""
+    all_round = plan.seed % 3 == 0
+    turn = np.linspace(-np.pi, np.pi, 49) if all_round else np.linspace(-1.15, 1.15, 25)
+    half = np.abs(crown[:, 0]).max() + 0.004
+    front, back = crown[:, 2].max() + 0.002, crown[:, 2].min() - 0.002
+    middle, deep = (front + back) / 2, (front - back) / 2
+    reach = plan.brim * (1.0 if all_round else np.cos(turn / 1.15 * np.pi / 2) ** 0.6)
+    rings = []
+    for out in (0.0, 0.5, 1.0):
+        x, z = (half + out * reach) * np.sin(turn), middle + (deep + out * reach) * np.cos(turn)
+        y = np.full_like(turn, plan.hat_line + 0.004) - out * 0.01 * np.abs(np.cos(turn)) - 0.006 * np.abs(np.sin(turn))
+        rings.append(np.stack([x, y, z], axis=1))
+    vertices = np.concatenate(rings).astype(np.float32)
+    triangles = grid_triangles(3, len(turn))
+    return Mesh(vertices, triangles, vertices, paint, int(Label.HAT), gloss=0.2, sharpness=6.0)
+
+
+def grid_triangles(rows: int, columns: int) -> np.ndarray:
+    """(M, 3) int32 triangles of a `rows` x `columns` grid of vertices, row by row."""
+    index = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1].ravel(), index[:-1, 1:].ravel(), index[1:, 1:].ravel(), index[1:, :-1].ravel()
+    return np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])

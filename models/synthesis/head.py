@@ -1,0 +1,119 @@
+"""What the renderer needs of the face model, computed once: draw list, classes, rest frame, ambient occlusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.geometry.face_model import FaceModel
+from core.geometry.rasterizer import rasterize, vertex_normals, visible_points
+
+from .chart import Chart
+from .labels import Label
+
+_REGION_LABELS = {
+    "nose": Label.NOSE, "nostril": Label.NOSE, "mouth_bag": Label.MOUTH, "upper_lip": Label.UPPER_LIP,
+    "lower_lip": Label.LOWER_LIP, "ear_right": Label.EAR_RIGHT, "ear_left": Label.EAR_LEFT, "neck": Label.NECK,
+}  # fmt: skip
+_PART_LABELS = {
+    "eyeball_left": Label.EYE_LEFT, "cornea_left": Label.EYE_LEFT, "eyeball_right": Label.EYE_RIGHT,
+    "cornea_right": Label.EYE_RIGHT, "teeth_upper": Label.MOUTH, "teeth_lower": Label.MOUTH, "gums": Label.MOUTH,
+    "tongue": Label.MOUTH,
+}  # fmt: skip
+SKIN, EYE, TEETH, GUMS, INSIDE = range(5)  # materials
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A face model prepared for drawing. V vertices, T drawn triangles (corneas and lashes left out)."""
+
+    model: FaceModel
+    chart: Chart
+    triangles: np.ndarray  # (T, 3) int32
+    material: np.ndarray  # (V,) uint8
+    label: np.ndarray  # (V,) uint8 part label before paint
+    rest: np.ndarray  # (V, 3) float32 rest position, model frame
+    occlusion: np.ndarray  # (V,) float32 in [0, 1]: share of the sky that the rest surface sees
+    eye_rest: np.ndarray  # (V, 3) float32 rest position from the own eyeball's centre; 0 off the eyes
+    skin_vertices: np.ndarray  # (V,) bool
+    lashes: np.ndarray  # (L, 3) int32 triangles of the lashes
+
+    @staticmethod
+    def of(model: FaceModel) -> Head:
+        """Prepare a face model; takes about a second."""
+        hidden = [model.part(name) for name in ("cornea_left", "cornea_right", "lashes_left", "lashes_right")]
+        lash = [model.part(name) for name in ("lashes_left", "lashes_right")]
+        drawn = model.triangles[~np.isin(model.triangle_part, hidden)].astype(np.int32)
+        eye_rest = np.zeros_like(model.vertices)
+        for name, center in zip(("eyeball_right", "eyeball_left"), model.eye_centers, strict=True):
+            rows = model.vertex_part == model.part(name)
+            eye_rest[rows] = model.vertices[rows] - center
+        return Head(
+            model=model,
+            chart=Chart.of(model),
+            triangles=drawn,
+            material=_materials(model),
+            label=_labels(model),
+            rest=model.vertices.astype(np.float32),
+            occlusion=_ambient_occlusion(model, drawn),
+            eye_rest=eye_rest,
+            skin_vertices=model.vertex_part == model.part("skin"),
+            lashes=model.triangles[np.isin(model.triangle_part, lash)].astype(np.int32),
+        )
+
+
+def _materials(model: FaceModel) -> np.ndarray:
+    material = np.full(len(model.vertices), SKIN, np.uint8)
+    for name, value in (
+        ("eyeball_left", EYE), ("eyeball_right", EYE), ("teeth_upper", TEETH), ("teeth_lower", TEETH),
+        ("gums", GUMS), ("tongue", GUMS),
+    ):  # fmt: skip
+        material[model.vertex_part == model.part(name)] = value
+    material[model.in_regions("mouth_bag", "socket_right", "socket_left")] = INSIDE
+    return material
+
+
+def _labels(model: FaceModel) -> np.ndarray:
+    label = np.full(len(model.vertices), Label.SKIN, np.uint8)
+    for name, value in _REGION_LABELS.items():
+        label[model.in_regions(name)] = value
+    for name, value in _PART_LABELS.items():
+        label[model.vertex_part == model.part(name)] = value
+    return label
+
+
+def _ambient_occlusion(model: FaceModel, triangles: np.ndarray, count: int = 40, size: int = 160) -> np.ndarray:
+    """(V,) cosine-weighted visibility of the sky from `count` directions round the rest head."""
+    vertices = model.vertices.astype(np.float64)
+    normals = vertex_normals(model.vertices, model.triangles)
+    turn = np.pi * (1 + 5**0.5) * (np.arange(count) + 0.5)
+    height = 1 - 2 * (np.arange(count) + 0.5) / count
+    level = np.sqrt(1 - height**2)
+    directions = np.stack([level * np.cos(turn), height, level * np.sin(turn)], axis=1)
+    seen, total = np.zeros(len(vertices)), np.full(len(vertices), 1e-6)
+    for direction in directions:
+        points = orthographic(vertices, direction, size)
+        raster = rasterize(points, triangles, size, size)
+        cosine = np.maximum(normals @ direction, 0.0)
+        seen += cosine * visible_points(raster, points, tolerance=0.004)
+        total += cosine
+    return (seen / total).astype(np.float32)
+
+
+def orthographic(vertices: np.ndarray, direction: np.ndarray, size: int, reach: float = 0.19) -> np.ndarray:
+    """(N, 3) pixels and depth of (N, 3) points seen from the unit `direction` in a `size` px square.
+
+    The square spans `reach` metres each way round the head; depth is metres plus a constant that keeps it positive
+    and makes the perspective of the rasterizer negligible.
+    """
+    side = np.cross([0.0, 1.0, 0.0], direction)
+    if np.linalg.norm(side) < 1e-3:
+        side = np.array([1.0, 0.0, 0.0])
+    side = side / np.linalg.norm(side)
+    up = np.cross(direction, side)
+    center = np.array([0.0, -0.05, -0.06])
+    local = (vertices - center) @ np.stack([side, -up, -direction], axis=1)
+    local[:, :2] = local[:, :2] * (size / (2 * reach)) + (size - 1) / 2
+    local[:, 2] += 10.0
+    return local

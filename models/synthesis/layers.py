@@ -1,0 +1,205 @@
+"""Posed geometry, meshes that carry their own paint, shading, and depth-tested compositing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.geometry.camera import project
+from core.geometry.lighting import LIGHT_FLIP, irradiance
+from core.geometry.rasterizer import Raster, interpolate, rasterize, vertex_normals
+from core.types import Camera
+
+from .head import Head, orthographic
+from .light import Light, reflect_environment
+
+SHADOW_SIZE = 160  # pixels of the shadow map
+SHADOW_BIAS = 0.006  # metres
+Painter = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """The head as it stands before the camera."""
+
+    camera: Camera
+    vertices: np.ndarray  # (V, 3) float32 model frame, expression included
+    normals: np.ndarray  # (V, 3) float32 unit, model frame
+    points: np.ndarray  # (V, 3) float32 pixels and depth
+
+    @staticmethod
+    def of(camera: Camera, vertices: np.ndarray, head: Head) -> Posed:
+        """Project (V, 3) vertices and compute their normals."""
+        normals = vertex_normals(vertices, head.model.triangles)
+        return Posed(camera, vertices, normals, project(camera, vertices).astype(np.float32))
+
+    def to_light(self, vectors: np.ndarray) -> np.ndarray:
+        """(N, 3) model-frame vectors in the light frame."""
+        return (vectors @ self.camera.rotation.T.astype(np.float32)) * LIGHT_FLIP
+
+    def from_light(self, vector: np.ndarray) -> np.ndarray:
+        """(3,) light-frame vector in the model frame."""
+        return (vector * LIGHT_FLIP) @ self.camera.rotation
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Something besides the head: hair, clothes, glasses, masks, hands."""
+
+    vertices: np.ndarray  # (N, 3) float32 model frame, metres, posed
+    triangles: np.ndarray  # (M, 3) int32
+    attributes: np.ndarray  # (N, A) float32 handed to the painter at each pixel
+    painter: Painter  # (n, A) attributes -> (n, 3) linear albedo, (n,) cover
+    kind: int  # `Label` or `Occluder` class
+    gloss: float = 0.3
+    sharpness: float = 20.0  # Blinn-Phong exponent
+    occlusion: float = 1.0
+    normals: np.ndarray | None = None  # (N, 3) float32 unit; from the triangles when None
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A drawn mesh."""
+
+    color: np.ndarray  # (H, W, 3) float32 linear
+    cover: np.ndarray  # (H, W) float32 in [0, 1]
+    depth: np.ndarray  # (H, W) float32 metres, infinity where nothing is
+    kind: int
+
+
+@dataclass(frozen=True, eq=False)
+class ShadowMap:
+    """Depth of the scene as the key lamp sees it."""
+
+    depth: np.ndarray  # (S, S) float32, blurred over empty pixels
+    direction: np.ndarray  # (3,) float64 towards the lamp, model frame
+
+    def lit(self, points: np.ndarray, softness: int = 1) -> np.ndarray:
+        """(N,) float32 in [0, 1]: share of the lamp that (N, 3) model-frame points see."""
+        local = orthographic(points, self.direction, SHADOW_SIZE).astype(np.float32)
+        total = np.zeros(len(points), np.float32)
+        offsets = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))
+        for dx, dy in offsets:
+            column = np.clip(local[:, 0] + dx * softness + 0.5, 0, SHADOW_SIZE - 1).astype(np.int32)
+            row = np.clip(local[:, 1] + dy * softness + 0.5, 0, SHADOW_SIZE - 1).astype(np.int32)
+            total += local[:, 2] < self.depth[row, column] + SHADOW_BIAS
+        return total / len(offsets)
+
+
+def cast_shadow(posed: Posed, head: Head, light: Light, meshes: list[Mesh]) -> ShadowMap | None:
+    """The key lamp's view of head and meshes; None when it casts no shadow."""
+    if not light.casts_shadow:
+        return None
+    direction = posed.from_light(light.key_direction.astype(np.float64))
+    vertices, triangles, start = [posed.vertices], [head.triangles], len(posed.vertices)
+    for mesh in meshes:
+        vertices.append(mesh.vertices)
+        triangles.append(mesh.triangles + start)
+        start += len(mesh.vertices)
+    points = orthographic(np.concatenate(vertices), direction, SHADOW_SIZE)
+    raster = rasterize(points, np.concatenate(triangles), SHADOW_SIZE, SHADOW_SIZE)
+    return ShadowMap(raster.depth, direction)
+
+
+def shade(
+    albedo: np.ndarray,
+    normals: np.ndarray,
+    towards_eye: np.ndarray,
+    light: Light,
+    lit: np.ndarray,
+    occlusion: np.ndarray,
+    gloss: np.ndarray,
+    sharpness: np.ndarray | float,
+    wrap: np.ndarray | float = 0.0,
+) -> np.ndarray:
+    """(N, 3) linear radiance of N points; vectors in the light frame, unit length.
+
+    `lit` (N,) is the share of the key lamp seen, `occlusion` (N,) that of the surroundings, `gloss` (N,) the strength
+    of the highlight (1 is skin), `wrap` (3,) how far each channel's light creeps past the terminator.
+    """
+    ambient = irradiance(normals, light.ambient) * occlusion[:, None]
+    facing = normals @ light.key_direction
+    wrap = np.broadcast_to(np.asarray(wrap, np.float32), 3)
+    direct = np.maximum((facing[:, None] + wrap) / (1.0 + wrap), 0.0) * lit[:, None] * light.key_color
+    color = albedo * (ambient + direct)
+    half = towards_eye + light.key_direction
+    half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
+    cosine = np.maximum(np.einsum("nk,nk->n", normals, half), 0.0)
+    peak = (np.asarray(sharpness) + 8.0) / 25.0  # energy-conserving over pi, Fresnel 0.028
+    spec = 0.028 * gloss * peak * cosine ** np.asarray(sharpness) * lit * (facing > 0)
+    slant = np.clip(1.0 - np.einsum("nk,nk->n", normals, towards_eye), 0.0, 1.0)
+    fresnel = (0.028 + 0.35 * slant**5) * gloss * occlusion
+    mirrored = 2.0 * np.einsum("nk,nk->n", normals, towards_eye)[:, None] * normals - towards_eye
+    return color + spec[:, None] * light.key_color + fresnel[:, None] * irradiance(mirrored, light.ambient)
+
+
+def towards_eye(posed: Posed, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(N, 3) unit vectors from the surface towards the camera at pixels, light frame."""
+    ray = np.empty((len(rows), 3), np.float32)
+    ray[:, 0] = -(columns - posed.camera.center[0]) / posed.camera.focal
+    ray[:, 1] = (rows - posed.camera.center[1]) / posed.camera.focal
+    ray[:, 2] = 1.0
+    return ray / np.linalg.norm(ray, axis=1, keepdims=True)
+
+
+def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> Layer:
+    """Rasterise, paint and light one mesh; both sides are seen."""
+    height, width = posed.camera.height, posed.camera.width
+    points = project(posed.camera, mesh.vertices).astype(np.float32)
+    raster = rasterize(points, mesh.triangles, width, height)
+    mask = raster.mask
+    rows, columns = np.nonzero(mask)
+    color, cover = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    if len(rows):
+        normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.triangles)
+        packed = np.concatenate([posed.to_light(normals), mesh.vertices, mesh.attributes], axis=1)
+        values = _at_hits(raster, mesh.triangles, packed)
+        eye = towards_eye(posed, rows, columns)
+        normal = _facing(values[:, :3], eye)
+        albedo, amount = mesh.painter(values[:, 6:])
+        lit = shadow.lit(values[:, 3:6]) if shadow else np.ones(len(rows), np.float32)
+        even = np.full(len(rows), mesh.occlusion, np.float32)
+        color[mask] = shade(albedo, normal, eye, light, lit, even, even * mesh.gloss, mesh.sharpness)
+        cover[mask] = amount
+    return Layer(color, cover, raster.depth, mesh.kind)
+
+
+def _facing(normals: np.ndarray, eye: np.ndarray) -> np.ndarray:
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+    return np.where((np.einsum("nk,nk->n", normals, eye) < 0)[:, None], -normals, normals)
+
+
+def _at_hits(raster: Raster, triangles: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return interpolate(raster, triangles, np.ascontiguousarray(values, np.float32))[raster.mask]
+
+
+@dataclass(eq=False)
+class Canvas:
+    """What has been composited so far; changed in place by `over`."""
+
+    color: np.ndarray  # (H, W, 3) float32 linear
+    depth: np.ndarray  # (H, W) float32 metres
+    label: np.ndarray  # (H, W) uint8 `Label`
+
+    def copy(self) -> Canvas:
+        """An independent canvas."""
+        return Canvas(self.color.copy(), self.depth.copy(), self.label.copy())
+
+    def over(self, layer: Layer) -> np.ndarray:
+        """Lay a layer over, where it is nearer; returns its (H, W) float32 visible cover."""
+        cover = np.where(layer.depth < self.depth, layer.cover, 0.0).astype(np.float32)
+        self.color += (layer.color - self.color) * cover[:, :, None]
+        solid = cover > 0.5
+        self.depth[solid] = layer.depth[solid]
+        self.label[solid] = layer.kind
+        return cover
+
+
+def contact_shadow(cover: np.ndarray, pixels: float, strength: float) -> np.ndarray:
+    """(H, W) float32 factor in [0, 1]: a soft shadow that falls downwards from a (H, W) cover."""
+    shift = np.array([[1, 0, 0], [0, 1, pixels]], np.float32)
+    moved = cv2.warpAffine(cover, shift, cover.shape[::-1])
+    return 1.0 - strength * cv2.GaussianBlur(moved, (0, 0), max(pixels, 0.5))
