@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +22,8 @@ from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.landmark import Landmark
 from .stages.regress import Regress
+from .stages.texture import Texture
 from .types import LANDMARKS, FaceBox, FaceParams, FaceResult, Landmarks
-
-if TYPE_CHECKING:
-    from .stages.texture import Texture
 
 STAGES = ("detect", "landmark", "regress", "fit", "texture")
 Progress = Callable[[str, float], None]  # stage that begins, share of the stages done before it; ("done", 1)
@@ -135,8 +132,6 @@ class Pipeline:
 
     @cached_property
     def _texture(self) -> Texture:
-        from .stages.texture import Texture
-
         return Texture(self.face_model, self.settings.texture_size)
 
 

@@ -21,7 +21,7 @@ from core.pipeline import Pipeline
 from core.runtime import sessions
 from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
 from core.settings import Settings
-from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera
+from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera, FaceTexture
 
 FIVE_POINTS = np.array([[-0.22, -0.28], [0.22, -0.28], [0.0, 0.05], [-0.17, 0.28], [0.17, 0.28]])  # of the size
 
@@ -81,6 +81,14 @@ def specs(networks: dict[str, bytes]) -> dict[str, NetworkSpec]:
 @pytest.fixture
 def pipeline(models_dir: Path, specs: dict[str, NetworkSpec]) -> Pipeline:
     return Pipeline(Settings(models_dir=models_dir), specs)
+
+
+@pytest.fixture(scope="session")
+def grey_texture() -> Callable[..., FaceTexture]:
+    """Stands in for the texture stage where it is not what is tested."""
+    grey, seen = np.full((1024, 1024, 3), 128, np.uint8), np.full((1024, 1024), 1, np.uint8)
+    brown = np.array([0.3, 0.2, 0.1], np.float32)
+    return lambda photo, params, camera, landmarks: FaceTexture(grey, seen, brown, brown)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,242 @@
+"""The batch commands: files, exit status, and reasons on stderr."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from core import cli, files
+from core.geometry.face_model import FaceModel
+from core.image_io import load_photo, save_png
+from core.pipeline import Pipeline
+from core.settings import Settings
+from core.types import FaceTexture
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def small_networks(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path, specs: dict, grey_texture: Callable[..., FaceTexture]
+) -> None:
+    """The command line opens the small networks and makes plain textures."""
+
+    def make(settings: Settings) -> Pipeline:
+        pipeline = Pipeline(replace(settings, models_dir=models_dir), specs)
+        pipeline.__dict__["_texture"] = grey_texture
+        return pipeline
+
+    monkeypatch.setattr(cli, "Pipeline", make)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo_with_faces: Callable[..., np.ndarray]) -> Path:
+    """A folder: one.png (one face), two.png (two), none.png (no face), torn.jpg (not a picture)."""
+    folder = tmp_path / "photos"
+    save_png(folder / "one.png", photo_with_faces((300, 200, 150)))
+    save_png(folder / "two.png", photo_with_faces((120, 300, 100), (450, 200, 160)))
+    save_png(folder / "none.png", photo_with_faces())
+    (folder / "torn.jpg").write_bytes(b"text")
+    return folder
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_landmarks(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    names = ["one.png", "none.png", "two.png", "torn.jpg"]
+    status = run("landmarks", *(photos / name for name in names), "--out", tmp_path / "l.npz")
+    assert status == cli.FAILED
+    with np.load(tmp_path / "l.npz") as found:
+        assert sorted(found.files) == ["one.png", "two.png"]
+        assert found["one.png"].shape == (68, 2)
+        assert found["one.png"].dtype == np.float32
+        assert found["one.png"].mean(axis=0) == pytest.approx([303, 213], abs=20)
+        assert found["two.png"][:, 0].mean() > 400  # the larger face
+    errors = capsys.readouterr().err
+    assert "none.png: No face was found" in errors
+    assert "torn.jpg: torn.jpg is not a picture" in errors
+    assert "networks run on: cpu" in errors
+
+
+def test_landmarks_of_the_second_face(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "l.npz"
+    assert run("landmarks", photos / "two.png", "--out", out, "--face", 1) == cli.DONE
+    with np.load(out) as found:
+        assert found["two.png"][:, 0].mean() < 200
+    assert run("landmarks", photos / "two.png", "--out", out, "--face", 2) == cli.FAILED
+
+
+def test_any_file_name_is_a_key(photos: Path, tmp_path: Path) -> None:
+    (photos / "one.png").rename(photos / "file")  # the name of a parameter of numpy.savez
+    assert run("landmarks", photos / "file", "--out", tmp_path / "l.npz") == cli.DONE
+    with np.load(tmp_path / "l.npz") as found:
+        assert found.files == ["file"]
+
+
+def test_reduced_photo_gives_original_pixels(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("landmarks", photos / "one.png", "--out", tmp_path / "a.npz") == cli.DONE
+    large = cv2.resize(load_photo(photos / "one.png"), (2560, 1920), interpolation=cv2.INTER_NEAREST)
+    save_png(photos / "large.png", large)
+    monkeypatch.setattr("core.image_io.WORKING_PIXELS", 640 * 480)
+    assert run("landmarks", photos / "large.png", "--out", tmp_path / "b.npz") == cli.DONE
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert b["large.png"] == pytest.approx((a["one.png"] + 0.5) * 4 - 0.5, abs=2.0)
+
+
+def test_detect(photos: Path, tmp_path: Path) -> None:
+    files_ = [photos / name for name in ("one.png", "two.png", "none.png")]
+    assert run("detect", *files_, "--out", tmp_path) == cli.DONE
+    faces = json.loads((tmp_path / "faces.json").read_text())["faces"]
+    assert {name: len(boxes) for name, boxes in faces.items()} == {"one.png": 1, "two.png": 2, "none.png": 0}
+    assert faces["one.png"][0]["box"] == pytest.approx([228.5, 132.5, 378.5, 282.5], abs=1)
+    assert run("detect", *files_, "--out", tmp_path) == cli.DONE  # an earlier result is replaced
+
+
+def read_obj(path: Path) -> dict[str, list[list[str]]]:
+    rows: dict[str, list[list[str]]] = {}
+    for line in path.read_text().splitlines():
+        key, *rest = line.split()
+        rows.setdefault(key, []).append(rest)
+    return rows
+
+
+def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> None:
+    out = tmp_path / "out"
+    assert run("reconstruct", photos / "one.png", "--out", out) == cli.DONE
+    assert sorted(os.listdir(out)) == ["one.json", "one.mtl", "one.obj", "one_texture.png"]
+    record = json.loads((out / "one.json").read_text())
+    assert set(record["coefficients"]["expression"]) == set(face_model.expression_names)
+    assert len(record["coefficients"]["identity"]) == len(record["coefficients"]["albedo"]) == 80
+    assert set(record["pose"]) == {"pitch", "yaw", "roll", "f", "t2d_x", "t2d_y"}
+    assert list(record["timings"]) == ["detect", "landmark", "regress", "fit", "texture"]
+    assert record["provider"] == "cpu"
+    points_2d, points_3d = np.array(record["landmarks_2d"]), np.array(record["landmarks_3d"])
+    assert points_2d.shape == (68, 2)
+    assert points_3d.shape == (68, 3)
+    camera = record["camera"]
+    seen = points_3d @ np.array(camera["rotation"]).T + camera["translation"]
+    projected = camera["focal"] * seen[:, :2] / seen[:, 2:] + camera["center"]
+    assert projected == pytest.approx(np.array(record["landmarks_2d_fitted"]), abs=0.05)
+    assert np.linalg.norm(projected - points_2d, axis=1)[17:].mean() < 6.0
+
+    obj = read_obj(out / "one.obj")
+    vertices = np.array(obj["v"], float)
+    assert vertices.shape == face_model.vertices.shape
+    assert np.abs(vertices).max() < 0.5  # metres
+    distance = np.linalg.norm(vertices[None] - points_3d[17:, None], axis=2).min(axis=1)
+    assert distance.max() < 0.01  # the landmarks lie on the mesh
+    assert len(obj["vt"]) == len(face_model.uv)
+    assert len(obj["f"]) == len(face_model.faces)
+    assert {len(face) for face in obj["f"]} <= {3, 4}
+    corners = np.array([[int(x) for x in corner.split("/")] for face in obj["f"] for corner in face])
+    assert corners.min() == 1
+    assert (corners.max(axis=0) == [len(vertices), len(obj["vt"])]).all()
+    assert [name for (name,) in obj["g"]] == list(face_model.part_names)
+    assert "map_Kd one_texture.png" in (out / "one.mtl").read_text()
+    assert load_photo(out / "one_texture.png").shape == (1024, 1024, 3)
+
+
+def test_reconstruct_again_replaces_only_its_own(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "one.obj").write_bytes(b"the work of a week")
+    assert run("reconstruct", photos / "one.png", "--out", out) == cli.FAILED
+    assert (out / "one.obj").read_bytes() == b"the work of a week"
+    assert os.listdir(out) == ["one.obj"]
+    (out / "one.obj").unlink()
+    assert run("reconstruct", photos / "one.png", "--out", out) == cli.DONE
+    assert run("reconstruct", photos / "one.png", "--out", out) == cli.DONE
+
+
+def test_reconstruct_beside_the_photos_keeps_them(photos: Path) -> None:
+    before = (photos / "one.png").read_bytes()
+    assert run("reconstruct", photos / "one.png", "--out", photos) == cli.DONE
+    assert (photos / "one.png").read_bytes() == before
+
+
+def test_full_disk_leaves_nothing_behind(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    import errno
+
+    written: list[int] = []
+
+    def fill(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", fill)
+    assert run("reconstruct", photos / "one.png", "--out", tmp_path / "out") == cli.FAILED
+    assert "The disk is full" in capsys.readouterr().err
+    assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["detect"],
+        ["detect", "a.png"],
+        ["paint", "a.png", "--out", "x"],
+        ["landmarks", "a.png", "--out", "x.png"],
+        ["landmarks", "a.png", "b/a.png", "--out", "x.npz"],
+        ["reconstruct", "a.png", "a.jpg", "--out", "x"],
+        ["reconstruct", "a.png", "--out", "x", "--face", "-1"],
+        ["reconstruct", "a.png", "--out", "x", "--texture-size", "1000"],
+        ["reconstruct", "a.png", "--out", "x", "--provider", "abacus"],
+        ["reconstruct", "a.png", "--out", "x", "--provider", "coreml"],
+        ["reconstruct", "a.png", "--out", __file__],
+    ],
+)
+def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(arguments) == cli.WRONG_USE
+    assert capsys.readouterr().err
+
+
+def test_help_is_no_error(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["reconstruct", "--help"]) == cli.DONE
+    assert "--texture-size" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["mine.npz", "mine.json"])
+def test_output_is_not_written_over_something_else(photos: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"[1, 2, 3]")
+    command = "landmarks" if name.endswith("npz") else "detect"
+    assert run(command, photos / "one.png", "--out", tmp_path / name) == cli.FAILED
+    assert (tmp_path / name).read_bytes() == b"[1, 2, 3]"
+
+
+def test_one_bad_photo_does_not_stop_the_batch(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    original = Pipeline.detect
+
+    def fail_once(self: Pipeline, photo: np.ndarray) -> list:
+        if photo[300, 120].tolist() == [255, 0, 100]:
+            raise ZeroDivisionError("a bug")
+        return original(self, photo)
+
+    monkeypatch.setattr(Pipeline, "detect", fail_once)
+    out = tmp_path / "l.npz"
+    assert run("landmarks", photos / "two.png", photos / "one.png", "--out", out) == cli.FAILED
+    with np.load(out) as found:
+        assert found.files == ["one.png"]
+    assert "two.png: internal error (ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_as_a_program(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "core.cli", "landmarks", "--out", str(tmp_path / "x.npz")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == cli.WRONG_USE
+    assert "FILE" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,174 @@
+"""The whole recipe: order, progress, cancelling, warnings, and a sentence for every bad input."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import cautions
+from core.errors import Cancelled, FaceModelError, ImageError, NoFaceFound, WeightsError
+from core.geometry.camera import project, rotation_from_angles
+from core.geometry.face_model import FaceModel
+from core.pipeline import STAGES, Pipeline
+from core.runtime.specs import NetworkSpec
+from core.settings import Settings
+from core.types import Camera, FaceBox, FaceParams, FaceTexture, Landmarks
+
+MakePhoto = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def pipeline(pipeline: Pipeline, grey_texture: Callable[..., FaceTexture]) -> Pipeline:
+    """The texture has its own tests and takes its time: here it is plain grey."""
+    pipeline.__dict__["_texture"] = grey_texture
+    return pipeline
+
+
+def test_reconstructs_the_face_that_the_networks_see(
+    pipeline: Pipeline, photo_with_faces: MakePhoto, face_model: FaceModel
+) -> None:
+    calls: list[tuple[str, float]] = []
+    photo = photo_with_faces((300, 200, 150))
+    result = pipeline.reconstruct(photo, progress=lambda stage, share: calls.append((stage, share)))
+    assert [stage for stage, _ in calls] == [*STAGES, "done"]
+    assert [share for _, share in calls] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert list(result.timings) == list(STAGES)
+    assert min(result.timings.values()) >= 0
+    assert result.vertices.shape == result.neutral.shape == face_model.vertices.shape
+    assert result.vertices == pytest.approx(
+        face_model.shape(result.params.identity, result.params.expression), abs=1e-6
+    )
+    assert (result.camera.width, result.camera.height) == (640, 480)
+    # the mean face was shown: the fit explains it where it was seen, and keeps its shape
+    fitted = project(result.camera, face_model.visible_landmarks(result.vertices, result.camera.rotation))
+    error = np.linalg.norm(fitted[17:, :2] - result.landmarks.points[17:], axis=1).mean()
+    assert error < 0.03 * 150
+    assert np.linalg.norm(result.neutral - face_model.vertices, axis=1).mean() < 0.003  # metres
+    assert result.warnings == ()
+
+
+def test_takes_the_largest_face_and_says_so(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    photo = photo_with_faces((120, 300, 100), (450, 200, 160))
+    result = pipeline.reconstruct(photo)
+    assert result.box.size == pytest.approx(160, abs=1)
+    assert any("2 faces" in warning for warning in result.warnings)
+
+
+def test_takes_the_face_that_was_picked(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    photo = photo_with_faces((120, 300, 100), (450, 200, 160))
+    small = pipeline.detect(photo)[1]
+    result = pipeline.reconstruct(photo, box=small)
+    assert result.box is small
+    assert not any("faces" in warning for warning in result.warnings)
+    assert result.landmarks.points.mean(axis=0) == pytest.approx([111, 303], abs=12)
+
+
+def test_focal_length_is_used(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    photo = photo_with_faces((300, 200, 150))
+    near = pipeline.reconstruct(photo, focal=500.0).camera
+    far = pipeline.reconstruct(photo, focal=2000.0).camera
+    assert (near.focal, far.focal) == (500.0, 2000.0)
+    assert far.translation[2] / near.translation[2] == pytest.approx(4.0, rel=0.1)
+
+
+@pytest.mark.parametrize("count", range(len(STAGES) + 1))
+def test_cancel_before_each_stage_and_at_the_end(pipeline: Pipeline, photo_with_faces: MakePhoto, count: int) -> None:
+    begun: list[str] = []
+    answers = iter([False] * count + [True])
+    with pytest.raises(Cancelled, match="Nothing was changed"):
+        pipeline.reconstruct(
+            photo_with_faces((300, 200, 150)),
+            progress=lambda stage, share: begun.append(stage),
+            cancelled=lambda: next(answers),
+        )
+    assert begun == list(STAGES[:count])
+    assert pipeline.reconstruct(photo_with_faces((300, 200, 150))).warnings == ()  # and it goes on working
+
+
+def test_no_face(pipeline: Pipeline) -> None:
+    with pytest.raises(NoFaceFound, match="No face was found.*Use a photo"):
+        pipeline.reconstruct(np.full((480, 640, 3), 120, np.uint8))
+
+
+def test_tiny_face(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    with pytest.raises(NoFaceFound, match="only 20 pixels.*larger version"):
+        pipeline.reconstruct(photo_with_faces((300, 200, 20)))
+
+
+@pytest.mark.parametrize(
+    ("photo", "error"),
+    [
+        (np.zeros((480, 640), np.uint8), ValueError),
+        (np.zeros((480, 640, 4), np.uint8), ValueError),
+        (np.zeros((480, 640, 3), np.float32), ValueError),
+        (np.zeros((0, 0, 3), np.uint8), ImageError),
+        (np.zeros((20, 640, 3), np.uint8), ImageError),
+    ],
+)
+def test_photo_of_a_wrong_form(pipeline: Pipeline, photo: np.ndarray, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        pipeline.reconstruct(photo)
+    with pytest.raises(error):
+        pipeline.detect(photo)
+
+
+def test_missing_weights_and_model(tmp_path: Path, specs: dict[str, NetworkSpec]) -> None:
+    pipeline = Pipeline(Settings(models_dir=tmp_path), specs)
+    with pytest.raises(WeightsError, match=r"detector\.onnx is missing"):
+        pipeline.reconstruct(np.zeros((480, 640, 3), np.uint8))
+    with pytest.raises(FaceModelError, match="missing"):
+        _ = pipeline.face_model
+
+
+def test_provider_is_visible(pipeline: Pipeline) -> None:
+    assert pipeline.provider in ("cuda", "directml", "coreml", "cpu")
+
+
+# Cautions: what is reconstructed all the same, but not without a word
+
+
+@pytest.fixture
+def good_face(landmark_points: np.ndarray) -> tuple[FaceBox, Landmarks]:
+    points = landmark_points.astype(np.float32)
+    count = len(points)
+    box = FaceBox(*points[:68].min(axis=0), *points[:68].max(axis=0), 0.95, np.zeros((5, 2), np.float32))
+    return box, Landmarks(points[:68], points[68:], np.ones(count, np.float32), np.ones(count, np.float32))
+
+
+def test_good_face_needs_no_word(good_face: tuple[FaceBox, Landmarks], portrait_camera: Camera) -> None:
+    box, landmarks = good_face
+    assert cautions.about_face(box, landmarks, portrait_camera, landmarks.points) == ()
+
+
+def test_each_caution(good_face: tuple[FaceBox, Landmarks], portrait_camera: Camera) -> None:
+    box, landmarks = good_face
+    fitted, inner = landmarks.points, slice(17, 68)
+
+    def words(box=box, landmarks=landmarks, camera=portrait_camera, fitted=fitted) -> str:
+        (sentence,) = cautions.about_face(box, landmarks, camera, fitted)
+        return sentence
+
+    small = replace(box, x1=box.x0 + 60, y1=box.y0 + 70)
+    assert "70 pixels" in words(box=small)
+    turned = replace(portrait_camera, rotation=rotation_from_angles(0, -1.1, 0))
+    assert "turned far" in words(camera=turned)
+    assert "outside" in words(camera=replace(portrait_camera, width=int(landmarks.points[:, 0].mean())))
+    hidden = landmarks.visibility.copy()
+    hidden[inner] = 0.3
+    assert "covered" in words(landmarks=replace(landmarks, visibility=hidden))
+    assert "may not be a photo of a human face" in words(box=replace(box, score=0.55))
+    noise = np.random.default_rng(0).normal(0, 15, fitted.shape)
+    assert "may not be a photo of a human face" in words(fitted=fitted + noise)
+
+
+def test_params_are_those_of_the_fit(
+    pipeline: Pipeline, photo_with_faces: MakePhoto, monkeypatch: pytest.MonkeyPatch, portrait_camera: Camera
+) -> None:
+    changed = FaceParams.from_vector(np.full(239, 0.25, np.float32))
+    pipeline.__dict__["_fit"] = lambda *arguments: (changed, portrait_camera)
+    result = pipeline.reconstruct(photo_with_faces((300, 200, 150)))
+    assert result.params is changed
+    assert result.camera is portrait_camera
+    assert result.vertices == pytest.approx(pipeline.face_model.shape(changed.identity, changed.expression))
