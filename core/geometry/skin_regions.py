@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from .delighting import Tolerance, smoothstep
 from .face_model import FaceModel
-from .mesh_smoothing import MeshSmoother
+from .mesh_smoothing import SurfaceBlur
 
 _BROWS = ("brow_right", "brow_left")
 _LIPS = ("upper_lip", "lower_lip")
@@ -30,7 +30,9 @@ class SkinRegions:
     forehead: np.ndarray  # where hair may hang into the face
     tolerance: Tolerance
     landmark_weights: np.ndarray  # (V, 68 + D) float32, rows sum to 1 or less
-    smoother: MeshSmoother
+    fine: SurfaceBlur  # 4 mm: cleans masks
+    coarse: SurfaceBlur  # 12 mm: what counts as light and complexion, not detail
+    kept: np.ndarray  # share of the person's own low frequencies that is kept: all of a beard, less elsewhere
 
 
 @lru_cache(maxsize=2)
@@ -54,7 +56,9 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         forehead=_forehead(model),
         tolerance=_tolerance(model),
         landmark_weights=_landmark_weights(model),
-        smoother=MeshSmoother(model.vertices, triangles),
+        fine=SurfaceBlur(model.vertices, triangles, 0.004),
+        coarse=SurfaceBlur(model.vertices, triangles, 0.012),
+        kept=_kept(model),
     )
 
 
@@ -71,6 +75,13 @@ def _forehead(model: FaceModel) -> np.ndarray:
     return np.where(model.in_regions("forehead"), away, 0.0).astype(np.float32)
 
 
+def _kept(model: FaceModel) -> np.ndarray:
+    """Beard, brows and lips keep their own colour; on plain skin slow changes are mostly light."""
+    own = model.in_regions("chin", "jaw", *_LIPS, *_BROWS) | (_distance(model, "upper_lip") < 0.018)
+    distance = cKDTree(model.vertices[own]).query(model.vertices)[0]
+    return 0.35 + 0.55 * smoothstep(distance, 0.012, 0.0)
+
+
 def _tolerance(model: FaceModel) -> Tolerance:
     """Beards and brows may be dark, lips may be painted; cheeks and nose may not turn black or blue."""
     count = len(model.vertices)
@@ -79,7 +90,7 @@ def _tolerance(model: FaceModel) -> Tolerance:
     chroma = np.full(count, 0.32, np.float32)
     hairy = model.in_regions("chin", "jaw", *_LIPS) | (_distance(model, "upper_lip") < 0.018)
     darker[hairy], chroma[hairy] = 2.2, 0.5
-    browed = model.in_regions(*_BROWS, *_LIDS) | (_distance(model, *_BROWS) < 0.005)
+    browed = (_distance(model, *_BROWS) < 0.004) | (_distance(model, *_SOCKETS) < 0.003)
     darker[browed], chroma[browed] = 2.5, 0.6
     lips = model.in_regions(*_LIPS)
     chroma[lips] = 0.9

@@ -58,11 +58,11 @@ class Texture:
         trust = self._smooth_trust(reading.trust)
         weight = seen * regions.allowed * trust
         hair = self._hair_color(view, colors, reading)
-        base = self._base(reading, weight)
+        own, base = self._low_frequencies(reading, weight)
         fill = np.clip(albedo * np.exp(base), 0.0, 1.0)
         fringe = regions.forehead * seen * (1.0 - trust) * reading.dark
-        scalp = np.maximum(regions.scalp, regions.smoother.blur(fringe, 0.003))
-        color, source = self._compose(view, reading, base, weight, fill, scalp, hair)
+        scalp = np.maximum(regions.scalp, regions.fine(fringe))
+        color, source = self._compose(view, np.exp(base - own) / reading.shading, weight, fill, scalp, hair)
         iris = self._iris_color(view, reading)
         self._paint_parts(color, source, albedo, iris)
         self._atlas.pad(color)
@@ -125,36 +125,33 @@ class Texture:
 
     def _smooth_trust(self, trust: np.ndarray) -> np.ndarray:
         """Trust without lone believers inside an occluder and with its edges drawn back."""
-        blurred = self._regions.smoother.blur(trust, 0.004)
+        blurred = self._regions.fine(trust)
         return smoothstep(np.minimum(blurred, trust), 0.45, 0.85)
 
-    def _base(self, reading: SkinReading, weight: np.ndarray) -> np.ndarray:
-        """(V, 3) low-frequency log ratio of the person's albedo to the model's, alike on both sides.
+    def _low_frequencies(self, reading: SkinReading, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The slow part of the photo's log ratio to the model's albedo, and what is to be left of it; (V, 3) each.
 
-        What differs between the sides at this scale is light that nine harmonics missed, not skin.
+        What differs between the sides at this scale is light that nine harmonics missed, not skin; on plain skin
+        most of the rest is, too.
         """
-        mirror = self._model.mirror
-        twin = weight[mirror]
-        total = weight + twin
-        both = (weight[:, None] * reading.log_ratio + twin[:, None] * reading.log_ratio[mirror]) / np.maximum(
-            total, 1e-4
-        )[:, None]
-        return self._regions.smoother.membrane(both, np.minimum(total, 1.0), 0.010, rest=reading.usual)
+        regions, mirror = self._regions, self._model.mirror
+        own = regions.coarse.extend(reading.log_ratio, weight, reading.usual)
+        known = regions.coarse(weight)
+        share = np.maximum(known, 1e-6)[:, None]
+        both = (own * share + own[mirror] * share[mirror]) / (share + share[mirror])
+        return own, reading.usual + regions.kept[:, None] * (both - reading.usual)
 
     def _compose(
         self,
         view: _View,
-        reading: SkinReading,
-        base: np.ndarray,
+        gain: np.ndarray,
         weight: np.ndarray,
         fill: np.ndarray,
         scalp: np.ndarray,
         hair: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Linear colour (S, S, 3) and source (S, S) of the skin's texels."""
-        atlas, smoother = self._atlas, self._regions.smoother
-        own = smoother.membrane(reading.log_ratio, weight, 0.010, rest=reading.usual)
-        gain = np.exp(base - own) / reading.shading
+        atlas = self._atlas
         fields = np.concatenate([view.points, weight[:, None], gain, fill, scalp[:, None]], axis=1)
         texels = atlas.skin.interpolate(fields)
         weights = self._texel_weight(view, texels)
