@@ -37,9 +37,14 @@ def _fbx(path: str) -> None:
 
 
 def _obj(path: str) -> None:
-    bpy.ops.wm.obj_export(
-        filepath=path, export_selected_objects=True, path_mode="COPY", up_axis="Y", forward_axis="NEGATIVE_Z"
-    )
+    with unpacked_pictures(Path(path).parent):
+        bpy.ops.wm.obj_export(
+            filepath=path,
+            export_selected_objects=True,
+            path_mode="STRIP",
+            up_axis="Y",
+            forward_axis="NEGATIVE_Z",
+        )
 
 
 def _usd(path: str) -> None:
@@ -54,9 +59,7 @@ def export_head(head: bpy.types.Object, path: Path) -> None:
     """Write a head to `path`; its suffix is the format. Raises `OutputError` with nothing overwritten."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise OutputError(
-            f"{path.suffix or 'No suffix'} is not a format Facewright writes. Use {', '.join(SUFFIXES)}."
-        )
+        raise OutputError(f"{path.suffix or 'No suffix'} is not a format Facewright writes. Use {', '.join(SUFFIXES)}.")
     try:
         with (
             tempfile.TemporaryDirectory(dir=path.parent, prefix=".facewright-") as folder,
@@ -93,3 +96,21 @@ def only_selected(head: bpy.types.Object) -> Iterator[None]:
         for item in before:
             item.select_set(True)
         layer.objects.active = active
+
+
+@contextmanager
+def unpacked_pictures(folder: Path) -> Iterator[None]:
+    """Put the active object's packed pictures into `folder` as files: OBJ refers to files only."""
+    materials = [slot.material for slot in bpy.context.view_layer.objects.active.material_slots if slot.material]
+    nodes = [node for material in materials for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
+    images = {node.image for node in nodes if node.image is not None and node.image.packed_file is not None}
+    before = {image: image.filepath_raw for image in images}
+    for image in images:
+        file = folder / f"{bpy.path.clean_name(image.name)}.png"
+        file.write_bytes(image.packed_file.data)
+        image.filepath_raw = str(file)
+    try:
+        yield
+    finally:
+        for image, path in before.items():
+            image.filepath_raw = path

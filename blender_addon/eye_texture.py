@@ -42,9 +42,7 @@ def _iris(radius: np.ndarray, turn: np.ndarray, color: np.ndarray, rng: np.rando
     column = (turn * table).astype(int) % table
     fibres = 0.6 * _noise(rng, 90, table)[column] + 0.4 * _noise(rng, 200, table)[column]
     collarette = 0.5 + 0.05 * _noise(rng, 14, table)[column]
-    light = (
-        1.0 + 0.28 * fibres * _ramp(radius, 0.3, 0.55) + 0.22 * np.exp(-(((radius - collarette) / 0.09) ** 2))
-    )
+    light = 1.0 + 0.28 * fibres * _ramp(radius, 0.3, 0.55) + 0.22 * np.exp(-(((radius - collarette) / 0.09) ** 2))
     light *= 1.0 - 0.62 * _ramp(radius, 0.78, 1.0)  # limbal ring
     warm = np.array([0.07, 0.02, -0.03]) * (1 - _ramp(radius, 0.35, 0.6))[..., None]
     return (color + warm) * light[..., None]

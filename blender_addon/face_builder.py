@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import bpy
@@ -42,13 +44,27 @@ def build_face(
 ) -> BuiltFace:
     """Build `result` into a new collection of `scene`; `photo` is (H, W, 3) uint8 RGB, if at hand."""
     options = options or BuildOptions()
-    collection = bpy.data.collections.new(name)
-    scene.collection.children.link(collection)
-    head = build_head(name, result, model, collection)
-    picture = None if photo is None else packed_image(f"{name} Photo", photo, lossless=False)
-    camera = build_camera(f"{name} Camera", result.camera, picture, collection)
-    if options.match_scene:
-        look_through(scene, camera)
-    if options.photo_light:
-        light_scene(scene, build_world(f"{name} Light", result.params.light, result.camera))
+    with all_or_nothing():
+        collection = bpy.data.collections.new(name)
+        scene.collection.children.link(collection)
+        head = build_head(name, result, model, collection)
+        picture = None if photo is None else packed_image(f"{name} Photo", photo, lossless=False)
+        camera = build_camera(f"{name} Camera", result.camera, picture, collection)
+        if options.photo_light:
+            light_scene(scene, build_world(f"{name} Light", result.params.light, result.camera))
+        if options.match_scene:
+            look_through(scene, camera)
     return BuiltFace(collection, head, camera)
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Take back all data-blocks made inside when it fails, so that no half head stays in the file."""
+    kinds = ("objects", "collections", "meshes", "cameras", "materials", "images", "worlds")
+    before = {item for kind in kinds for item in getattr(bpy.data, kind)}
+    try:
+        yield
+    except BaseException:
+        made = [item for kind in kinds for item in getattr(bpy.data, kind) if item not in before]
+        bpy.data.batch_remove(made)
+        raise

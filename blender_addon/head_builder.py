@@ -75,18 +75,16 @@ def build_mesh(name: str, model: FaceModel, neutral: np.ndarray) -> bpy.types.Me
     return mesh
 
 
-def add_shape_keys(
-    head: bpy.types.Object, model: FaceModel, neutral: np.ndarray, expression: np.ndarray
-) -> None:
+def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray, expression: np.ndarray) -> None:
     """A basis and one key per expression at the (64,) values of `expression`."""
-    head.shape_key_add(name=BASIS, from_mix=False)
+    head.shape_key_add(name=BASIS, from_mix=False).value = 0.0  # Blender 5 makes new keys at 1
     rest = to_blender(neutral.astype(np.float32))
     deltas = to_blender(model.expression_basis)
     for name, delta, value in zip(model.expression_names, deltas, expression, strict=True):
         key = head.shape_key_add(name=name, from_mix=False)
         key.slider_min, key.slider_max = 0.0, 1.0
         key.data.foreach_set("co", (rest + delta).ravel())
-        key.value = float(value)  # Blender 5 makes new keys at 1
+        key.value = float(value)
 
 
 def eye_angles(model: FaceModel) -> tuple[float, float]:
@@ -100,9 +98,7 @@ def build_textures(name: str, model: FaceModel, result: FaceResult) -> Textures:
     return Textures(packed_image(f"{name} Skin", result.texture.color), packed_image(f"{name} Eye", eye))
 
 
-def build_head(
-    name: str, result: FaceResult, model: FaceModel, collection: bpy.types.Collection
-) -> bpy.types.Object:
+def build_head(name: str, result: FaceResult, model: FaceModel, collection: bpy.types.Collection) -> bpy.types.Object:
     """The head object, linked to `collection`, upright at the world's origin, with the photo's expression."""
     mesh = build_mesh(name, model, result.neutral)
     for material in build_materials(name, build_textures(name, model, result)):

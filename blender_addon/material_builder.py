@@ -47,9 +47,7 @@ def _set(node: bpy.types.Node, **values: object) -> None:
         by_key[key].default_value = value
 
 
-def _picture(
-    tree: bpy.types.NodeTree, image: bpy.types.Image, target: bpy.types.NodeSocket
-) -> bpy.types.Node:
+def _picture(tree: bpy.types.NodeTree, image: bpy.types.Image, target: bpy.types.NodeSocket) -> bpy.types.Node:
     node = tree.nodes.new("ShaderNodeTexImage")
     node.image = image
     node.location = (-600, 100)

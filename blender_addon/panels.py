@@ -84,11 +84,7 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
 
 def draw_progress(layout: bpy.types.UILayout, running: job.Job) -> None:
     """Stage name, bar and cancel button."""
-    stage = (
-        "Cancelling"
-        if running.cancelling
-        else STAGE_LABELS.get(running.progress.stage, running.progress.stage)
-    )
+    stage = "Cancelling" if running.cancelling else STAGE_LABELS.get(running.progress.stage, running.progress.stage)
     layout.progress(factor=running.progress.fraction, type="BAR", text=stage)
     layout.operator("facewright.cancel", icon="X")
 
@@ -112,9 +108,7 @@ class FACEWRIGHT_PT_expression(_HeadPanel, bpy.types.Panel):
         row.operator("facewright.keyframe", text="Unkey", icon="KEY_DEHLT").remove = True
         keys = sliders(head)
         for group, names in grouped(list(keys)).items():
-            header, body = layout.panel(
-                f"facewright_{group}", default_closed=group not in ("Eyes", "Jaw", "Mouth")
-            )
+            header, body = layout.panel(f"facewright_{group}", default_closed=group not in ("Eyes", "Jaw", "Mouth"))
             header.label(text=group)
             if body is not None:
                 column = body.column(align=True)

@@ -39,9 +39,7 @@ def from_image(image: bpy.types.Image | None) -> PhotoSource:
     if image.source == "FILE" and image.packed_file is None and not image.is_dirty and file is not None:
         return PhotoSource(name=name, path=file)
     if image.source in _UNREADABLE:
-        raise ImageError(
-            f"The image {image.name} is a movie or a render. Save a frame as a picture and pick that."
-        )
+        raise ImageError(f"The image {image.name} is a movie or a render. Save a frame as a picture and pick that.")
     return PhotoSource(name=name, pixels=pixels_of(image))
 
 
@@ -49,9 +47,7 @@ def pixels_of(image: bpy.types.Image) -> np.ndarray:
     """(H, W, 3) uint8 RGB, sRGB-encoded, of an image's pixels; transparent parts become grey."""
     width, height = image.size
     if width == 0 or height == 0:
-        raise ImageError(
-            f"The image {image.name} has no pixels; its file may be missing. Reload it or pick another."
-        )
+        raise ImageError(f"The image {image.name} has no pixels; its file may be missing. Reload it or pick another.")
     flat = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(flat)
     picture = flat.reshape(height, width, image.channels)[::-1]

@@ -33,9 +33,7 @@ def show_faces(photo: np.ndarray, faces: list[FaceBox]) -> None:
     _shown.clear()
     for index, face in enumerate(faces):
         picture = np.ones((_SIZE, _SIZE, 4), np.float32)
-        picture[..., :3] = (
-            cv2.resize(_square(photo, face), (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)[::-1] / 255.0
-        )
+        picture[..., :3] = cv2.resize(_square(photo, face), (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)[::-1] / 255.0
         preview = _shown.new(str(index))
         preview.image_size = preview.icon_size = (_SIZE, _SIZE)
         preview.image_pixels_float.foreach_set(picture.ravel())

@@ -80,12 +80,8 @@ class FacewrightScene(bpy.types.PropertyGroup):
         default="FILE",
         update=_forget_faces,
     )
-    image: bpy.props.PointerProperty(
-        name="Image", description="The photo", type=bpy.types.Image, update=_forget_faces
-    )
-    filepath: bpy.props.StringProperty(
-        name="Photo", description="The photo", subtype="FILE_PATH", update=_forget_faces
-    )
+    image: bpy.props.PointerProperty(name="Image", description="The photo", type=bpy.types.Image, update=_forget_faces)
+    filepath: bpy.props.StringProperty(name="Photo", description="The photo", subtype="FILE_PATH", update=_forget_faces)
     faces: bpy.props.CollectionProperty(type=FacewrightFace)
     face_index: bpy.props.IntProperty(name="Face")
     match_scene: bpy.props.BoolProperty(

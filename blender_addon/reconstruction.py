@@ -77,9 +77,7 @@ def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled
     return Outcome(request.source.name, photo, result, engine.face_model)
 
 
-def find_faces(
-    request: Request, report: ReportProgress, cancelled: IsCancelled
-) -> tuple[np.ndarray, list[FaceBox]]:
+def find_faces(request: Request, report: ReportProgress, cancelled: IsCancelled) -> tuple[np.ndarray, list[FaceBox]]:
     """The photo and all its faces, largest first; raises `NoFaceFound` when there is none."""
     report("open", 0.0)
     photo, _ = open_photo(request.source)
@@ -88,7 +86,5 @@ def find_faces(
     report("detect", 0.3)
     faces = pipeline(request.settings).detect(photo)
     if not faces:
-        raise NoFaceFound(
-            "No face found. Use a photo where the face is at least 32 pixels wide and well lit."
-        )
+        raise NoFaceFound("No face found. Use a photo where the face is at least 32 pixels wide and well lit.")
     return photo, faces

@@ -71,9 +71,7 @@ class FACEWRIGHT_OT_keyframe(HeadOperator, bpy.types.Operator):
         """Insert or remove keyframes."""
         frame = context.scene.frame_current
         act = animation.clear_keyframes if self.remove else animation.insert_keyframes
-        self.report(
-            {"INFO"}, f"{act(head, frame)} keys {'removed' if self.remove else 'set'} at frame {frame}"
-        )
+        self.report({"INFO"}, f"{act(head, frame)} keys {'removed' if self.remove else 'set'} at frame {frame}")
 
 
 CLASSES = (

@@ -1,0 +1,131 @@
+"""The add-on as a user has it: built into a zip, installed into a fresh user folder of bpy, used from there."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from synthetic import synthetic_result
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDON = "bl_ext.user_default.facewright"
+
+
+def _build_tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("facewright_build", ROOT / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip for the running platform and Python."""
+    tool = _build_tool()
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    dist = tmp_path_factory.mktemp("extension")
+    return tool.build_extension([tool.this_platform()], [python], False, dist)[0]
+
+
+@pytest.fixture(scope="session")
+def blender(extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """bpy with the extension installed and enabled."""
+    if "bpy" in sys.modules:
+        pytest.fail("bpy was imported before its user folder was set")
+    os.environ["BLENDER_USER_RESOURCES"] = str(tmp_path_factory.mktemp("user"))
+    import bpy
+
+    bpy.ops.extensions.package_install_files(filepath=str(extension_zip), repo="user_default", enable_on_install=True)
+    yield bpy
+
+
+@pytest.fixture
+def bpy(blender: ModuleType) -> ModuleType:
+    """bpy with an empty file."""
+    blender.ops.wm.read_homefile(use_empty=True)
+    return blender
+
+
+@pytest.fixture(scope="session")
+def addon(blender: ModuleType) -> Callable[[str], ModuleType]:
+    """Import a module of the installed extension, `addon("blender_addon.job")`."""
+    return lambda name: importlib.import_module(f"{ADDON}.{name}")
+
+
+@pytest.fixture(scope="session")
+def model(addon):
+    """The installed face model."""
+    return addon("core.geometry.face_model").load_face_model()
+
+
+@pytest.fixture(scope="session")
+def result(addon, model):
+    """A made-up FaceResult with a smile."""
+    return synthetic_result(addon, model, expression={"mouthSmileLeft": 0.6, "jawOpen": 0.25})
+
+
+@pytest.fixture(scope="session")
+def photo(result) -> np.ndarray:
+    """(H, W, 3) uint8: a gradient as large as the result's photo."""
+    rows, columns = np.mgrid[: result.camera.height, : result.camera.width]
+    return np.stack([columns % 256, rows % 256, np.full_like(rows, 90)], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture
+def built(bpy, addon, model, result, photo):
+    """The result built into an empty scene, by the code behind the operator."""
+    outcome = addon("blender_addon.reconstruction").Outcome("Ada", photo, result, model)
+    return addon("blender_addon.operators.reconstruct").build_outcome(bpy.context, outcome)
+
+
+class FakePipeline:
+    """Stands in for the networks: same calls, a made-up result, an optional failure at a stage."""
+
+    def __init__(self, addon, model, result, fail_at: str | None = None, error: Exception | None = None):
+        self.face_model, self._result = model, result
+        self._stages = addon("core.pipeline").STAGES
+        self._cancelled = addon("core.errors").Cancelled
+        self._fail_at, self._error = fail_at, error
+        self.at_stage: Callable[[str], None] = lambda stage: None
+
+    def detect(self, photo: np.ndarray) -> list:
+        """One face."""
+        return [self._result.box]
+
+    def reconstruct(self, photo, *, box=None, focal=None, progress=None, cancelled=None):
+        """Walk the stages."""
+        for index, stage in enumerate(self._stages):
+            if cancelled():
+                raise self._cancelled("Cancelled. Nothing was changed.")
+            progress(stage, index / len(self._stages))
+            self.at_stage(stage)
+            if stage == self._fail_at:
+                raise self._error
+        return self._result
+
+
+@pytest.fixture
+def fake_pipeline(addon, model, result, monkeypatch) -> FakePipeline:
+    """The add-on with made-up networks."""
+    fake = FakePipeline(addon, model, result)
+    monkeypatch.setattr(addon("blender_addon.reconstruction"), "pipeline", lambda settings: fake)
+    return fake
+
+
+@pytest.fixture
+def photo_file(photo: np.ndarray, tmp_path: Path) -> Path:
+    """A PNG on disk."""
+    import cv2
+
+    path = tmp_path / "ada.png"
+    cv2.imwrite(str(path), photo[..., ::-1])
+    return path

@@ -1,0 +1,175 @@
+"""FaceResult to head: mesh, shape keys, materials, camera, light."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+def _evaluated(bpy, head) -> np.ndarray:
+    bpy.context.view_layer.update()
+    mesh = head.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    points = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", points.ravel())
+    return points
+
+
+def test_head_has_the_models_mesh(built, model) -> None:
+    mesh = built.head.data
+    quads = int((model.faces[:, 2] != model.faces[:, 3]).sum())
+    assert len(mesh.vertices) == len(model.vertices)
+    assert len(mesh.polygons) == len(model.faces)
+    assert sum(polygon.loop_total == 4 for polygon in mesh.polygons) == quads
+    assert all(polygon.use_smooth for polygon in mesh.polygons)
+    assert not mesh.validate()
+
+
+def test_head_stands_upright_and_looks_to_the_front(built, model) -> None:
+    points = np.empty((len(model.vertices), 3), np.float32)
+    built.head.data.vertices.foreach_get("co", points.ravel())
+    nose, chin, left_eye = (points[model.landmark_triangles[index, 0]] for index in (30, 8, 45))
+    assert nose[1] < points[:, 1].mean()  # front is -Y
+    assert chin[2] < nose[2]
+    assert left_eye[0] > 0  # the subject's left is +X
+
+
+def test_shape_keys_carry_apples_names_and_the_photos_expression(built, model, result) -> None:
+    keys = built.head.data.shape_keys
+    assert [key.name for key in keys.key_blocks] == ["Basis", *model.expression_names]
+    values = [key.value for key in keys.key_blocks][1:]
+    assert values == pytest.approx(result.params.expression.tolist())
+    assert all((key.slider_min, key.slider_max) == (0.0, 1.0) for key in keys.key_blocks[1:])
+    assert {"eyeBlinkLeft", "jawOpen", "mouthSmileRight", "tongueOut"} <= {key.name for key in keys.key_blocks}
+
+
+def test_evaluated_mesh_is_the_posed_face(bpy, built, addon, result) -> None:
+    wanted = addon("blender_addon.coordinates").to_blender(result.vertices)
+    assert np.abs(_evaluated(bpy, built.head) - wanted).max() < 2e-6
+
+
+def test_neutral_is_all_sliders_at_zero(bpy, built, addon, result) -> None:
+    addon("blender_addon.animation").set_values(built.head, {})
+    wanted = addon("blender_addon.coordinates").to_blender(result.neutral)
+    assert np.abs(_evaluated(bpy, built.head) - wanted).max() < 2e-6
+
+
+def test_render_covers_the_photo(bpy, built, addon, result) -> None:
+    """Every vertex lands where the pipeline's camera saw it, in pixels of the photo."""
+    from bpy_extras.object_utils import world_to_camera_view
+    from mathutils import Vector
+
+    scene = bpy.context.scene
+    bpy.context.view_layer.update()
+    assert scene.camera == built.camera
+    assert (scene.render.resolution_x, scene.render.resolution_y) == (result.camera.width, result.camera.height)
+    rows = np.linspace(0, len(result.vertices) - 1, 400).astype(int)
+    seen = _evaluated(bpy, built.head)[rows]
+    views = np.array([world_to_camera_view(scene, built.camera, Vector(point)) for point in seen.astype(float)])
+    pixels = np.stack([views[:, 0] * result.camera.width, (1 - views[:, 1]) * result.camera.height], axis=1) - 0.5
+    wanted = addon("core.geometry.camera").project(result.camera, result.vertices[rows])[:, :2]
+    assert np.abs(pixels - wanted).max() < 0.01
+
+
+def test_rendered_silhouette_covers_the_projected_head(bpy, built, addon, result, tmp_path) -> None:
+    """The same again through the renderer itself, which knows nothing of our projection."""
+    import cv2
+
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    scene.render.film_transparent = True
+    scene.render.filepath = str(tmp_path / "render.png")
+    bpy.ops.render.render(write_still=True)
+    alpha = cv2.imread(scene.render.filepath, cv2.IMREAD_UNCHANGED)[..., 3]
+    projected = addon("core.geometry.camera").project(result.camera, result.vertices)[:, :2]
+    ys, xs = np.nonzero(alpha > 127)
+    inside = projected[
+        (projected >= 0).all(axis=1) & (projected <= [result.camera.width - 1, result.camera.height - 1]).all(axis=1)
+    ]
+    assert abs(xs.min() - inside[:, 0].min()) < 2
+    assert abs(ys.min() - inside[:, 1].min()) < 2
+    assert abs(xs.max() - inside[:, 0].max()) < 2
+
+
+def test_parts_wear_their_materials(built, model) -> None:
+    slots = [material.name for material in built.head.data.materials]
+    assert [name.removeprefix("Ada ") for name in slots] == [
+        "Skin", "Eyes", "Cornea", "Teeth", "Gums", "Tongue", "Lashes",
+    ]  # fmt: skip
+    index = np.empty(len(model.faces), np.int32)
+    built.head.data.polygons.foreach_get("material_index", index)
+    for part, slot in (("skin", 0), ("eyeball_left", 1), ("teeth_upper", 3), ("lashes_right", 6)):
+        assert (index[model.face_part == model.part(part)] == slot).all()
+    for material in built.head.data.materials:
+        assert any(node.type == "BSDF_PRINCIPLED" for node in material.node_tree.nodes)
+
+
+def test_pictures_are_packed_and_right_way_up(bpy, built, result, photo) -> None:
+    for image in bpy.data.images:
+        assert image.packed_file is not None or not image.users, image.name
+    skin = bpy.data.images["Ada Skin"]
+    assert tuple(skin.size) == result.texture.color.shape[1::-1]
+    background = built.camera.data.background_images[0].image
+    assert tuple(background.size) == photo.shape[1::-1]
+    pixels = np.empty(background.size[0] * background.size[1] * 4, np.float32)
+    background.pixels.foreach_get(pixels)
+    shown = pixels.reshape(background.size[1], background.size[0], 4)[::-1, :, :3] * 255
+    assert np.abs(shown - photo).mean() < 6  # JPEG
+
+
+def test_texture_coordinates_fit_the_pictures(built, model) -> None:
+    uv = np.empty((len(built.head.data.loops), 2), np.float32)
+    built.head.data.uv_layers[0].uv.foreach_get("vector", uv.ravel())
+    index = np.repeat(
+        np.array([polygon.material_index for polygon in built.head.data.polygons]),
+        np.array([polygon.loop_total for polygon in built.head.data.polygons]),
+    )
+    eyes = uv[index == 1]
+    assert eyes.min() >= 0 and eyes.max() <= 1
+    assert np.abs(eyes - 0.5).min(axis=0).max() < 0.05  # the optic axis hits the picture's middle
+
+
+def test_custom_properties_say_what_the_photo_told(built, result) -> None:
+    assert list(built.head["facewright_identity"]) == pytest.approx(result.params.identity.tolist())
+    assert list(built.head["facewright_light"]) == pytest.approx(result.params.light.tolist())
+    assert list(built.head["facewright_warnings"]) == list(result.warnings)
+
+
+def test_world_light_is_the_photos(bpy, built, addon, result) -> None:
+    """A matt white ball under the world shows the irradiance that the nine coefficients promise."""
+    builder = addon("blender_addon.light_builder")
+    directions = np.random.default_rng(0).normal(size=(20000, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    light = builder.radiance(result.params.light, directions)
+    for normal in np.eye(3):
+        cosine = directions @ normal
+        irradiance = 4 * (light * np.maximum(cosine, 0)).mean()  # over pi, as albedo times it is what is seen
+        x, y, z = normal
+        basis = np.array([1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y])
+        assert irradiance == pytest.approx(float(basis @ result.params.light), rel=0.03)
+
+
+def test_scenes_own_world_is_kept(bpy, addon, model, result) -> None:
+    scene = bpy.context.scene
+    mine = bpy.data.worlds.new("Mine")
+    scene.world = mine
+    addon("blender_addon.face_builder").build_face(scene, "Ada", result, model)
+    assert scene.world != mine
+    assert mine.use_fake_user
+
+
+def test_file_round_trip_keeps_head_and_pictures(bpy, built, tmp_path) -> None:
+    path = str(tmp_path / "head.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    head = bpy.data.objects["Ada"]
+    assert len(head.data.shape_keys.key_blocks) == 65
+    assert bpy.data.images["Ada Skin"].packed_file is not None
+    assert len(head.facewright_identity) == 80
+
+
+def test_second_face_gets_its_own_everything(bpy, built, addon, model, result) -> None:
+    second = addon("blender_addon.face_builder").build_face(bpy.context.scene, "Ada", result, model)
+    assert second.collection != built.collection
+    assert second.head.data != built.head.data
+    assert not set(second.head.data.materials) & set(built.head.data.materials)
