@@ -77,7 +77,8 @@ class Pipeline:
         with run.stage("regress"):
             regressed, crop = self._regress(photo, landmarks.points)
         with run.stage("fit"):
-            params, camera = self._fit(landmarks, regressed, crop, photo.shape[:2], focal)
+            height, width = photo.shape[:2]
+            params, camera = self._fit(landmarks, regressed, crop, (height, width), focal)
             vertices = self.face_model.shape(params.identity, params.expression)
             neutral = self.face_model.shape(params.identity)
         with run.stage("texture"):

@@ -29,27 +29,38 @@ class Network:
         self._content = content
         self._threads = threads
         self._lock = threading.Lock()
-        self.provider, self._session = self._open(providers.candidates(choice))
-        _check_interface(spec, self._session)
+        self._running = self._open(providers.candidates(choice))
+        _check_interface(spec, self._running[1])
         LOG.debug("%s runs on %s", spec.name, self.provider)
+
+    @property
+    def provider(self) -> str:
+        """What runs this network now."""
+        return self._running[0]
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Evaluate named float32 inputs; a GPU that fails is left for the CPU, with one warning."""
-        names = list(self.spec.outputs)
-        session, provider = self._session, self.provider
+        provider, session = self._running
         try:
-            return dict(zip(names, session.run(names, inputs), strict=True))
+            return self._evaluate(session, inputs)
         except Exception as error:  # onnxruntime's exceptions share no narrower base
             if provider == "cpu":
                 raise
             self._leave(provider, str(error))
-        return dict(zip(names, self._session.run(names, inputs), strict=True))
+        return self._evaluate(self._running[1], inputs)
+
+    def _evaluate(
+        self, session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        names = list(self.spec.outputs)
+        answers = session.run(names, inputs)
+        return {name: np.asarray(answer) for name, answer in zip(names, answers, strict=True)}
 
     def _leave(self, provider: str, reason: str) -> None:
         providers.report_failure(provider, reason)
         with self._lock:
             if self.provider == provider:  # another thread may have changed over already
-                self.provider, self._session = self._open(("cpu",))
+                self._running = self._open(("cpu",))
 
     def _open(self, candidates: tuple[str, ...]) -> tuple[str, onnxruntime.InferenceSession]:
         for provider in candidates:

@@ -88,12 +88,12 @@ def test_cancel_before_each_stage_and_at_the_end(pipeline: Pipeline, photo_with_
 
 
 def test_no_face(pipeline: Pipeline) -> None:
-    with pytest.raises(NoFaceFound, match="No face was found.*Use a photo"):
+    with pytest.raises(NoFaceFound, match=r"No face was found.*Use a photo"):
         pipeline.reconstruct(np.full((480, 640, 3), 120, np.uint8))
 
 
 def test_tiny_face(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
-    with pytest.raises(NoFaceFound, match="only 20 pixels.*larger version"):
+    with pytest.raises(NoFaceFound, match=r"only 20 pixels.*larger version"):
         pipeline.reconstruct(photo_with_faces((300, 200, 20)))
 
 

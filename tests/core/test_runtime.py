@@ -147,7 +147,7 @@ def test_gpu_that_dies_while_running(
 ) -> None:
     network = open_network(specs["regressor"], models_dir / "weights", "cpu")
     expected = network.run(image=CROP)["coefficients"]
-    network.provider, network._session = "cuda", DyingSession()
+    network._running = ("cuda", DyingSession())
     with caplog.at_level(logging.WARNING):
         first, second = network.run(image=CROP)["coefficients"], network.run(image=CROP)["coefficients"]
     assert np.array_equal(first, expected)
