@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .delighting import Tolerance, smoothstep
@@ -26,13 +28,23 @@ class SkinRegions:
     skin: np.ndarray  # (V,) bool: the skin surface
     allowed: np.ndarray  # how much the photo may say, by distance from scalp, ears, neck, eyes and mouth
     plain: np.ndarray  # skin without lips, brows and lids: where the light is read
+    even: np.ndarray  # skin away from lips, brows and lashes, whose edges the fit may miss by millimetres
     scalp: np.ndarray  # 1 on the scalp, fading over the hairline
     forehead: np.ndarray  # where hair may hang into the face
     tolerance: Tolerance
+    bare: np.ndarray  # where nothing of a face is darker than its surroundings by much: glasses show there
     landmark_weights: np.ndarray  # (V, 68 + D) float32, rows sum to 1 or less
     fine: SurfaceBlur  # 4 mm: cleans masks
-    coarse: SurfaceBlur  # 12 mm: what counts as light and complexion, not detail
+    coarse: SurfaceBlur  # 10 mm: complexion, not detail
+    wide: SurfaceBlur  # 28 mm: what counts as light
+    edges: np.ndarray  # (E, 2) int32 edges of the skin's triangles
     kept: np.ndarray  # share of the person's own low frequencies that is kept: all of a beard, less elsewhere
+
+    def pieces(self, mask: np.ndarray) -> np.ndarray:
+        """(V,) int: number of the connected piece of skin inside the (V,) bool `mask`, 0 outside it."""
+        inner = self.edges[mask[self.edges].all(axis=1)]
+        graph = coo_matrix((np.ones(len(inner), bool), inner.T), shape=(len(mask), len(mask)))
+        return np.where(mask, connected_components(graph, directed=False)[1] + 1, 0)
 
 
 @lru_cache(maxsize=2)
@@ -52,12 +64,16 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         skin=skin,
         allowed=allowed,
         plain=plain.astype(np.float32),
+        even=_even(model),
         scalp=np.where(skin, smoothstep(scalp_distance, 0.008, 0.0), 0.0).astype(np.float32),
         forehead=_forehead(model),
         tolerance=_tolerance(model),
+        bare=_bare(model),
         landmark_weights=_landmark_weights(model),
         fine=SurfaceBlur(model.vertices, triangles, 0.004),
-        coarse=SurfaceBlur(model.vertices, triangles, 0.012),
+        coarse=SurfaceBlur(model.vertices, triangles, 0.010),
+        wide=SurfaceBlur(model.vertices, triangles, 0.028),
+        edges=np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0),
         kept=_kept(model),
     )
 
@@ -79,7 +95,23 @@ def _kept(model: FaceModel) -> np.ndarray:
     """Beard, brows and lips keep their own colour; on plain skin slow changes are mostly light."""
     own = model.in_regions("chin", "jaw", *_LIPS, *_BROWS) | (_distance(model, "upper_lip") < 0.018)
     distance = cKDTree(model.vertices[own]).query(model.vertices)[0]
-    return 0.35 + 0.55 * smoothstep(distance, 0.012, 0.0)
+    return 0.5 + 0.5 * smoothstep(distance, 0.012, 0.0)
+
+
+def _bare(model: FaceModel) -> np.ndarray:
+    dark = ((_BROWS, 0.003), (_SOCKETS, 0.004), (("nostril",), 0.006), (("upper_lip",), 0.016))
+    out = np.ones(len(model.vertices), np.float32)
+    for names, reach in dark:
+        out *= smoothstep(_distance(model, *names), reach, reach + 0.002)
+    return out * ~model.in_regions(*_LIPS, "chin", "jaw", "mouth_bag")
+
+
+def _even(model: FaceModel) -> np.ndarray:
+    away = ((_LIPS, 0.003), (_BROWS, 0.003), (_SOCKETS, 0.004), (("nostril",), 0.003))
+    out = np.ones(len(model.vertices), np.float32)
+    for names, reach in away:
+        out *= smoothstep(_distance(model, *names), 0.5 * reach, 1.5 * reach)
+    return out
 
 
 def _tolerance(model: FaceModel) -> Tolerance:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry import lighting
 from ..geometry.camera import project
-from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep
+from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep, weighted_median
 from ..geometry.face_model import FaceModel
 from ..geometry.part_painting import BROWN, IRIS_RADIUS, PUPIL_RADIUS, eye_texels, hair_strands, paint_eye, robust_color
 from ..geometry.rasterizer import rasterize, vertex_normals, visible_points
@@ -20,7 +20,14 @@ from ..types import Camera, FaceParams, FaceTexture, Landmarks
 MODEL, MIRRORED, SEEN = 1, 2, 4  # values of FaceTexture.source; 0 is outside, 3 is a completion network's
 _DEPTH_SIZE = 320  # pixels across the head in the depth buffer
 _DEPTH_TOLERANCE = 0.003  # metres
-_GRAZING = (0.22, 0.55)  # cosine between surface and view: unseen, fully believed
+_JUMP = 0.015  # metres of depth between neighbouring pixels
+_JUMP_MARGIN = (0.002, 0.007)  # metres from a jump of depth: unbelieved, fully believed
+_DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
+_GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
+_HELD_BACK = 0.75  # of that excess
+_MOST_GAIN = (2.0, 3.5)  # over the usual: noise in shadows is amplified, then the photo is not used
+_KEPT_TINT = 0.6  # share of slow changes of hue that is skin, not light
+_GRAZING = (0.18, 0.48)  # cosine between surface and view: unseen, fully believed
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +38,8 @@ class _View:
     points: np.ndarray  # (V, 3) float32: x, y in pixels of that part, depth in metres
     normals: np.ndarray  # (V, 3) float32, light frame
     facing: np.ndarray  # (V,) float32 cosine between normal and view
-    depth: np.ndarray  # (d, d) float32 farthest depth in each neighbourhood, metres
+    depth: np.ndarray  # (d, e) float32 farthest depth in each neighbourhood, metres
+    edge: np.ndarray  # (d, e) float32 in [0, 1]: 0 at jumps of depth, where a small misfit shows another surface
     depth_scale: float  # pixels of `depth` per pixel of `photo`
     visible: np.ndarray  # (V,) bool: not hidden by the head itself
     inside: np.ndarray  # (V,) bool: within the photo
@@ -55,14 +63,16 @@ class Texture:
         seen = self._seen(view, landmarks)
         tolerance, regions = self._regions.tolerance, self._regions
         reading = read_skin(colors, albedo, view.normals, seen * regions.plain, tolerance)
-        trust = self._smooth_trust(reading.trust)
+        trust, cut_off = self._connected(self._smooth_trust(reading.trust), seen)
         weight = seen * regions.allowed * trust
         hair = self._hair_color(view, colors, reading)
-        own, base = self._low_frequencies(reading, weight)
+        correction, base = self._low_frequencies(reading, weight)
         fill = np.clip(albedo * np.exp(base), 0.0, 1.0)
-        fringe = regions.forehead * seen * (1.0 - trust) * reading.dark
+        gain = np.exp(correction) / reading.shading
+        weight = weight * _bearable(gain @ LUMINANCE, weight)
+        fringe = regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
         scalp = np.maximum(regions.scalp, regions.fine(fringe))
-        color, source = self._compose(view, np.exp(base - own) / reading.shading, weight, fill, scalp, hair)
+        color, source = self._compose(view, gain, weight, fill, scalp, hair)
         iris = self._iris_color(view, reading)
         self._paint_parts(color, source, albedo, iris)
         self._atlas.pad(color)
@@ -79,24 +89,29 @@ class Texture:
         points = project(camera, vertices).astype(np.float32)
         height, width = photo.shape[:2]
         inside = (points[:, 0] > 0) & (points[:, 0] < width - 1) & (points[:, 1] > 0) & (points[:, 1] < height - 1)
-        part, points = _cut_out(photo, points, self._size)
+        part, points, shrink = _cut_out(photo, points, self._size)
         normals = vertex_normals(vertices, self._model.triangles) @ camera.rotation.T.astype(np.float32)
         rays = vertices @ camera.rotation.T.astype(np.float32) + camera.translation.astype(np.float32)
         facing = -(normals * rays).sum(axis=1) / np.linalg.norm(rays, axis=1)
-        depth, scale, visible = self._depth(points)
+        metre = shrink * camera.focal / float(camera.translation[2])
+        depth, edge, scale, visible = self._depth(points, metre)
         return _View(
             photo=part,
             points=points,
             normals=lighting.camera_normals_to_light(normals),
             facing=facing,
             depth=depth,
+            edge=edge,
             depth_scale=scale,
             visible=visible,
             inside=inside,
         )
 
-    def _depth(self, points: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-        """Depth buffer of everything but corneas and lashes, its scale, and which vertices it leaves visible."""
+    def _depth(self, points: np.ndarray, metre: float) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+        """Depth buffer without corneas and lashes, its edges and scale, and the vertices it leaves visible.
+
+        `metre` is the length of a metre at the head, in the photo's pixels.
+        """
         model = self._model
         solid = ~np.isin(
             model.triangle_part, [i for i, n in enumerate(model.part_names) if n.startswith(("cornea", "lashes"))]
@@ -108,7 +123,10 @@ class Texture:
         raster = rasterize(scaled, model.triangles[solid], int(width), int(height))
         visible = visible_points(raster, scaled, _DEPTH_TOLERANCE)
         finite = np.where(np.isfinite(raster.depth), raster.depth, 1e3).astype(np.float32)
-        return cv2.dilate(finite, np.ones((2, 2), np.uint8)), scale, visible
+        jump = cv2.morphologyEx(finite, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > _JUMP
+        away = cv2.distanceTransform((~jump).astype(np.uint8), cv2.DIST_L2, 3)
+        edge = smoothstep(away, *(scale * metre * margin for margin in _JUMP_MARGIN))
+        return cv2.dilate(finite, np.ones((2, 2), np.uint8)), edge, scale, visible
 
     def _vertex_colors(self, view: _View) -> np.ndarray:
         """(V, 3) linear photo colours, averaged over about the spacing of the vertices."""
@@ -119,7 +137,7 @@ class Texture:
 
     def _seen(self, view: _View, landmarks: Landmarks) -> np.ndarray:
         """(V,) float32: skin that the photo shows, not grazing, not hidden by the head or by something else."""
-        facing = smoothstep(view.facing, *_GRAZING)
+        facing = smoothstep(view.facing, *_GRAZING) * sample(view.edge, view.points[:, :2] * view.depth_scale)
         clear = 1.0 - occlusion(self._regions, landmarks.visibility)
         return facing * clear * (view.visible & view.inside & self._regions.skin)
 
@@ -128,18 +146,34 @@ class Texture:
         blurred = self._regions.fine(trust)
         return smoothstep(np.minimum(blurred, trust), 0.45, 0.85)
 
-    def _low_frequencies(self, reading: SkinReading, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The slow part of the photo's log ratio to the model's albedo, and what is to be left of it; (V, 3) each.
+    def _connected(self, trust: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Trust only in the piece of skin that holds the middle of the face, and what was cut off; (V,) each.
 
-        What differs between the sides at this scale is light that nine harmonics missed, not skin; on plain skin
-        most of the rest is, too.
+        Highlights on a fringe look like skin but are separated from it by the hair around them.
+        """
+        piece = self._regions.pieces((trust > 0.5) & (seen > 0.02))
+        weight = np.bincount(piece, trust * seen * self._regions.plain, minlength=2)
+        weight[0] = 0.0  # no piece
+        cut_off = ((piece > 0) & (piece != weight.argmax())).astype(np.float32)
+        return trust * (1.0 - self._regions.fine(cut_off)) * (1.0 - cut_off), cut_off
+
+    def _low_frequencies(self, reading: SkinReading, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(V, 3) log factor that takes leftover light out of the photo, and the log ratio of the fill to the model.
+
+        What differs between the sides over centimetres is light that nine harmonics missed, not skin; on plain
+        skin part of the rest is, too. The fill follows the corrected photo, so that the two meet without a seam.
         """
         regions, mirror = self._regions, self._model.mirror
-        own = regions.coarse.extend(reading.log_ratio, weight, reading.usual)
-        known = regions.coarse(weight)
-        share = np.maximum(known, 1e-6)[:, None]
-        both = (own * share + own[mirror] * share[mirror]) / (share + share[mirror])
-        return own, reading.usual + regions.kept[:, None] * (both - reading.usual)
+        even = weight * regions.even
+        complexion = regions.coarse.extend(reading.log_ratio, even, reading.usual)
+        own = regions.wide.extend(reading.log_ratio, even, reading.usual)
+        known = np.maximum(regions.wide(even), 1e-4)[:, None]
+        both = (own * known + own[mirror] * known[mirror]) / (known + known[mirror])
+        slow = both - reading.usual
+        bright = (slow @ LUMINANCE)[:, None]
+        kept = regions.kept[:, None]
+        correction = reading.usual + kept * (bright + _KEPT_TINT * (slow - bright)) - own
+        return correction, complexion + correction
 
     def _compose(
         self,
@@ -152,16 +186,19 @@ class Texture:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Linear colour (S, S, 3) and source (S, S) of the skin's texels."""
         atlas = self._atlas
-        fields = np.concatenate([view.points, weight[:, None], gain, fill, scalp[:, None]], axis=1)
-        texels = atlas.skin.interpolate(fields)
-        weights = self._texel_weight(view, texels)
+        fields = [view.points, weight[:, None], gain, fill, scalp[:, None], self._regions.bare[:, None]]
+        texels = atlas.skin.interpolate(np.concatenate(fields, axis=1))
+        smooth = texels[:, 7:10]
         photo = _to_linear(sample(view.photo, texels[:, :2])) * texels[:, 4:7]
+        departure = np.log((photo @ LUMINANCE + 1e-3) / (smooth @ LUMINANCE + 1e-3))
+        weights = self._texel_weight(view, texels) * (1.0 - self._thin_occluders(departure, texels[:, 11]))
+        photo = _without_glare(photo, smooth, departure)
         seen = atlas.skin.image(np.concatenate([photo, weights[:, None]], axis=1))
         mirrored = cv2.remap(seen, atlas.mirror[..., 0], atlas.mirror[..., 1], cv2.INTER_LINEAR)
         mirrored = mirrored.reshape(-1, 4)[atlas.skin.index]
         other = (1.0 - weights) * mirrored[:, 3]
-        rest = 1.0 - weights - other
-        color = photo * weights[:, None] + mirrored[:, :3] * other[:, None] + texels[:, 7:10] * rest[:, None]
+        rest = (1.0 - weights - other)[:, None]
+        color = photo * weights[:, None] + mirrored[:, :3] * other[:, None] + smooth * rest
         rooted = texels[:, 10:11]
         color = color * (1.0 - rooted) + hair * self._strands[:, None] * rooted
         weights, other = weights * (1.0 - rooted[:, 0]), other * (1.0 - rooted[:, 0])
@@ -180,6 +217,17 @@ class Texture:
         radius = self._size / 256.0
         feathered = cv2.GaussianBlur(cv2.erode(picture, np.ones((5, 5), np.uint8)), (0, 0), radius)
         return np.minimum(feathered.ravel()[self._atlas.skin.index], texels[:, 3])
+
+    def _thin_occluders(self, departure: np.ndarray, bare: np.ndarray) -> np.ndarray:
+        """(M,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
+
+        `departure` (M,) is the log of the photo's brightness over the fill's; freckles and moles are too small.
+        """
+        picture = self._atlas.skin.image((departure * bare < _DARK_LINE).astype(np.float32))
+        unit = self._size / 1024.0
+        core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(2.0 * unit))
+        grown = cv2.dilate(core, _disk(7.0 * unit))
+        return cv2.GaussianBlur(grown, (0, 0), 2.5 * unit).ravel()[self._atlas.skin.index]
 
     def _hair_color(self, view: _View, colors: np.ndarray, reading: SkinReading) -> np.ndarray:
         """(3,) linear albedo of the hair above the forehead; the skin's own when the scalp is bare."""
@@ -218,8 +266,29 @@ class Texture:
             sources[texels.index] = MODEL
 
 
-def _cut_out(photo: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The photo round the projected head, reduced where it is finer than the texture, and the moved points."""
+def _bearable(gain: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(V,) in [0, 1], falling where the photo would be brightened so much that its noise shows."""
+    usual = max(weighted_median(gain, weight), 1e-3)
+    return smoothstep(gain / usual, _MOST_GAIN[1], _MOST_GAIN[0])
+
+
+def _disk(radius: float) -> np.ndarray:
+    side = 2 * max(1, round(radius)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def _without_glare(photo: np.ndarray, smooth: np.ndarray, departure: np.ndarray) -> np.ndarray:
+    """(M, 3) `photo` with highlights held back and in the hue of the `smooth` skin: glints belong to the light.
+
+    `departure` (M,) is the log of the photo's brightness over the smooth skin's.
+    """
+    held = np.exp(-_HELD_BACK * np.maximum(departure - _GLARE, 0.0))[:, None]
+    share = smoothstep(departure, 0.0, 4.0 * _GLARE)[:, None]
+    return held * (photo + share * (smooth * np.exp(departure)[:, None] - photo))
+
+
+def _cut_out(photo: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """The photo round the projected head, shrunk where it is finer than the texture; moved points; its scale."""
     height, width = photo.shape[:2]
     low = np.clip(np.floor(points[:, :2].min(axis=0)) - 8, 0, [width - 2, height - 2]).astype(int)
     high = np.clip(np.ceil(points[:, :2].max(axis=0)) + 8, low + 2, [width, height]).astype(int)
@@ -231,7 +300,7 @@ def _cut_out(photo: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarr
     scale = np.array([part.shape[1], part.shape[0]]) / (high - low)
     moved = points.copy()
     moved[:, :2] = (points[:, :2] - low + 0.5) * scale - 0.5
-    return np.ascontiguousarray(part), moved
+    return np.ascontiguousarray(part), moved, float(scale[0])
 
 
 _LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
