@@ -19,7 +19,7 @@ from .image_header import Header
 LOG = logging.getLogger(__name__)
 
 WORKING_PIXELS = 25_000_000  # larger photos are reduced to this while reading; a face needs no more
-MAX_PIXELS = 400_000_000  # larger ones are refused: decoding them would need gigabytes
+MAX_PIXELS = 250_000_000  # larger ones are refused: decoding them would need gigabytes
 MAX_ASPECT = 20  # longer side over the shorter one
 TRANSPARENT = 128  # grey level put behind transparent pixels
 READABLE = "JPEG, PNG, WebP, TIFF or BMP"

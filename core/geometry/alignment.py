@@ -41,7 +41,7 @@ def crop_matrix(points: np.ndarray, size: int, box: np.ndarray | None = None) ->
         side = float(max(box[2] - box[0], box[3] - box[1]))  # turning 68 points grows it by 4 % at most
     else:
         raise ValueError("five points need their box")
-    scale = size / (MARGIN * side)
+    scale = size / (MARGIN * max(side, 1.0))  # points that coincide still give a crop
     matrix = np.empty((2, 3))
     matrix[:, :2] = to_upright * scale
     matrix[:, 2] = (size - 1) / 2 - center * scale

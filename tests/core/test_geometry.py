@@ -84,6 +84,12 @@ def test_crop_holds_the_landmarks_with_its_margin(landmark_points: np.ndarray) -
     assert (low + high) / 2 == pytest.approx([63.5, 63.5])
 
 
+def test_coinciding_points_still_give_a_crop() -> None:
+    matrix = alignment.crop_matrix(np.full((68, 2), 50.0), 128)
+    assert np.isfinite(matrix).all()
+    assert alignment.extract(np.zeros((100, 100, 3), np.uint8), matrix, 128).image.shape == (128, 128, 3)
+
+
 def test_five_points_need_their_box() -> None:
     with pytest.raises(ValueError, match="box"):
         alignment.crop_matrix(np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1.0]]), 128)
