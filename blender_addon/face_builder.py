@@ -14,7 +14,7 @@ from ..core.types import FaceResult
 from .camera_builder import build_camera, look_through
 from .head_builder import build_head
 from .images import packed_image
-from .light_builder import build_world, light_scene
+from .light_builder import build_key, build_world, light_scene, split_light
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def build_face(
         picture = None if photo is None else packed_image(f"{name} Photo", photo, lossless=False)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)
         if options.photo_light:
-            light_scene(scene, build_world(f"{name} Light", result.params.light, result.camera))
+            light = split_light(result.params.light)
+            build_key(f"{name} Key", light, result.camera, collection)
+            light_scene(scene, build_world(f"{name} Sky", light.sky, result.camera))
         if options.match_scene:
             look_through(scene, camera)
     return BuiltFace(collection, head, camera)
@@ -60,7 +62,7 @@ def build_face(
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
     """Take back all data-blocks made inside when it fails, so that no half head stays in the file."""
-    kinds = ("objects", "collections", "meshes", "cameras", "materials", "images", "worlds")
+    kinds = ("objects", "collections", "meshes", "cameras", "lights", "materials", "images", "worlds")
     before = {item for kind in kinds for item in getattr(bpy.data, kind)}
     try:
         yield

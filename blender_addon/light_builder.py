@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
+from mathutils import Vector
 
 from ..core.types import Camera
 from .coordinates import camera_world_matrix
 
 _BANDS = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])  # the cosine lobe, which docs/conventions.md folds in
 _HEIGHT = 32  # rows of the world picture; order two needs no more
+_KEY_SHARE = 0.6  # of the light's directional part that becomes a lamp: eyes and skin need a highlight
+_KEY_AMBIENT_LIMIT = 0.5  # of the even light that the lamp may take along
+_KEY_ANGLE = np.radians(18.0)  # diameter of the lamp in the sky: a large window
+
+
+@dataclass(frozen=True)
+class SplitLight:
+    """Nine coefficients as a lamp and what is left for the sky; together they light a matt head as before."""
+
+    sky: np.ndarray  # (9,) float64
+    direction: np.ndarray  # (3,) float64 unit vector towards the lamp, x right, y up, z towards the camera
+    strength: float  # irradiance of a surface that faces the lamp, in the unit of the coefficients
+
+
+def distant_lamp(direction: np.ndarray) -> np.ndarray:
+    """(9,) irradiance coefficients of a lamp of strength one towards (3,) `direction`, to the second order."""
+    x, y, z = direction
+    second = 5 / 32 * np.array([6 * x * y, 6 * y * z, (3 * z * z - 1) / 2, 6 * x * z, 1.5 * (x * x - y * y)])
+    return np.array([1 / 4, y / 2, z / 2, x / 2, *second])
+
+
+def split_light(light: np.ndarray) -> SplitLight:
+    """Take the strongest direction out of (9,) `light` as a lamp."""
+    y, z, x = light[1:4].astype(float)
+    slope = float(np.linalg.norm([x, y, z]))
+    if slope < 1e-6:
+        return SplitLight(light.astype(float), np.array([0.0, 0.0, 1.0]), 0.0)
+    direction = np.array([x, y, z]) / slope
+    strength = min(2 * _KEY_SHARE * slope, 4 * _KEY_AMBIENT_LIMIT * max(float(light[0]), 0.0))
+    return SplitLight(light - strength * distant_lamp(direction), direction, strength)
 
 
 def radiance(light: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -30,6 +63,19 @@ def panorama(light: np.ndarray, camera: Camera) -> np.ndarray:
     )
     to_camera = camera_world_matrix(camera)[:3, :3]
     return radiance(light, world.reshape(-1, 3) @ to_camera).reshape(_HEIGHT, -1).astype(np.float32)
+
+
+def build_key(name: str, light: SplitLight, camera: Camera, collection: bpy.types.Collection) -> bpy.types.Object:
+    """The lamp of a split light, in `collection`."""
+    data = bpy.data.lights.new(name, "SUN")
+    data.energy = np.pi * light.strength  # Blender's sun counts irradiance before the division by pi
+    data.angle = _KEY_ANGLE
+    lamp = bpy.data.objects.new(name, data)
+    towards = camera_world_matrix(camera)[:3, :3] @ light.direction
+    lamp.rotation_euler = Vector(towards.tolist()).to_track_quat("Z", "Y").to_euler()
+    lamp.location = (0.6 * towards).tolist()
+    collection.objects.link(lamp)
+    return lamp
 
 
 def build_world(name: str, light: np.ndarray, camera: Camera) -> bpy.types.World:

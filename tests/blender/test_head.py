@@ -135,18 +135,66 @@ def test_custom_properties_say_what_the_photo_told(built, result) -> None:
     assert list(built.head["facewright_warnings"]) == list(result.warnings)
 
 
-def test_world_light_is_the_photos(bpy, built, addon, result) -> None:
-    """A matt white ball under the world shows the irradiance that the nine coefficients promise."""
+def test_sky_and_lamp_together_are_the_photos_light(addon, result) -> None:
+    """A matt white ball shows the irradiance that the nine coefficients promise."""
     builder = addon("blender_addon.light_builder")
-    directions = np.random.default_rng(0).normal(size=(20000, 3))
+    light = np.array([0.8, 0.1, 0.2, 0.12, 0.02, 0.03, 0.01, 0.02, -0.01])
+    split = builder.split_light(light)
+    assert split.strength > 0.1
+    directions = np.random.default_rng(0).normal(size=(40000, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    light = builder.radiance(result.params.light, directions)
-    for normal in np.eye(3):
-        cosine = directions @ normal
-        irradiance = 4 * (light * np.maximum(cosine, 0)).mean()  # over pi, as albedo times it is what is seen
+    sky = builder.radiance(split.sky, directions)
+    for normal in (np.array([0.0, 0.0, 1.0]), np.array([0.6, 0.0, 0.8]), np.array([0.0, 0.6, 0.8])):
+        # over pi, as albedo times it is what is seen
+        seen = 4 * (sky * np.maximum(directions @ normal, 0)).mean() + split.strength * max(
+            float(split.direction @ normal), 0.0
+        )
         x, y, z = normal
         basis = np.array([1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y])
-        assert irradiance == pytest.approx(float(basis @ result.params.light), rel=0.03)
+        assert seen == pytest.approx(float(basis @ light), rel=0.05)
+
+
+def test_rendered_ball_has_the_photos_shading(bpy, addon, tmp_path) -> None:
+    """The same through the renderer: direction, unit and handedness of sky and lamp."""
+    import cv2
+
+    builder, types = addon("blender_addon.light_builder"), addon("core.types")
+    camera = types.Camera(
+        200.0, (49.5, 49.5), 100, 100, addon("core.geometry.camera").rotation_from_angles(0.3, 0.5, 0.1),
+        np.array([0.0, 0.0, 5.0]),
+    )  # fmt: skip
+    light = np.array([0.4, 0.05, 0.1, 0.09, 0.01, 0.0, 0.01, 0.0, 0.0])
+    scene = bpy.context.scene
+    split = builder.split_light(light)
+    builder.light_scene(scene, builder.build_world("Sky", split.sky, camera))
+    builder.build_key("Key", split, camera, scene.collection)
+    eye = addon("blender_addon.camera_builder").build_camera("Eye", camera, None, scene.collection)
+    addon("blender_addon.camera_builder").look_through(scene, eye)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=64, ring_count=32, radius=1.0)
+    ball = bpy.context.active_object
+    bpy.ops.object.shade_smooth()
+    matt = bpy.data.materials.new("Matt")
+    matt.use_nodes = True
+    matt.node_tree.nodes.clear()
+    output = matt.node_tree.nodes.new("ShaderNodeOutputMaterial")
+    diffuse = matt.node_tree.nodes.new("ShaderNodeBsdfDiffuse")
+    diffuse.inputs["Color"].default_value = (1, 1, 1, 1)
+    matt.node_tree.links.new(diffuse.outputs[0], output.inputs[0])
+    ball.data.materials.append(matt)
+    scene.render.engine, scene.cycles.samples = "CYCLES", 64
+    scene.render.film_transparent = True
+    scene.render.filepath = str(tmp_path / "ball.png")
+    bpy.ops.render.render(write_still=True)
+    shown = (cv2.imread(scene.render.filepath)[..., 0] / 255.0) ** 2.2
+    distance, focal = 5.0, 200.0
+    for u, v in ((49, 49), (65, 49), (33, 49), (49, 33), (49, 65)):
+        ray = np.array([(u - 49.5) / focal, -(v - 49.5) / focal, -1.0])
+        ray /= np.linalg.norm(ray)
+        along = distance * -ray[2]
+        hit = ray * (along - np.sqrt(1 - distance**2 + along**2)) + [0, 0, distance]
+        x, y, z = hit
+        basis = np.array([1, y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y])
+        assert shown[v, u] == pytest.approx(float(basis @ light), abs=0.035)
 
 
 def test_scenes_own_world_is_kept(bpy, addon, model, result) -> None:
