@@ -6,6 +6,8 @@ import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 
+_FAITH = 0.01  # blurred weight at which data and rest count alike
+
 
 class SurfaceBlur:
     """A blur of fixed radius over a surface, factorised once; one use costs a few milliseconds.
@@ -43,9 +45,9 @@ class SurfaceBlur:
     def extend(self, values: np.ndarray, weight: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """(V, C) low frequencies of (V, C) `values` where the (V,) `weight` is high, carried on elsewhere.
 
-        Where there is next to no data far and wide the result is the (C,) `rest`.
+        Beyond about twice the radius from any data the result goes over into `rest`, (C,) or (V, C).
         """
         stacked = np.concatenate([values * weight[:, None], weight[:, None]], axis=1)
         blurred = self(stacked)
-        faith = 1e-6
-        return (blurred[:, :-1] + faith * rest) / (np.maximum(blurred[:, -1:], 0.0) + faith)
+        faith = np.maximum(blurred[:, -1:], 0.0)
+        return (blurred[:, :-1] + _FAITH * rest) / (faith + _FAITH)

@@ -18,6 +18,7 @@ _BROWS = ("brow_right", "brow_left")
 _LIPS = ("upper_lip", "lower_lip")
 _SOCKETS = ("socket_right", "socket_left")
 _LIDS = ("lids_right", "lids_left")
+_BEARD_LINE = 0.012  # metres above chin and jaw that a beard may reach
 _EARS = ("ear_right", "ear_left")
 
 
@@ -94,6 +95,7 @@ def _forehead(model: FaceModel) -> np.ndarray:
 def _kept(model: FaceModel) -> np.ndarray:
     """Beard, brows and lips keep their own colour; on plain skin slow changes are mostly light."""
     own = model.in_regions("chin", "jaw", *_LIPS, *_BROWS) | (_distance(model, "upper_lip") < 0.018)
+    own |= _distance(model, "chin", "jaw") < _BEARD_LINE
     distance = cKDTree(model.vertices[own]).query(model.vertices)[0]
     return 0.5 + 0.5 * smoothstep(distance, 0.012, 0.0)
 
@@ -103,7 +105,8 @@ def _bare(model: FaceModel) -> np.ndarray:
     out = np.ones(len(model.vertices), np.float32)
     for names, reach in dark:
         out *= smoothstep(_distance(model, *names), reach, reach + 0.002)
-    return out * ~model.in_regions(*_LIPS, "chin", "jaw", "mouth_bag")
+    out *= smoothstep(_distance(model, "chin", "jaw"), _BEARD_LINE, _BEARD_LINE + 0.003)
+    return out * ~model.in_regions(*_LIPS, "mouth_bag")
 
 
 def _even(model: FaceModel) -> np.ndarray:
@@ -120,7 +123,8 @@ def _tolerance(model: FaceModel) -> Tolerance:
     darker = np.full(count, 0.85, np.float32)
     brighter = np.full(count, 0.75, np.float32)
     chroma = np.full(count, 0.32, np.float32)
-    hairy = model.in_regions("chin", "jaw", *_LIPS) | (_distance(model, "upper_lip") < 0.018)
+    hairy = (_distance(model, "chin", "jaw") < _BEARD_LINE) | (_distance(model, "upper_lip") < 0.018)
+    hairy |= model.in_regions(*_LIPS)
     darker[hairy], chroma[hairy] = 2.2, 0.5
     browed = (_distance(model, *_BROWS) < 0.004) | (_distance(model, *_SOCKETS) < 0.003)
     darker[browed], chroma[browed] = 2.5, 0.6

@@ -26,7 +26,6 @@ _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the f
 _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
 _HELD_BACK = 0.75  # of that excess
 _MOST_GAIN = (2.0, 3.5)  # over the usual: noise in shadows is amplified, then the photo is not used
-_KEPT_TINT = 0.6  # share of slow changes of hue that is skin, not light
 _GRAZING = (0.18, 0.48)  # cosine between surface and view: unseen, fully believed
 
 
@@ -165,14 +164,15 @@ class Texture:
         """
         regions, mirror = self._regions, self._model.mirror
         even = weight * regions.even
-        complexion = regions.coarse.extend(reading.log_ratio, even, reading.usual)
-        own = regions.wide.extend(reading.log_ratio, even, reading.usual)
-        known = np.maximum(regions.wide(even), 1e-4)[:, None]
-        both = (own * known + own[mirror] * known[mirror]) / (known + known[mirror])
-        slow = both - reading.usual
-        bright = (slow @ LUMINANCE)[:, None]
-        kept = regions.kept[:, None]
-        correction = reading.usual + kept * (bright + _KEPT_TINT * (slow - bright)) - own
+        wide = regions.wide.extend(reading.log_ratio, even, reading.usual)
+        complexion = regions.coarse.extend(reading.log_ratio, even, wide)
+        known = np.maximum(regions.wide(even), 1e-4)
+        bright = (wide - reading.usual) @ LUMINANCE
+        both = (bright * known + bright[mirror] * known[mirror]) / (known + known[mirror])
+        hue = complexion - reading.usual
+        hue -= (hue @ LUMINANCE)[:, None]
+        # hue may be evened out at a finer scale than brightness: the eye sees no halos in it
+        correction = (regions.kept * both - bright)[:, None] + (regions.kept[:, None] ** 1.5 - 1.0) * hue
         return correction, complexion + correction
 
     def _compose(
