@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v3_small
@@ -13,6 +15,9 @@ _MEAN, _STD = (0.5, 0.45, 0.42), (0.27, 0.26, 0.26)  # of sRGB-encoded pictures 
 
 class Normalise(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] to zero mean and unit deviation, so that no caller has to know the numbers."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +62,7 @@ class MobileNetTrunk(nn.Module):
         super().__init__()
         features = mobilenet_v3_small(weights=None, width_mult=width).features
         ends = [0, *(_TRUNK_ENDS[stride] for stride in TRUNK_STRIDES)]
-        self.parts = nn.ModuleList(features[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True))
+        self.parts = nn.ModuleList(features[a:b] for a, b in itertools.pairwise(ends))
         self.channels = tuple(_output_channels(part) for part in self.parts)
 
     def forward(self, image: Tensor) -> list[Tensor]:

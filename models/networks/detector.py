@@ -6,6 +6,7 @@ SCRFD (Guo et al., 2021) and YuNet (Wu et al., 2023), on a small trunk of separa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,9 +26,9 @@ class DetectorConfig:
     """Sizes of the network."""
 
     stem: int = 16
-    channels: tuple[int, int, int] = (64, 96, 128)  # of strides 8, 16, 32
-    depth: tuple[int, int, int] = (3, 3, 3)
-    neck: int = 48
+    channels: tuple[int, int, int] = (64, 128, 160)  # of strides 8, 16, 32
+    depth: tuple[int, int, int] = (3, 4, 4)
+    neck: int = 64
 
 
 class DetectorOutput(NamedTuple):
@@ -81,15 +82,23 @@ class Head(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.score = nn.Sequential(Separable(channels, channels), nn.Conv2d(channels, 1, 1))
-        self.shape = nn.Sequential(Separable(channels, channels), nn.Conv2d(channels, 4 + 2 * _CENTERS, 1))
-        for branch in (self.score, self.shape):
-            nn.init.normal_(branch[-1].weight, std=0.01)
-            nn.init.zeros_(branch[-1].bias)
-        nn.init.constant_(self.score[-1].bias, float(torch.logit(torch.tensor(_PRIOR))))
+        self.score = nn.Sequential(Separable(channels, channels), _output(channels, 1, _logit(_PRIOR)))
+        self.shape = nn.Sequential(Separable(channels, channels), _output(channels, 4 + 2 * _CENTERS, 0.0))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         return self.score(features).flatten(2)[:, 0], self.shape(features).flatten(2).transpose(1, 2)
+
+
+def _output(inputs: int, outputs: int, start: float) -> nn.Conv2d:
+    """A pointwise convolution that begins near the constant `start`."""
+    layer = nn.Conv2d(inputs, outputs, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.constant_(layer.bias, start)  # pyright: ignore[reportArgumentType]
+    return layer
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))
 
 
 class Detector(nn.Module):

@@ -32,6 +32,9 @@ class RegressorConfig:
 class Regressor(nn.Module):
     """(N, 3, 128, 128) RGB in [0, 1] to (N, 239) coefficients; sliders in [0, 1]."""
 
+    offset: Tensor
+    scale: Tensor
+
     def __init__(self, config: RegressorConfig) -> None:
         super().__init__()
         self.config = config

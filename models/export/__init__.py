@@ -1,0 +1,1 @@
+"""From trained torch networks to the ONNX files that the application runs."""

@@ -1,0 +1,209 @@
+"""Exports a trained network: `python -m models.export.onnx_export landmarker --run build/training/landmarker`.
+
+The file is compared with torch on synthetic pictures before it is taken over; a difference beyond the tolerance is an
+error. Weights may be stored in half precision: they are widened when the file is loaded, so that the arithmetic stays
+in single precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from core.runtime.specs import CROP_SIZE, SPECS, Shape
+from models.networks.detector import DetectorConfig, DetectorExport, build_detector
+from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
+from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor
+from models.training.crops import Cropper, split
+from models.training.data import Pictures, read_pictures
+from models.training.loop import CHECKPOINT, load_averaged
+
+LOG = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[2]
+WEIGHTS = ROOT / "models" / "weights"
+SPECS_FILE = ROOT / "core" / "runtime" / "specs.py"
+OPSET = 17
+_HALF_FROM = 256  # smaller arrays stay in single precision
+_CHECKED = 32  # pictures
+# Largest difference allowed, in the output's unit: (weights in single precision, in half precision).
+TOLERANCE = {
+    "boxes": (0.02, 3.0),  # pixels
+    "points": (0.02, 3.0),  # pixels
+    "scores": (1e-4, 0.03),
+    "landmarks": (1e-5, 2e-3),  # crop fractions: a quarter of a pixel at 128
+    "visibility": (1e-4, 0.03),
+    "sigma": (1e-5, 2e-3),
+    "coefficients": (1e-3, 0.05),
+}
+
+
+class ParityError(RuntimeError):
+    """The exported file does not compute what the network computes."""
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A network ready to be exported."""
+
+    name: str
+    net: nn.Module  # its forward returns the outputs in the order of the specification
+    example: Tensor  # an input to trace with
+    dynamic: dict[int, str]  # open dimensions of the input
+
+
+def load_exportable(name: str, run: Path) -> Exportable:
+    """The averaged network of a training run."""
+    sizes: dict[str, Any] = json.loads((run / "card.json").read_text())["network"]
+    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in sizes.items()}
+    crops = torch.rand(2, 3, CROP_SIZE, CROP_SIZE)
+    if name == "detector":
+        detector = build_detector(DetectorConfig(**sizes))
+        load_averaged(detector, run / CHECKPOINT)
+        return Exportable(name, DetectorExport(detector).eval(), torch.rand(1, 3, 256, 320), {2: "H", 3: "W"})
+    if name == "landmarker":
+        landmarker = build_landmarker(LandmarkerConfig(**sizes))
+        load_averaged(landmarker, run / CHECKPOINT)
+        return Exportable(name, LandmarkerExport(landmarker).eval(), crops, {0: "N"})
+    regressor = build_regressor(RegressorConfig(**sizes))
+    load_averaged(regressor, run / CHECKPOINT)
+    return Exportable(name, RegressorExport(regressor).eval(), crops, {0: "N"})
+
+
+def convert(exportable: Exportable, path: Path, half: bool) -> None:
+    """Write the ONNX file."""
+    names = list(SPECS[exportable.name].outputs)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of shapes that it turns into constants; parity judges
+        torch.onnx.export(
+            exportable.net,
+            (exportable.example,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=names,
+            dynamic_axes={"image": exportable.dynamic},
+        )
+    model = onnx.load(str(path))
+    for output in model.graph.output:
+        _set_shape(output, SPECS[exportable.name].outputs[output.name])
+    if half:
+        _store_half(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+
+
+def _set_shape(value: onnx.ValueInfoProto, shape: Shape) -> None:
+    value.type.CopyFrom(helper.make_tensor_type_proto(TensorProto.FLOAT, list(shape)))
+
+
+def _store_half(model: onnx.ModelProto) -> None:
+    """Store large weights in half precision, widened by a Cast that the runtime folds when it loads the file."""
+    casts = []
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or array.size < _HALF_FROM:
+            continue
+        if np.abs(array).max() > np.finfo(np.float16).max:
+            raise ParityError(f"{tensor.name} does not fit into half precision")
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+
+
+def check_parity(exportable: Exportable, path: Path, images: list[np.ndarray], half: bool) -> dict[str, float]:
+    """Largest difference by output over (h, w, 3) uint8 pictures; raises `ParityError` beyond the tolerance."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = list(SPECS[exportable.name].outputs)
+    worst = dict.fromkeys(names, 0.0)
+    for image in images:
+        blob = image.transpose(2, 0, 1)[None].astype(np.float32) / 255.0
+        found = session.run(names, {"image": blob})
+        with torch.no_grad():
+            wanted = exportable.net(torch.from_numpy(blob))
+        wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
+        for name, a, b in zip(names, found, wanted, strict=True):
+            if a.shape != tuple(b.shape):
+                raise ParityError(f"{exportable.name}: {name} has shape {a.shape}, torch gives {tuple(b.shape)}")
+            worst[name] = max(worst[name], float(np.abs(a - b.numpy()).max()))
+    beyond = {name: value for name, value in worst.items() if not value <= TOLERANCE[name][half]}
+    if beyond:
+        raise ParityError(f"{exportable.name} differs from torch by {beyond}; allowed: {TOLERANCE}")
+    return worst
+
+
+def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
+    """Held-out synthetic pictures as the network sees them; for the detector of several sizes."""
+    _, held_out = split(len(pictures))
+    chosen = held_out[:_CHECKED]
+    if name != "detector":
+        cropper = Cropper(pictures, CROP_SIZE)
+        return [cropper.cut(i, cropper.matrices[i]) for i in chosen]
+    sides = [(192, 192), (256, 352), (480, 640)]
+    return [cv2.resize(pictures.image(i), sides[k % 3][::-1]) for k, i in enumerate(chosen)]
+
+
+def export(name: str, run: Path, pictures: Pictures, half: bool, weights: Path = WEIGHTS) -> Path:
+    """Convert, check, and only then put the file, its card and its hash in place."""
+    weights.mkdir(parents=True, exist_ok=True)
+    exportable = load_exportable(name, run)
+    draft = run / f"{name}.onnx"
+    convert(exportable, draft, half)
+    difference = check_parity(exportable, draft, parity_images(name, pictures), half)
+    content = draft.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    card = json.loads((run / "card.json").read_text())
+    card["export"] = {
+        "sha256": digest,
+        "bytes": len(content),
+        "weights": "float16" if half else "float32",
+        "opset": OPSET,
+        "largest_difference_from_torch": {key: float(f"{value:.3g}") for key, value in difference.items()},
+    }
+    (weights / f"{name}.onnx").write_bytes(content)
+    (weights / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    LOG.info("%s: %.2f MB, differences from torch %s", name, len(content) / 1e6, difference)
+    return weights / f"{name}.onnx"
+
+
+def record_hash(name: str, digest: str, specs: Path = SPECS_FILE) -> None:
+    """Write the file's hash into core/runtime/specs.py."""
+    text = specs.read_text()
+    changed, count = re.subn(rf'("{name}": ")[0-9a-f]*(")', rf"\g<1>{digest}\g<2>", text)
+    if count != 1:
+        raise ValueError(f'{specs} has no single line `"{name}": "..."` in SHA256; add it.')
+    specs.write_text(changed)
+
+
+def main() -> None:
+    """Export from the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
+    parser.add_argument("name", choices=["detector", "landmarker", "regressor"])
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
+    parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
+    parser.add_argument("--half", action="store_true", help="store the weights in half precision")
+    arguments = parser.parse_args()
+    path = export(arguments.name, arguments.run, read_pictures(arguments.data), arguments.half)
+    record_hash(arguments.name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+if __name__ == "__main__":
+    main()

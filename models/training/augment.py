@@ -1,0 +1,142 @@
+"""Label-preserving changes of uint8 pictures, made for loader threads: OpenCV calls that release the interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+FLIP_68 = np.array(
+    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
+    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+    + [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
+)  # the landmark that takes each one's place in a mirrored picture
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How often each change happens."""
+
+    color: float = 0.7
+    grey: float = 0.12
+    blur: float = 0.2
+    coarse: float = 0.2  # shrunk and enlarged again
+    noise: float = 0.3
+    jpeg: float = 0.15
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Spread of the crop round its true place, as the detector's and the first round's errors move it."""
+
+    degrees: float = 7.0
+    log_scale: float = 0.08
+    shift: float = 0.04  # crop sides
+
+
+_NOISE = np.random.default_rng(7).normal(0.0, 1.0, (640, 640, 3)).astype(np.float32)
+
+
+def photometric(image: np.ndarray, rng: np.random.Generator, strength: Strength) -> np.ndarray:
+    """(H, W, 3) uint8 with changed colour, sharpness, noise and compression."""
+    draw = rng.random(6)
+    if draw[0] < strength.color:
+        image = _recolor(image, rng)
+    if draw[1] < strength.grey:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if draw[2] < strength.blur:
+        image = _blur(image, rng)
+    if draw[3] < strength.coarse:
+        image = _coarsen(image, rng)
+    if draw[4] < strength.noise:
+        image = _add_noise(image, rng)
+    if draw[5] < strength.jpeg:
+        image = _compress(image, rng)
+    return image
+
+
+def _recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exposure, contrast, gamma and white balance by a table; saturation by a matrix."""
+    levels = np.arange(256, dtype=np.float32)[:, None] / 255.0
+    gamma = np.exp(rng.normal(0.0, 0.25))
+    gain = np.exp(rng.normal(0.0, 0.18) + rng.normal(0.0, 0.06, 3)).astype(np.float32)
+    contrast = np.exp(rng.normal(0.0, 0.2))
+    table = (levels**gamma * gain - 0.5) * contrast + 0.5 + rng.normal(0.0, 0.06)
+    image = cv2.LUT(image, (table.clip(0.0, 1.0) * 255.0).astype(np.uint8)[None])
+    if rng.random() < 0.5:
+        keep = np.float32(np.exp(rng.normal(0.0, 0.35)))
+        mix = np.eye(3, dtype=np.float32) * keep + np.float32((1.0 - keep) / 3.0)
+        image = cv2.transform(image, mix)
+    return image
+
+
+def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    reach = len(image) / 128.0
+    if rng.random() < 0.6:
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8) * reach)
+    length = int(rng.integers(3, 8) * reach)
+    kernel = np.zeros((length, length), np.float32)
+    angle, middle = rng.uniform(0.0, np.pi), (length - 1) / 2
+    step = np.array([np.cos(angle), np.sin(angle)]) * middle
+    ends = [tuple(round(float(v)) for v in middle + sign * step) for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
+def _coarsen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    height, width = image.shape[:2]
+    factor = rng.uniform(0.25, 0.8)
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
+    return cv2.resize(small, (width, height), interpolation=how)
+
+
+def _add_noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    height, width = image.shape[:2]
+    y, x = rng.integers(0, 640 - height), rng.integers(0, 640 - width)
+    grain = _NOISE[y : y + height, x : x + width] * np.float32(rng.uniform(2.0, 14.0))
+    return cv2.add(image, grain, dtype=cv2.CV_8U)
+
+
+def _compress(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    quality = int(rng.integers(20, 80))
+    _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    return image if decoded is None else decoded
+
+
+def jittered(matrix: np.ndarray, size: int, rng: np.random.Generator, jitter: Jitter) -> np.ndarray:
+    """A (2, 3) crop matrix turned, scaled and shifted a little about the crop's centre."""
+    angle = np.deg2rad(np.clip(rng.standard_normal() * jitter.degrees, -30.0, 30.0))
+    scale = np.exp(rng.normal(0.0, jitter.log_scale))
+    shift = rng.normal(0.0, jitter.shift, 2) * size
+    middle = (size - 1) / 2
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+    out = turn @ matrix
+    out[:, 2] += middle + shift - turn @ [middle, middle]
+    return out
+
+
+def mirrored(matrix: np.ndarray, size: int) -> np.ndarray:
+    """A (2, 3) crop matrix whose crop is the mirror image."""
+    out = matrix.copy()
+    out[0] = -out[0]
+    out[0, 2] += size - 1
+    return out
+
+
+def cover(image: np.ndarray, rng: np.random.Generator, filler: np.ndarray) -> np.ndarray:
+    """Paste a soft-edged random ellipse or box of `filler` (same shape) in place; returns its (H, W) bool mask."""
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    center = (int(rng.integers(0, width)), int(rng.integers(0, height)))
+    axes = (int(rng.uniform(0.06, 0.3) * width), int(rng.uniform(0.06, 0.3) * height))
+    if rng.random() < 0.5:
+        cv2.ellipse(mask, center, axes, rng.uniform(0, 180), 0, 360, 255, -1)
+    else:
+        corners = cv2.boxPoints((center, (axes[0] * 2, axes[1] * 2), rng.uniform(0, 90)))
+        cv2.fillConvexPoly(mask, corners.astype(np.int32), 255)
+    soft = cv2.blur(mask, (3, 3)).astype(np.uint16)[..., None]
+    image[:] = ((image * (255 - soft) + filler * soft) // 255).astype(np.uint8)
+    return mask > 127

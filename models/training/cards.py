@@ -1,0 +1,50 @@
+"""The card beside each network: where it comes from and what it reached."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .loop import Recipe, TrainConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+LICENSE = "CC-BY-4.0"
+DATA_NOTICE = (
+    "Synthetic pictures only, rendered by models/synthesis from ICT-FaceKit (MIT), MakeHuman (CC0), "
+    "Poly Haven environments (CC0), MaskTheFace templates (MIT) and WebXR hands (MIT). No photo of a real person."
+)
+
+
+def git_commit() -> str:
+    """Short hash of the code, with "+" when files differ from it; "unknown" outside a repository."""
+    try:
+        commit = _git("rev-parse", "--short", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no", "models", "core") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(
+        ["git", *words], cwd=ROOT, check=True, capture_output=True, text=True, timeout=10
+    ).stdout.strip()
+
+
+def write_card(
+    path: Path, recipe: Recipe, config: TrainConfig, step: int, elapsed: float, figures: dict[str, float]
+) -> None:
+    """Write the training's card as JSON."""
+    card = {
+        "name": recipe.name,
+        "license": LICENSE,
+        "provenance": DATA_NOTICE,
+        "code": git_commit(),
+        "training": {**dataclasses.asdict(config), "steps": step, "seconds": round(elapsed)},
+        **recipe.provenance(),
+        "figures": {key: round(value, 5) for key, value in figures.items()},
+    }
+    path.write_text(json.dumps(card, indent=2) + "\n")

@@ -1,0 +1,59 @@
+"""Face crops cut out of the synthetic pictures, as the application will cut them out of photos."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from core.geometry import alignment
+from core.geometry.face_model import FaceModel
+from core.types import LANDMARKS
+
+from .augment import FLIP_68
+from .data import Pictures
+
+_HOLD_OUT = 0.03  # share of the pictures, the last ones
+_HOLD_OUT_MOST = 1000
+
+
+def split(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices for training and for validation."""
+    held = min(_HOLD_OUT_MOST, max(1, round(count * _HOLD_OUT)))
+    return np.arange(count - held), np.arange(count - held, count)
+
+
+class Cropper:
+    """Cuts crops of `size` pixels; the true crop's matrix of every picture is known beforehand."""
+
+    def __init__(self, pictures: Pictures, size: int) -> None:
+        self.pictures, self.size = pictures, size
+        self.matrices = np.stack([alignment.crop_matrix(points, size) for points in pictures.points])
+        self.points = np.concatenate([pictures.points, pictures.dense], axis=1)  # (N, P, 2) picture pixels
+
+    def mean_points(self, indices: np.ndarray) -> np.ndarray:
+        """(P, 2) mean landmarks in their true crops, crop fractions."""
+        return np.mean([self.fractions(i, self.matrices[i]) for i in indices], axis=0)
+
+    def fractions(self, index: int, matrix: np.ndarray) -> np.ndarray:
+        """(P, 2) landmarks of one picture under a (2, 3) picture -> crop matrix, crop fractions."""
+        return (alignment.apply(matrix, self.points[index]) + 0.5) / self.size
+
+    def cut(self, index: int, matrix: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+        """(size, size, 3) uint8 crop of one picture."""
+        return cv2.warpAffine(
+            self.pictures.image(index), matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border
+        )
+
+
+def flip_order(model: FaceModel) -> np.ndarray:
+    """(68 + D,) index of the landmark that takes each one's place in a mirrored picture.
+
+    A dense landmark's partner is the one nearest to its mirror image on the symmetric mean head.
+    """
+    dense = model.dense_landmarks(model.vertices)
+    mirrored = dense * [-1.0, 1.0, 1.0]
+    distance = np.linalg.norm(mirrored[:, None] - dense[None], axis=2)
+    partner = distance.argmin(axis=1)
+    if not np.array_equal(partner[partner], np.arange(len(dense))):
+        raise ValueError("The dense landmarks are not symmetric; rebuild the face model.")
+    return np.concatenate([FLIP_68, LANDMARKS + partner])

@@ -1,0 +1,106 @@
+"""Recipe of the face detector: `python -m models.training.detector --data build/synthetic --out ...`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.ops import box_iou, nms
+
+from models.networks.detector import DetectorConfig, build_detector
+
+from .backgrounds import background_stock
+from .crops import split
+from .data import Pictures, read_pictures
+from .loop import Batch, common_arguments, config_from, run_recipe
+from .losses import detector_terms
+from .scenes import Scene, SceneComposer
+
+SIZE = 320  # pixels, side of a scene
+_CHECKED = 256  # scenes
+_SCORE, _SAME = 0.5, 0.4
+
+
+class DetectorRecipe:
+    """Scenes with any number of faces."""
+
+    name = "detector"
+
+    def __init__(
+        self, pictures: Pictures, backgrounds: list[np.ndarray], config: DetectorConfig | None = None, size: int = SIZE
+    ) -> None:
+        self.config = config or DetectorConfig()
+        self.pictures, self.size = pictures, size
+        self.composer = SceneComposer(pictures, backgrounds, size)
+        self.train, self.held_out = split(len(pictures))
+        self.net = build_detector(self.config)
+        self._check: list[Scene] = []
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Scenes as arrays; boxes are padded to the most faces a scene may have."""
+        return _stack([self.composer.scene(self.train, rng) for _ in range(size)])
+
+    def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Score, box, points."""
+        size = (image.shape[2], image.shape[3])
+        return detector_terms(self.net(image), labels["boxes"], labels["points"], labels["counted"], size)
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """Recall, false faces per 100 scenes and point error on fixed scenes of held-out people."""
+        if not self._check:
+            rng = np.random.default_rng(12345)
+            self._check = [self.composer.scene(self.held_out, rng) for _ in range(_CHECKED)]
+        device = next(net.parameters()).device
+        found, false, faces, errors = 0, 0, 0, []
+        for scene in self._check:
+            image = torch.from_numpy(scene.image).to(device).permute(2, 0, 1)[None].float() / 255.0
+            boxes, points = _decode(net(image))
+            truth = torch.from_numpy(scene.boxes[scene.boxes[:, 2] > scene.boxes[:, 0]])
+            counted = torch.from_numpy(scene.counted[: len(truth)])
+            overlap = box_iou(truth, boxes)
+            hits = (overlap > 0.5).any(dim=1)
+            found += int((hits & counted).sum())
+            faces += int(counted.sum())
+            false += int((overlap.amax(dim=0) < 0.3).sum()) if len(truth) else len(boxes)
+            for k in torch.nonzero(hits & counted).flatten().tolist():
+                difference = points[overlap[k].argmax()] - torch.from_numpy(scene.points[k])
+                side = float((truth[k, 2:] - truth[k, :2]).max())
+                errors.append(float(difference.view(5, 2).norm(dim=1).mean()) / side)
+        return {
+            "recall_percent": 100.0 * found / max(faces, 1),
+            "false_per_100": 100.0 * false / len(self._check),
+            "point_error_percent_of_side": 100.0 * float(np.mean(errors)) if errors else 100.0,
+        }
+
+    def provenance(self) -> dict[str, object]:
+        """Data and sizes."""
+        return {"data": self.pictures.describe(), "network": dataclasses.asdict(self.config), "scene": self.size}
+
+
+def _decode(out) -> tuple[Tensor, Tensor]:
+    """(K, 4) boxes and (K, 10) points of one picture above the score, duplicates removed."""
+    score = out.score_logit[0].sigmoid().cpu()
+    kept = torch.nonzero(score > _SCORE).flatten()
+    boxes = out.boxes[0].cpu()[kept]
+    best = nms(boxes, score[kept], _SAME)
+    return boxes[best], out.points[0].cpu()[kept][best]
+
+
+def _stack(scenes: list[Scene]) -> Batch:
+    names = [field.name for field in dataclasses.fields(Scene)]
+    return {name: np.stack([getattr(scene, name) for scene in scenes]) for name in names}
+
+
+def main() -> None:
+    """Train from the command line."""
+    arguments = common_arguments("Train the face detector on composed scenes.").parse_args()
+    config = config_from(arguments, batch=32, rate=2e-3, workers=2)
+    torch.manual_seed(config.seed)
+    recipe = DetectorRecipe(read_pictures(arguments.data), background_stock())
+    run_recipe(recipe, config, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""The training loop: deterministic batches by step, AdamW with a one-cycle rate, weight averaging, resume, log."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from .cards import write_card
+
+LOG = logging.getLogger(__name__)
+Batch = dict[str, np.ndarray]
+CHECKPOINT = "checkpoint.pt"
+
+
+class Recipe(Protocol):
+    """What a network brings along to be trained."""
+
+    name: str
+
+    @property
+    def net(self) -> nn.Module:
+        """The network in training."""
+        ...
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """A batch of `size` samples, images as (N, H, W, 3) uint8 RGB under "image"."""
+        ...
+
+    def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """The terms whose sum is minimised, for (N, 3, H, W) images in [0, 1]; progress runs from 0 to 1."""
+        ...
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """Figures on held-out synthetic pictures."""
+        ...
+
+    def provenance(self) -> dict[str, object]:
+        """What the card says of data and configuration."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how. With `steps` a run is a function of its seed; with `minutes` the clock sets the rate."""
+
+    minutes: float = 25.0
+    steps: int | None = None
+    seed: int = 0
+    batch: int = 128
+    rate: float = 2e-3  # peak of the one-cycle schedule
+    weight_decay: float = 0.02
+    average: float = 0.998  # per step, of the exponential moving average
+    warmup: float = 0.03  # share of the run
+    validate_minutes: float = 4.0
+    workers: int = 1  # threads that prepare batches
+    half: bool = False  # bfloat16 autocast
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def common_arguments(description: str) -> argparse.ArgumentParser:
+    """The command line shared by all recipes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=Path("build/synthetic"), help="folder of picture shards")
+    parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument("--steps", type=int, default=None, help="a fixed number of steps instead of minutes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=None)
+    parser.add_argument("--rate", type=float, default=None)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--start", type=Path, default=None, help="checkpoint whose averaged weights to start from")
+    return parser
+
+
+def config_from(arguments: argparse.Namespace, **defaults: object) -> TrainConfig:
+    """The run's configuration: the recipe's defaults, overridden by the command line."""
+    given = {key: getattr(arguments, key) for key in ("minutes", "steps", "seed", "batch", "rate")}
+    return TrainConfig(**{**defaults, **{key: value for key, value in given.items() if value is not None}})
+
+
+def batches(recipe: Recipe, config: TrainConfig, first: int) -> Iterator[Batch]:
+    """Batches from step `first` on, prepared ahead in threads; batch k depends on (seed, k) alone."""
+
+    def prepare(step: int) -> Batch:
+        return recipe.batch(np.random.default_rng((config.seed, step)), config.batch)
+
+    with ThreadPoolExecutor(config.workers) as pool:
+        ahead: deque[Future[Batch]] = deque()
+        step = first
+        try:
+            while True:
+                while len(ahead) < 2 + config.workers:
+                    ahead.append(pool.submit(prepare, step))
+                    step += 1
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def to_device(batch: Batch, device: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """(N, 3, H, W) float images in [0, 1], channels last, and the labels."""
+    image = torch.from_numpy(batch["image"]).to(device, non_blocking=True)
+    image = image.permute(0, 3, 1, 2).float().div_(255.0)  # permute keeps the memory channels-last
+    labels = {
+        key: torch.from_numpy(value).to(device, non_blocking=True) for key, value in batch.items() if key != "image"
+    }
+    return image, labels
+
+
+class Run:
+    """One training run and its state."""
+
+    def __init__(self, recipe: Recipe, config: TrainConfig, out: Path) -> None:
+        cv2.setNumThreads(1)
+        torch.manual_seed(config.seed)
+        self.recipe, self.config, self.out = recipe, config, out
+        self.net = recipe.net.to(torch.device(config.device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.average = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
+        self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
+        self.step, self.elapsed = 0, 0.0
+        out.mkdir(parents=True, exist_ok=True)
+
+    def progress(self) -> float:
+        """Share of the run that is done."""
+        if self.config.steps is not None:
+            return min(self.step / self.config.steps, 1.0)
+        return min(self.elapsed / (self.config.minutes * 60.0), 1.0)
+
+    def train(self) -> dict[str, float]:
+        """Train to the end; returns the averaged network's figures on held-out pictures."""
+        clock, checked, seen = time.perf_counter(), self.elapsed, 0
+        window = time.perf_counter()
+        for batch in batches(self.recipe, self.config, self.step):
+            if self.progress() >= 1.0:
+                break
+            terms = self._one_step(batch)
+            now = time.perf_counter()
+            self.elapsed, clock = self.elapsed + now - clock, now
+            seen += len(batch["image"])
+            if self.step % 20 == 0 or self.config.steps is not None:
+                self._log(loss=sum(terms.values()), **terms, rate=self._rate(), images_per_s=seen / (now - window))
+                window, seen = now, 0
+            if self.elapsed - checked > self.config.validate_minutes * 60.0:
+                self._log(**self._validate())
+                self.save()
+                checked = self.elapsed
+                clock = window = time.perf_counter()  # checking does not eat training time
+                seen = 0
+        figures = self._validate()
+        self._log(**figures)
+        self.save()
+        write_card(self.out / "card.json", self.recipe, self.config, self.step, self.elapsed, figures)
+        return figures
+
+    def _one_step(self, batch: Batch) -> dict[str, float]:
+        self.net.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
+        image, labels = to_device(batch, self.config.device)
+        autocast = torch.autocast(self.config.device, torch.bfloat16) if self.config.half else nullcontext()
+        with autocast:
+            terms = self.recipe.loss(image, labels, self.progress())
+        total = torch.stack(list(terms.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        if torch.isfinite(norm):  # one bad batch must not spoil the weights
+            self.optimiser.step()
+            self.average.update_parameters(self.net)
+        else:
+            LOG.warning("step %d skipped: its gradient is not finite", self.step)
+        self.step += 1
+        return {key: float(value.detach()) for key, value in terms.items()}
+
+    def _rate(self) -> float:
+        done, warmup = self.progress(), self.config.warmup
+        if done < warmup:
+            return self.config.rate * (0.05 + 0.95 * done / warmup)
+        return self.config.rate * (0.005 + 0.995 * 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / (1 - warmup))))
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        self.average.eval()
+        return {f"validation_{key}": value for key, value in self.recipe.validate(self.average.module).items()}
+
+    def _log(self, **row: float) -> None:
+        row = {"step": self.step, "elapsed": round(self.elapsed, 2), **row}
+        LOG.info("%s", "  ".join(f"{key} {value:.5g}" for key, value in row.items()))
+        with open(self.out / "log.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+        }
+        torch.save(state, self.out / f"{CHECKPOINT}.part")
+        (self.out / f"{CHECKPOINT}.part").replace(self.out / CHECKPOINT)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint."""
+        state = torch.load(self.out / CHECKPOINT, map_location=self.config.device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.elapsed = state["step"], state["elapsed"]
+
+
+def load_averaged(net: nn.Module, checkpoint: Path) -> None:
+    """Put a checkpoint's averaged weights into `net`."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    prefix = "module."
+    net.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
+
+
+def run_recipe(recipe: Recipe, config: TrainConfig, arguments: argparse.Namespace) -> dict[str, float]:
+    """Train as the command line says."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if arguments.start is not None:
+        load_averaged(recipe.net, arguments.start)
+    run = Run(recipe, config, arguments.out)
+    if arguments.resume:
+        run.resume()
+    return run.train()
+
+
+def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Decay matrices and kernels, not biases and normalisation."""
+    parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
