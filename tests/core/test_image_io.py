@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -240,14 +241,27 @@ def test_failed_write_leaves_the_old_file(
     assert path.read_bytes() == b"the old one"
 
 
-def test_full_disk_for_real(tmp_path: Path, picture: np.ndarray) -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("needs /dev/full")
-    with pytest.raises(OutputError, match="disk is full"), open("/dev/full", "wb", buffering=0) as full:
-        try:
-            full.write(b"x")
-        except OSError as error:
-            raise files.output_error(tmp_path / "a.png", error) from error
+def test_full_disk_for_real(tmp_path: Path) -> None:
+    """A 64 KiB disk in a mount namespace of its own, which vanishes with the process."""
+    code = (
+        "import os, pathlib, sys\n"
+        "from core import files, errors\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "files.write_file(folder / 'old', b'kept')\n"
+        "try: files.write_files({folder / 'old': b'new', folder / 'large': bytes(100_000)}, overwrite=True)\n"
+        "except errors.OutputError as error: print(error)\n"
+        "print(os.listdir(folder), (folder / 'old').read_bytes())\n"
+    )
+    mount = 'mount -t tmpfs -o size=64k tmpfs "$1" || exit 77; exec "$2" -c "$3" "$1"'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare (Linux)")
+    done = subprocess.run([*command, str(tmp_path), sys.executable, code], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 77 or "unshare:" in done.stderr:
+        pytest.skip("this machine lets no one mount a small disk")
+    assert done.returncode == 0, done.stderr
+    assert "The disk is full" in done.stdout
+    assert "['old'] b'kept'" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX permissions")
