@@ -24,8 +24,8 @@ UNKNOWNS = SHAPE + 6  # shape, rotation vector, translation
 class FitSettings:
     """Strength of the priors and of the data; standard deviations unless said otherwise."""
 
-    identity_sigma: float | np.ndarray = 0.7  # of the regressed identity, scalar or (80,)
-    expression_sigma: float | np.ndarray = 0.12  # of the regressed expression, scalar or (64,)
+    identity_sigma: float | np.ndarray = 0.6  # of the regressed identity, scalar or (80,)
+    expression_sigma: float | np.ndarray = 0.1  # of the regressed expression, scalar or (64,)
     rotation_sigma: float = 0.15  # radians, of the starting pose
     depth_sigma: float = 0.15  # of the starting depth, relative
     shift_sigma: float = 0.02  # metres, of the starting shift across the view
@@ -97,11 +97,11 @@ def _restrict(model: FaceModel) -> FaceModel:
 
 def fit(basis: LandmarkBasis, seen: Observations, start: FitState, camera: Camera, settings: FitSettings) -> FitState:
     """Refine `start`, which is also the centre of the priors; only focal and centre of `camera` are used."""
-    problem = _Problem(basis, seen, start, camera, settings)
+    problem = Problem(basis, seen, start, camera, settings)
     state = start
     for _ in range(3):
         state = problem.step(state, pose_only=True)
-    problem = _Problem(basis, seen, replace(state, shape=start.shape), camera, settings)
+    problem = Problem(basis, seen, replace(state, shape=start.shape), camera, settings)
     damping = 1e-3
     problem.refresh(state)
     cost = problem.cost(state)
@@ -120,7 +120,7 @@ def fit(basis: LandmarkBasis, seen: Observations, start: FitState, camera: Camer
     return state
 
 
-class _Problem:
+class Problem:
     """Residuals, Jacobian and cost of the fit; the contour's correspondences are held between refreshes."""
 
     def __init__(
@@ -178,12 +178,12 @@ class _Problem:
         if pose_only:
             change = np.zeros(UNKNOWNS)
             change[SHAPE:] = np.linalg.solve(hessian + np.diag(1e-6 * np.diag(hessian) + 1e-9), -gradient)
-            return _moved(state, change)
+            return moved(state, change)
         precision = self._prior_precision
         gradient += precision * self._from_prior(state)
         hessian[np.diag_indices(UNKNOWNS)] += precision
         hessian[np.diag_indices(UNKNOWNS)] *= 1.0 + damping
-        return _moved(state, _bounded_step(hessian, gradient, state.shape))
+        return moved(state, _bounded_step(hessian, gradient, state.shape))
 
     def _from_prior(self, state: FitState) -> np.ndarray:
         turn = cv2.Rodrigues(state.rotation @ self._prior.rotation.T)[0].ravel()
@@ -221,7 +221,7 @@ def _bounded_step(hessian: np.ndarray, gradient: np.ndarray, shape: np.ndarray) 
     return change
 
 
-def _moved(state: FitState, change: np.ndarray) -> FitState:
+def moved(state: FitState, change: np.ndarray) -> FitState:
     turn = cv2.Rodrigues(change[SHAPE : SHAPE + 3])[0]
     return FitState(
         shape=state.shape + change[:SHAPE],
