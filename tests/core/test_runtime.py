@@ -158,6 +158,19 @@ def test_gpu_that_dies_while_running(
     assert "stack of frames" not in warning
 
 
+def test_gpu_lost_by_several_networks_is_one_warning(
+    models_dir: Path, specs: dict[str, NetworkSpec], caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = [open_network(specs[name], models_dir / "weights", "cpu") for name in ("landmarker", "regressor")]
+    for network in opened:
+        network._running = ("cuda", DyingSession())
+    with caplog.at_level(logging.WARNING):
+        for network in opened:
+            network.run(image=CROP)
+    assert len(caplog.records) == 1
+    assert len(providers.take_failures()) == 1
+
+
 def test_cpu_failure_is_not_hidden(models_dir: Path, specs: dict[str, NetworkSpec]) -> None:
     network = open_network(specs["regressor"], models_dir / "weights", "cpu")
     with pytest.raises(Exception, match="dimensions"):
