@@ -1,0 +1,177 @@
+"""Each network at a tiny size: shapes, one step of learning, export parity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training packages are not installed")
+
+from core.runtime.specs import SPECS
+from models.export import onnx_export
+from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers
+from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
+from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor
+from models.training.losses import all_cells, assign, detector_terms, landmark_terms, landmark_weights
+
+POINTS = 72
+TINY_DETECTOR = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
+TINY_LANDMARKER = LandmarkerConfig(points=POINTS, width=0.35, narrow=4, hidden=16)
+TINY_REGRESSOR = RegressorConfig(width=0.35, narrow=4, hidden=16)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def exportable(name: str) -> onnx_export.Exportable:
+    if name == "detector":
+        net = DetectorExport(build_detector(TINY_DETECTOR))
+        return onnx_export.Exportable(name, settled(net), torch.rand(1, 3, 64, 96), {2: "H", 3: "W"})
+    nets = {
+        "landmarker": lambda: LandmarkerExport(build_landmarker(TINY_LANDMARKER)),
+        "regressor": lambda: RegressorExport(build_regressor(TINY_REGRESSOR)),
+    }
+    return onnx_export.Exportable(name, settled(nets[name]()), torch.rand(2, 3, 128, 128), {0: "N"})
+
+
+def settled(net: torch.nn.Module) -> torch.nn.Module:
+    """Statistics of batch normalisation that are not the initial ones, and outputs that are not constant."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        net.train()
+        for _ in range(3):
+            net(torch.rand(4, 3, 128, 128))
+    return net.eval()
+
+
+def images(name: str) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    sides = [(64, 64), (96, 160), (128, 64)] if name == "detector" else [(128, 128)] * 3
+    return [rng.integers(0, 256, (*side, 3), np.uint8) for side in sides]
+
+
+@pytest.mark.parametrize("name", ["detector", "landmarker", "regressor"])
+@pytest.mark.parametrize("half", [False, True])
+def test_export_computes_what_torch_computes(name: str, half: bool, tmp_path) -> None:
+    item, path = exportable(name), tmp_path / f"{name}.onnx"
+    onnx_export.convert(item, path, half)
+    worst = onnx_export.check_parity(item, path, images(name), half)
+    assert set(worst) == set(SPECS[name].outputs)
+
+
+def test_parity_gate_refuses_another_network(tmp_path) -> None:
+    first, path = exportable("regressor"), tmp_path / "regressor.onnx"
+    onnx_export.convert(first, path, half=False)
+    with pytest.raises(onnx_export.ParityError, match="differs"):
+        onnx_export.check_parity(exportable("regressor"), path, images("regressor"), half=False)
+
+
+def test_half_precision_halves_the_file(tmp_path) -> None:
+    item = exportable("landmarker")
+    sizes = []
+    for half in (False, True):
+        onnx_export.convert(item, tmp_path / "x.onnx", half)
+        sizes.append((tmp_path / "x.onnx").stat().st_size)
+    assert sizes[1] < 0.65 * sizes[0]
+
+
+def test_hash_is_recorded_in_the_specification(tmp_path) -> None:
+    specs = tmp_path / "specs.py"
+    specs.write_text('SHA256 = {\n    "detector": "",\n    "landmarker": "ab12",\n}\n')
+    onnx_export.record_hash("landmarker", "cd34", specs)
+    assert '"landmarker": "cd34"' in specs.read_text()
+    with pytest.raises(ValueError, match="regressor"):
+        onnx_export.record_hash("regressor", "ef", specs)
+
+
+def test_regressor_keeps_sliders_and_scale_in_range() -> None:
+    net = settled(RegressorExport(build_regressor(TINY_REGRESSOR)))
+    out = net(torch.rand(3, 3, 128, 128) * 4 - 2)
+    assert out.shape == (3, 239)
+    assert ((out[:, 80:144] >= 0) & (out[:, 80:144] <= 1)).all()
+    assert (out[:, 236] > 0).all()
+
+
+def step_lowers(net: torch.nn.Module, loss) -> None:
+    net.train()
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+    values = []
+    for _ in range(6):
+        value = loss()
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        values.append(float(value.detach()))
+    assert values[-1] < values[0]
+
+
+def test_landmarker_learns() -> None:
+    net = build_landmarker(TINY_LANDMARKER)
+    image, points = torch.rand(4, 3, 128, 128), torch.rand(4, POINTS, 2)
+    visibility, weights = torch.ones(4, POINTS), landmark_weights(POINTS)
+    assert float(weights.sum()) == pytest.approx(1.0)
+    out = net(image)
+    assert out.points.shape == (4, POINTS, 2)
+    assert out.log_sigma.shape == out.visibility_logit.shape == (4, POINTS)
+    step_lowers(net, lambda: sum(landmark_terms(net(image), points, visibility, weights, 1.0).values()))
+
+
+def test_likelihood_widens_sigma_where_points_cannot_be_known() -> None:
+    weights = landmark_weights(2 + 68)
+    sigma = torch.full((8, 70), -3.0, requires_grad=True)
+    from models.networks.landmarker import LandmarkerOutput
+
+    noise = torch.zeros(8, 70, 2)
+    noise[:, 20] = 0.3
+    out = LandmarkerOutput(torch.zeros(8, 70, 2), sigma, torch.zeros(8, 70))
+    landmark_terms(out, noise, torch.ones(8, 70), weights, 1.0)["likelihood"].backward()
+    assert (sigma.grad[:, 20] < 0).all()  # descending makes it larger
+    assert (sigma.grad[:, 21] > 0).all()
+
+
+def test_detector_learns() -> None:
+    net = build_detector(TINY_DETECTOR)
+    image = torch.rand(2, 3, 64, 96)
+    boxes = torch.tensor(
+        [[[10.0, 12.0, 50.0, 56.0], [0, 0, 0, 0]], [[30.0, 10.0, 60.0, 40.0], [70.0, 30.0, 90.0, 50.0]]]
+    )
+    points, counted = torch.rand(2, 2, 10) * 40, boxes[..., 2] > 0
+    out = net(image)
+    cells = sum((64 // s) * (96 // s) for s in STRIDES)
+    assert out.boxes.shape == (2, cells, 4)
+    assert out.points.shape == (2, cells, 10)
+    step_lowers(net, lambda: sum(detector_terms(net(image), boxes, points, counted, (64, 96)).values()))
+
+
+def test_cells_lie_in_the_middle_of_their_stride() -> None:
+    centers = cell_centers(torch.empty(1, 1, 2, 3), 8)
+    assert centers.tolist()[:4] == [[3.5, 3.5], [11.5, 3.5], [19.5, 3.5], [3.5, 11.5]]
+
+
+def test_every_face_from_20_pixels_has_a_positive_cell() -> None:
+    centers, strides = all_cells(320, 320, "cpu")
+    rng = np.random.default_rng(0)
+    side = torch.from_numpy(np.exp(rng.uniform(np.log(20), np.log(300), 200))).float()
+    middle = torch.from_numpy(rng.uniform(20, 300, (200, 2))).float()
+    boxes = torch.cat([middle - side[:, None] / 2, middle + side[:, None] / 2], dim=1)[:, None]
+    index, positive, ignored = assign(centers, strides, boxes)
+    assert positive.any(dim=1).all()
+    assert not (positive & ignored).any()
+    assert (index[positive] == 0).all()
+
+
+def test_uncounted_faces_do_not_pull_the_score() -> None:
+    net = build_detector(TINY_DETECTOR)
+    image, box = torch.rand(1, 3, 64, 64), torch.tensor([[[16.0, 16.0, 48.0, 48.0]]])
+    points = torch.rand(1, 1, 10) * 64
+    out = net(image)
+    terms = detector_terms(out, box, points, torch.zeros(1, 1, dtype=torch.bool), (64, 64))
+    assert float(terms["box"]) == float(terms["points"]) == 0.0
+    gradient = torch.autograd.grad(terms["score"], out.score_logit)[0]
+    centers, strides = all_cells(64, 64, "cpu")
+    _, positive, ignored = assign(centers, strides, box)
+    assert (gradient[positive | ignored] == 0).all()
+    assert (gradient[~(positive | ignored)] > 0).all()

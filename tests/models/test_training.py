@@ -1,0 +1,191 @@
+"""Recipes and the loop on made-up pictures: labels follow the crop, runs repeat and resume exactly."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training packages are not installed")
+
+from core.errors import FaceModelError
+from core.geometry import alignment, lighting
+from core.geometry.camera import camera_from_pose, project, rotation_from_angles
+from core.geometry.face_model import FaceModel, load_face_model
+from core.types import LAYOUT
+from models.networks.detector import DetectorConfig
+from models.networks.landmarker import LandmarkerConfig
+from models.networks.regressor import RegressorConfig
+from models.training import augment, loop
+from models.training.crops import Cropper, flip_order
+from models.training.data import Pictures
+from models.training.detector import DetectorRecipe
+from models.training.landmarker import LandmarkerRecipe
+from models.training.regressor import RegressorRecipe, turned_light
+from models.training.scenes import SceneComposer
+
+from .people import SIDE, make_pictures
+
+
+@pytest.fixture(scope="module")
+def model() -> FaceModel:
+    try:
+        return load_face_model()
+    except FaceModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def pictures(model: FaceModel) -> Pictures:
+    return make_pictures(model)
+
+
+def backgrounds() -> list[np.ndarray]:
+    return [np.random.default_rng(1).integers(0, 256, (120, 140, 3)).astype(np.uint8)]
+
+
+def recipe_of(name: str, pictures: Pictures, model: FaceModel) -> loop.Recipe:
+    torch.manual_seed(0)
+    if name == "landmarker":
+        points = 68 + pictures.dense.shape[1]
+        return LandmarkerRecipe(pictures, model, LandmarkerConfig(points, size=64, width=0.35, narrow=4, hidden=16))
+    if name == "regressor":
+        return RegressorRecipe(pictures, model, RegressorConfig(size=64, width=0.35, narrow=4, hidden=16))
+    tiny = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
+    return DetectorRecipe(pictures, backgrounds(), tiny, size=96)
+
+
+def losses(folder) -> list[float]:
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]
+
+
+@pytest.mark.parametrize("name", ["landmarker", "regressor", "detector"])
+def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, model, tmp_path) -> None:
+    config = loop.TrainConfig(steps=5, batch=4, seed=3, device="cpu")
+    whole = loop.Run(recipe_of(name, pictures, model), config, tmp_path / "whole")
+    figures = whole.train()
+    assert all(np.isfinite(value) for value in figures.values())
+    broken = loop.Run(recipe_of(name, pictures, model), config, tmp_path / "parts")
+    for batch in loop.batches(broken.recipe, config, 0):
+        broken._log(loss=sum(broken._one_step(batch).values()))
+        if broken.step == 2:
+            break
+    broken.save()
+    torch.manual_seed(99)
+    resumed = loop.Run(recipe_of(name, pictures, model), config, tmp_path / "parts")
+    resumed.resume()
+    resumed.train()
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
+    card = json.loads((tmp_path / "whole" / "card.json").read_text())
+    assert card["training"]["seed"] == 3
+    assert card["training"]["steps"] == 5
+    assert "No photo of a real person" in card["provenance"]
+
+
+def test_averaged_weights_are_loaded_from_a_checkpoint(pictures, model, tmp_path) -> None:
+    config = loop.TrainConfig(steps=2, batch=4, device="cpu")
+    run = loop.Run(recipe_of("regressor", pictures, model), config, tmp_path)
+    run.train()
+    other = recipe_of("regressor", pictures, model)
+    loop.load_averaged(other.net, tmp_path / loop.CHECKPOINT)
+    for a, b in zip(other.net.state_dict().values(), run.average.module.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_batches_depend_on_seed_and_step_alone(pictures, model) -> None:
+    recipe = recipe_of("landmarker", pictures, model)
+    config = loop.TrainConfig(steps=4, batch=3, seed=1, workers=3)
+    first = [batch for batch, _ in zip(loop.batches(recipe, config, 0), range(4), strict=False)]
+    again = next(iter(loop.batches(recipe, config, 3)))
+    assert np.array_equal(first[3]["image"], again["image"])
+    assert np.array_equal(first[3]["points"], again["points"])
+    assert not np.array_equal(first[2]["image"], again["image"])
+
+
+def test_jittered_crop_moves_labels_with_the_picture(pictures) -> None:
+    cropper, rng = Cropper(pictures, 64), np.random.default_rng(0)
+    dot = np.zeros((SIDE, SIDE, 3), np.uint8)
+    x, y = np.rint(pictures.points[0, 30]).astype(int)
+    cv2.circle(dot, (int(x), int(y)), 2, (255, 255, 255), -1)
+    for _ in range(8):
+        matrix = augment.jittered(cropper.matrices[0], 64, rng, augment.Jitter())
+        matrix = augment.mirrored(matrix, 64) if rng.random() < 0.5 else matrix
+        crop = cv2.warpAffine(dot, matrix, (64, 64))[..., 0].astype(float)
+        found = np.array([(crop.sum(0) * np.arange(64)).sum(), (crop.sum(1) * np.arange(64)).sum()]) / crop.sum()
+        assert np.allclose(found, cropper.fractions(0, matrix)[30] * 64 - 0.5, atol=0.9)
+
+
+def test_flip_order_swaps_left_and_right(model) -> None:
+    order = flip_order(model)
+    points = np.concatenate([model.landmarks(model.vertices), model.dense_landmarks(model.vertices)])
+    mirrored = points[order] * [-1.0, 1.0, 1.0]
+    assert np.array_equal(order[order], np.arange(len(order)))
+    assert np.linalg.norm(mirrored - points, axis=1).max() < 1.5e-3
+
+
+def test_regressor_label_reprojects_the_landmarks_of_a_jittered_crop(pictures, model) -> None:
+    recipe = recipe_of("regressor", pictures, model)
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        jitter = augment.Jitter(degrees=20.0, shift=0.05)
+        matrix = augment.jittered(recipe.cropper.matrices[index], 64, rng, jitter)
+        label = recipe.label(index, matrix)
+        scale = np.sqrt(np.linalg.det(matrix[:, :2]))
+        view = camera_from_pose(label[LAYOUT["pose"]], np.eye(2, 3), 64, (64, 64), pictures.focal[index] * scale)
+        shape = model.shape(label[LAYOUT["identity"]], label[LAYOUT["expression"]])
+        points = project(view, model.dense_landmarks(shape))[:, :2]
+        wanted = alignment.apply(matrix, pictures.dense[index])
+        assert np.abs(points - wanted).max() < 1.0  # the crop is a similarity, the turned camera a homography
+
+
+def test_turned_light_lights_turned_normals_alike() -> None:
+    rng = np.random.default_rng(0)
+    light, rotation = rng.normal(size=9), rotation_from_angles(0.3, -0.4, 0.9) * np.array([[1], [-1], [-1]])
+    normals = rng.normal(size=(20, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    flip = np.diag([1.0, -1.0, -1.0])
+    turned = normals @ (flip @ rotation @ flip).T
+    assert np.allclose(
+        lighting.basis(turned) @ turned_light(light, rotation), lighting.basis(normals) @ light, atol=1e-5
+    )
+
+
+def test_photometric_changes_keep_shape_and_type() -> None:
+    rng = np.random.default_rng(0)
+    every = augment.Strength(1, 1, 1, 1, 1, 1)
+    for _ in range(20):
+        image = rng.integers(0, 256, (128, 128, 3), np.uint8)
+        out = augment.photometric(image.copy(), rng, every)
+        assert out.shape == image.shape
+        assert out.dtype == np.uint8
+
+
+def test_cover_hides_what_it_says_it_hides() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        image = np.zeros((64, 64, 3), np.uint8)
+        mask = augment.cover(image, rng, np.full_like(image, 255))
+        changed = image[..., 0] > 128
+        assert (changed == mask).mean() > 0.98
+
+
+def test_scenes_place_their_boxes_on_the_people(pictures) -> None:
+    composer, rng = SceneComposer(pictures, backgrounds(), 128), np.random.default_rng(0)
+    seen = 0
+    for _ in range(40):
+        scene = composer.scene(np.arange(len(pictures)), rng)
+        assert scene.image.shape == (128, 128, 3)
+        for box, points, counted in zip(scene.boxes, scene.points.reshape(-1, 5, 2), scene.counted, strict=True):
+            if box[2] <= box[0]:
+                assert not counted
+                continue
+            seen += 1
+            assert (points >= box[:2] - 1).all()
+            assert (points <= box[2:] + 1).all()
+            across = points[1] - points[0]
+            below = points[3:].mean(0) - points[:2].mean(0)
+            assert across[0] * below[1] - across[1] * below[0] > 0  # right eye stays right of the left one
+    assert seen > 30
