@@ -27,8 +27,7 @@ class Cropper:
 
     def __init__(self, pictures: Pictures, size: int) -> None:
         self.pictures, self.size = pictures, size
-        self.matrices = np.stack([alignment.crop_matrix(points, size) for points in pictures.points])
-        self.points = np.concatenate([pictures.points, pictures.dense], axis=1)  # (N, P, 2) picture pixels
+        self.matrices = np.stack([alignment.crop_matrix(points[:LANDMARKS], size) for points in pictures.points])
 
     def mean_points(self, indices: np.ndarray) -> np.ndarray:
         """(P, 2) mean landmarks in their true crops, crop fractions."""
@@ -36,7 +35,7 @@ class Cropper:
 
     def fractions(self, index: int, matrix: np.ndarray) -> np.ndarray:
         """(P, 2) landmarks of one picture under a (2, 3) picture -> crop matrix, crop fractions."""
-        return (alignment.apply(matrix, self.points[index]) + 0.5) / self.size
+        return (alignment.apply(matrix, self.pictures.points[index]) + 0.5) / self.size
 
     def cut(self, index: int, matrix: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
         """(size, size, 3) uint8 crop of one picture."""

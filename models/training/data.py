@@ -1,70 +1,93 @@
-"""Reads the shards of synthetic pictures: images stay on disk (memory-mapped), labels are held in memory."""
+"""The synthetic pictures as one indexed set: pixels stay on disk (memory-mapped), labels are held in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from core.types import Camera
+from core.types import LANDMARKS, Camera
+from models.synthesis.labels import Label, Occluder
+from models.synthesis.shards import Shard, Truth, list_shards, read_shard
+
+_SEEN_THROUGH = (Occluder.NONE, Occluder.TOUCHED, Occluder.BORDER)  # add nothing to the cut-out person
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pictures:
     """N square pictures of side S with their labels; coordinates in picture pixels."""
 
-    folder: str
-    images: tuple[np.ndarray, ...]  # per shard (K, S, S, 3) uint8 RGB
-    segments: tuple[np.ndarray, ...]  # per shard (K, S, S) uint8 label map, 0 is background
+    shards: tuple[Shard, ...]
     starts: np.ndarray  # (shards,) index of each shard's first picture
-    points: np.ndarray  # (N, 68, 2) float32
-    dense: np.ndarray  # (N, D, 2) float32
-    visibility: np.ndarray  # (N, 68 + D) float32 in [0, 1]
-    coefficients: np.ndarray  # (N, 239) float32
-    focal: np.ndarray  # (N,) float64, pixels
-    center: np.ndarray  # (N, 2) float64, pixels
-    rotation: np.ndarray  # (N, 3, 3) float64
-    translation: np.ndarray  # (N, 3) float64, metres
+    truth: Truth  # of all shards
+
+    @staticmethod
+    def of(shards: list[Shard]) -> Pictures:
+        """Several shards as one set."""
+        counts = [len(shard.images) for shard in shards]
+        joined = {field.name: np.concatenate([getattr(s.truth, field.name) for s in shards]) for field in fields(Truth)}
+        return Pictures(tuple(shards), np.cumsum([0, *counts[:-1]]), Truth(**joined))
 
     def __len__(self) -> int:
-        return len(self.points)
+        return len(self.truth.landmarks)
 
     @property
     def size(self) -> int:
         """Side of the pictures, pixels."""
-        return self.images[0].shape[1]
+        return self.shards[0].images.shape[1]
+
+    @property
+    def points(self) -> np.ndarray:
+        """(N, 68 + D, 2) float32, 68 first."""
+        return self.truth.landmarks
+
+    @property
+    def visibility(self) -> np.ndarray:
+        """(N, 68 + D) uint8."""
+        return self.truth.visibility
 
     def image(self, index: int) -> np.ndarray:
         """(S, S, 3) uint8 RGB."""
         shard, row = self._place(index)
-        return self.images[shard][row]
+        return shard.images[row]
 
-    def segment(self, index: int) -> np.ndarray:
-        """(S, S) uint8 label map."""
+    def foreground(self, index: int) -> np.ndarray:
+        """(S, S) bool: the person and what they hold or wear."""
         shard, row = self._place(index)
-        return self.segments[shard][row]
+        return (shard.labels[row] != Label.BACKGROUND) | ~np.isin(shard.occluder[row], _SEEN_THROUGH)
+
+    def box_points(self, index: int) -> np.ndarray:
+        """(68, 2) float32 landmarks."""
+        return self.truth.landmarks[index, :LANDMARKS]
 
     def camera(self, index: int) -> Camera:
         """The picture's camera."""
+        truth = self.truth
         return Camera(
-            focal=float(self.focal[index]),
-            center=(float(self.center[index, 0]), float(self.center[index, 1])),
+            focal=float(truth.focal[index]),
+            center=(float(truth.center[index, 0]), float(truth.center[index, 1])),
             width=self.size,
             height=self.size,
-            rotation=self.rotation[index],
-            translation=self.translation[index],
+            rotation=truth.rotation[index],
+            translation=truth.translation[index],
         )
 
     def describe(self) -> dict[str, object]:
         """For the card."""
-        return {"pictures": len(self), "side": self.size, "shards": len(self.images)}
+        seeds = sorted({int(seed) for seed in self.truth.seed[:, 0]})
+        return {"pictures": len(self), "side": self.size, "seeds": seeds}
 
-    def _place(self, index: int) -> tuple[int, int]:
+    def _place(self, index: int) -> tuple[Shard, int]:
         shard = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return shard, index - int(self.starts[shard])
+        return self.shards[shard], index - int(self.starts[shard])
 
 
 def read_pictures(folder: Path) -> Pictures:
-    """All shards of a folder."""
-    raise NotImplementedError(folder)
+    """All complete shards of a folder."""
+    shards = [read_shard(path) for path in list_shards(folder)]
+    if not shards:
+        raise FileNotFoundError(
+            f"{folder} holds no pictures; make some with `python -m models.synthesis.dataset --out {folder}`."
+        )
+    return Pictures.of(shards)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from core.geometry.face_model import FaceModel, load_face_model
-from core.types import LANDMARKS
 from models.networks.landmarker import LandmarkerConfig, build_landmarker
 
 from . import augment
@@ -30,7 +29,7 @@ class LandmarkerRecipe:
     name = "landmarker"
 
     def __init__(self, pictures: Pictures, model: FaceModel, config: LandmarkerConfig | None = None) -> None:
-        count = LANDMARKS + pictures.dense.shape[1]
+        count = pictures.points.shape[1]
         self.config = config or LandmarkerConfig(points=count)
         self.pictures = pictures
         self.cropper = Cropper(pictures, self.config.size)

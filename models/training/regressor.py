@@ -60,7 +60,7 @@ class RegressorRecipe:
     def label(self, index: int, matrix: np.ndarray) -> np.ndarray:
         """(239,) float32 coefficients of one picture seen through a (2, 3) picture -> crop matrix."""
         camera = self.pictures.camera(index)
-        out = self.pictures.coefficients[index].astype(np.float64)
+        out = self.pictures.truth.coefficients[index].astype(np.float64)
         out[LAYOUT["pose"]] = pose_from_camera(camera, matrix, self.config.size)
         in_crop = rotation_from_angles(*out[LAYOUT["pose"]][:3])
         out[LAYOUT["light"]] = turned_light(out[LAYOUT["light"]], in_crop @ camera.rotation.T)

@@ -97,7 +97,7 @@ class SceneComposer:
         self, image: np.ndarray, index: int, side: float, rng: np.random.Generator, alone: bool
     ) -> tuple[_Placed, np.ndarray]:
         """Set one person into the scene in place; returns its labels and the (S, S) uint8 mask of what it covers."""
-        points = self.pictures.points[index]
+        points = self.pictures.box_points(index)
         own = float((points.max(axis=0) - points.min(axis=0)).max())
         spread = (0.2, 0.8) if alone else (0.0, 1.0)
         target = rng.uniform(*spread, 2) * self.size
@@ -118,7 +118,7 @@ class SceneComposer:
         picture, scale = self.pictures.image(index), float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
         size = self.pictures.size
         if rng.random() < 0.6:
-            alpha = np.where(self.pictures.segment(index) > 0, np.uint8(255), np.uint8(0))
+            alpha = np.where(self.pictures.foreground(index), np.uint8(255), np.uint8(0))
             alpha = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
         else:
             alpha = np.zeros((size, size), np.uint8)
@@ -180,7 +180,7 @@ class SceneComposer:
         """(96, 96, 3) uint8."""
         index = int(rng.choice(indices))
         face = cv2.warpAffine(
-            self.pictures.image(index), alignment.crop_matrix(self.pictures.points[index], 96), (96, 96)
+            self.pictures.image(index), alignment.crop_matrix(self.pictures.box_points(index), 96), (96, 96)
         )
         kind = rng.integers(4)
         if kind == 0:  # tiles of a face in the wrong places

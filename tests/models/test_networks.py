@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.runtime.specs import SPECS
-from models.export import onnx_export
-from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers
-from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
-from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor
-from models.training.losses import all_cells, assign, detector_terms, landmark_terms, landmark_weights
+from core.runtime.specs import SPECS  # noqa: E402
+from models.export import onnx_export  # noqa: E402
+from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers  # noqa: E402
+from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker  # noqa: E402
+from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor  # noqa: E402
+from models.training.losses import all_cells, assign, detector_terms, landmark_terms, landmark_weights  # noqa: E402
 
 POINTS = 72
 TINY_DETECTOR = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)

@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.errors import FaceModelError
-from core.geometry import camera, lighting
-from core.geometry.face_model import FaceModel, load_face_model
-from core.geometry.rasterizer import rasterize as reference
-from core.types import COEFFICIENTS, LAYOUT
-from models.synthesis import torch_renderer
+from core.errors import FaceModelError  # noqa: E402
+from core.geometry import camera, lighting  # noqa: E402
+from core.geometry.face_model import FaceModel, load_face_model  # noqa: E402
+from core.geometry.rasterizer import rasterize as reference  # noqa: E402
+from core.types import COEFFICIENTS, LAYOUT  # noqa: E402
+from models.synthesis import torch_renderer  # noqa: E402
 
 
 @pytest.fixture(scope="module")

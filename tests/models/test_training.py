@@ -10,23 +10,23 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.errors import FaceModelError
-from core.geometry import alignment, lighting
-from core.geometry.camera import camera_from_pose, project, rotation_from_angles
-from core.geometry.face_model import FaceModel, load_face_model
-from core.types import LAYOUT
-from models.networks.detector import DetectorConfig
-from models.networks.landmarker import LandmarkerConfig
-from models.networks.regressor import RegressorConfig
-from models.training import augment, loop
-from models.training.crops import Cropper, flip_order
-from models.training.data import Pictures
-from models.training.detector import DetectorRecipe
-from models.training.landmarker import LandmarkerRecipe
-from models.training.regressor import RegressorRecipe, turned_light
-from models.training.scenes import SceneComposer
+from core.errors import FaceModelError  # noqa: E402
+from core.geometry import alignment, lighting  # noqa: E402
+from core.geometry.camera import camera_from_pose, project, rotation_from_angles  # noqa: E402
+from core.geometry.face_model import FaceModel, load_face_model  # noqa: E402
+from core.types import LAYOUT  # noqa: E402
+from models.networks.detector import DetectorConfig  # noqa: E402
+from models.networks.landmarker import LandmarkerConfig  # noqa: E402
+from models.networks.regressor import RegressorConfig  # noqa: E402
+from models.training import augment, loop  # noqa: E402
+from models.training.crops import Cropper, flip_order  # noqa: E402
+from models.training.data import Pictures  # noqa: E402
+from models.training.detector import DetectorRecipe  # noqa: E402
+from models.training.landmarker import LandmarkerRecipe  # noqa: E402
+from models.training.regressor import RegressorRecipe, turned_light  # noqa: E402
+from models.training.scenes import SceneComposer  # noqa: E402
 
-from .people import SIDE, make_pictures
+from .people import SIDE, make_pictures  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def backgrounds() -> list[np.ndarray]:
 def recipe_of(name: str, pictures: Pictures, model: FaceModel) -> loop.Recipe:
     torch.manual_seed(0)
     if name == "landmarker":
-        points = 68 + pictures.dense.shape[1]
+        points = pictures.points.shape[1]
         return LandmarkerRecipe(pictures, model, LandmarkerConfig(points, size=64, width=0.35, narrow=4, hidden=16))
     if name == "regressor":
         return RegressorRecipe(pictures, model, RegressorConfig(size=64, width=0.35, narrow=4, hidden=16))
@@ -134,10 +134,10 @@ def test_regressor_label_reprojects_the_landmarks_of_a_jittered_crop(pictures, m
         matrix = augment.jittered(recipe.cropper.matrices[index], 64, rng, jitter)
         label = recipe.label(index, matrix)
         scale = np.sqrt(np.linalg.det(matrix[:, :2]))
-        view = camera_from_pose(label[LAYOUT["pose"]], np.eye(2, 3), 64, (64, 64), pictures.focal[index] * scale)
+        view = camera_from_pose(label[LAYOUT["pose"]], np.eye(2, 3), 64, (64, 64), pictures.truth.focal[index] * scale)
         shape = model.shape(label[LAYOUT["identity"]], label[LAYOUT["expression"]])
         points = project(view, model.dense_landmarks(shape))[:, :2]
-        wanted = alignment.apply(matrix, pictures.dense[index])
+        wanted = alignment.apply(matrix, pictures.points[index, 68:])
         assert np.abs(points - wanted).max() < 1.0  # the crop is a similarity, the turned camera a homography
 
 
