@@ -13,7 +13,9 @@ from core.geometry.face_model import FaceModel
 from models.face_model.sources import DATA
 
 from .expressions import ExpressionSampler
+from .facemasks import load_templates
 from .hair import BoundHair, load_styles
+from .hands import HandModel, load_hand
 from .head import Head
 from .noise import NoisePool
 
@@ -30,6 +32,8 @@ class Assets:
     light_maps: tuple[np.ndarray, ...]  # (32, 64, 3) float32 radiance each
     view_maps: tuple[np.ndarray, ...]  # (256, 512, 3) float32 radiance each
     hair: dict[str, BoundHair]
+    mask_templates: dict[str, np.ndarray]
+    hand: HandModel | None
 
     @staticmethod
     def load(model: FaceModel, data: Path = DATA) -> Assets:
@@ -43,6 +47,8 @@ class Assets:
             light_maps=tuple(cv2.resize(view, (64, 32), interpolation=cv2.INTER_AREA) for view in views),
             view_maps=views,
             hair=load_styles(head, data),
+            mask_templates=load_templates(data / "occluders" / "mask_templates"),
+            hand=load_hand(data / "occluders" / "hands" / "left.glb"),
         )
 
 

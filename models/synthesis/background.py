@@ -24,9 +24,7 @@ def sample_background(
     return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.3 else image
 
 
-def _view(
-    rng: np.random.Generator, maps: Sequence[np.ndarray], map_index: int, turn: float, size: int
-) -> np.ndarray:
+def _view(rng: np.random.Generator, maps: Sequence[np.ndarray], map_index: int, turn: float, size: int) -> np.ndarray:
     """A perspective look into an environment map, mostly the one that lights the face."""
     if rng.random() < 0.5:
         map_index, turn = int(rng.integers(len(maps))), float(rng.random())
@@ -120,3 +118,9 @@ def write_text(rng: np.random.Generator, image: np.ndarray, corner: tuple[int, i
     cv2.putText(cover, word, corner, font, scale, 255, max(1, round(2 * scale)), cv2.LINE_AA)
     blend = cover[:, :, None] / np.float32(255.0)
     image += (color - image) * blend
+
+
+def plain_texture(rng: np.random.Generator, size: int) -> np.ndarray:
+    """(size, size, 3) float32 linear: one colour, a gradient, noise or shapes, for things before the face."""
+    painter = (_gradient, _noise, _shapes, _room)[rng.choice(4, p=[0.45, 0.25, 0.15, 0.15])]
+    return srgb_to_linear(np.clip(painter(rng, size), 0.0, 1.0))

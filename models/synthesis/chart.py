@@ -84,7 +84,9 @@ class Chart:
             ]  # fmt: skip
             cv2.fillPoly(area, [np.round(corners).astype(np.int32)], 1.0)
         area = cv2.GaussianBlur(area, (0, 0), 5.0)
-        mouth = cv2.GaussianBlur(cv2.dilate(fill(self.curve(*range(48, 60), closed=True)), np.ones((3, 3))), (0, 0), 1.5)
+        mouth = cv2.GaussianBlur(
+            cv2.dilate(fill(self.curve(*range(48, 60), closed=True)), np.ones((3, 3))), (0, 0), 1.5
+        )
         return np.clip(area - 1.2 * mouth, 0.0, 1.0)
 
 

@@ -74,9 +74,7 @@ class ExpressionSampler:
         names = (name, f"{name}Left", f"{name}Right")
         return [self._index[candidate] for candidate in names if candidate in self._index]
 
-    def _add(
-        self, sliders: np.ndarray, values: Mapping[str, float], rng: np.random.Generator, strength: float
-    ) -> None:
+    def _add(self, sliders: np.ndarray, values: Mapping[str, float], rng: np.random.Generator, strength: float) -> None:
         lopsided = rng.uniform(0.2, 0.9) if rng.random() < 0.15 else 0.15
         favoured = rng.integers(2)
         for name, value in values.items():

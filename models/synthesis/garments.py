@@ -33,7 +33,9 @@ class Garment:
 
 def sample_garment(rng: np.random.Generator) -> Garment:
     """Most people wear something with a collar; jackets as often as in news pictures."""
-    kind = str(rng.choice(["none", "plain", "stripes", "checks", "jacket", "open"], p=[0.07, 0.34, 0.1, 0.07, 0.27, 0.15]))
+    kind = str(
+        rng.choice(["none", "plain", "stripes", "checks", "jacket", "open"], p=[0.07, 0.34, 0.1, 0.07, 0.27, 0.15])
+    )
     value = rng.beta(0.8, 1.1, (3, 1))
     colors = srgb_to_linear(np.clip(value * (1 - rng.beta(1, 2, (3, 1)) * rng.random((3, 3))), 0.02, 0.95))
     if kind == "jacket":
@@ -110,5 +112,5 @@ def _paint(garment: Garment, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         edge = opening & (np.abs(x) > 0.05 * (1.0 - below / 0.25) + 0.017)
         color = np.where(edge[:, None], color * 0.4, color)
     if garment.kind == "open":
-        cover = (((below > garment.drop * (1 - np.abs(x) / 0.06)) | (z < _CENTER_Z))).astype(np.float32)
+        cover = ((below > garment.drop * (1 - np.abs(x) / 0.06)) | (z < _CENTER_Z)).astype(np.float32)
     return color.astype(np.float32), cover

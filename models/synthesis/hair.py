@@ -242,7 +242,13 @@ def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:
 
 
 def _compact(
-    vertices: np.ndarray, triangles: np.ndarray, attributes: np.ndarray, paint, kind: int, gloss: float, sharpness: float
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    attributes: np.ndarray,
+    paint,
+    kind: int,
+    gloss: float,
+    sharpness: float,
 ) -> Mesh:
     """A mesh of the used vertices only."""
     rows, inverse = np.unique(triangles, return_inverse=True)

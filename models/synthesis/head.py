@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.geometry.face_model import FaceModel
-from core.geometry.rasterizer import rasterize, vertex_normals, visible_points
+from core.geometry.rasterizer import Raster, rasterize, vertex_normals, visible_points
 
-from .chart import Chart
+from .chart import AXIS_Z, HEIGHT, WIDTH, Chart, locate
 from .labels import Label
 
 _REGION_LABELS = {
@@ -38,6 +38,14 @@ class Head:
     eye_rest: np.ndarray  # (V, 3) float32 rest position from the own eyeball's centre; 0 off the eyes
     skin_vertices: np.ndarray  # (V,) bool
     lashes: np.ndarray  # (L, 3) int32 triangles of the lashes
+    outermost: Raster  # which drawn triangle each chart pixel lies on
+
+    def on_surface(self, vertices: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """(N, 3) points of a (V, 3) posed head at (N, 2) chart pixels, on its outermost surface."""
+        column = np.clip(np.rint(places[:, 0]), 0, WIDTH - 1).astype(int)
+        row = np.clip(np.rint(places[:, 1]), 0, HEIGHT - 1).astype(int)
+        corners = self.triangles[self.outermost.triangle_id[row, column]]
+        return np.einsum("nk,nkd->nd", self.outermost.barycentric[row, column], vertices[corners])
 
     @staticmethod
     def of(model: FaceModel) -> Head:
@@ -60,6 +68,7 @@ class Head:
             eye_rest=eye_rest,
             skin_vertices=model.vertex_part == model.part("skin"),
             lashes=model.triangles[np.isin(model.triangle_part, lash)].astype(np.int32),
+            outermost=_outermost(model.vertices, drawn),
         )
 
 
@@ -81,6 +90,18 @@ def _labels(model: FaceModel) -> np.ndarray:
     for name, value in _PART_LABELS.items():
         label[model.vertex_part == model.part(name)] = value
     return label
+
+
+def _outermost(rest: np.ndarray, triangles: np.ndarray) -> Raster:
+    """The head unrolled on its chart: the cylinder seen from outside, triangles across the back seam left out."""
+    places = locate(rest)
+    radius = np.hypot(rest[:, 0], rest[:, 2] - AXIS_Z)
+    across = places[triangles, 0]
+    whole = across.max(axis=1) - across.min(axis=1) < WIDTH / 2
+    kept = np.flatnonzero(whole)
+    raster = rasterize(np.column_stack([places, 1.0 - radius]), triangles[kept], WIDTH, HEIGHT)
+    ids = np.where(raster.mask, kept[raster.triangle_id], -1).astype(np.int32)
+    return Raster(ids, raster.barycentric, raster.depth)
 
 
 def _ambient_occlusion(model: FaceModel, triangles: np.ndarray, count: int = 40, size: int = 160) -> np.ndarray:

@@ -47,14 +47,14 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192) -> Scen
     """The scene of picture `index` of a set; depends on nothing but (seed, index) and the assets."""
     rng = np.random.default_rng([seed, index])
     model = assets.head.model
-    identity, albedo = sample_identity(rng), sample_albedo(rng)
+    identity, albedo = sample_identity(rng), sample_albedo(rng, model)
     expression = assets.expressions.sample(rng)
     neutral = model.shape(identity)
     vertices = neutral + np.tensordot(expression, model.expression_basis, axes=1)
     colors = model.albedo(albedo)
     view = sample_view(rng)
     light = sample_light(rng, assets.light_maps)
-    luminance = float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE))
+    luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair))
     return Scene(
         identity=identity,

@@ -49,7 +49,9 @@ def paint_person(
     inks = np.zeros((HEIGHT, WIDTH, 4), np.float32)
     inks[:, :, BROW] = _brows(rng, chart)
     inks[:, :, BEARD] = _beard(rng, chart, noise)
-    inks[:, :, LIPS] = chart.lips * rng.choice([0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.95)], p=[0.35, 0.4, 0.25])
+    inks[:, :, LIPS] = chart.lips * rng.choice(
+        [0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.95)], p=[0.35, 0.4, 0.25]
+    )
     inks[:, :, LINER] = _liner(rng, chart)
     tones = np.empty((HEIGHT, WIDTH, 4), np.float32)
     tones[:, :, DETAIL] = 0.5 + _detail(rng, chart, noise)
@@ -106,17 +108,23 @@ def _stroke_brow(
 
 
 def _beard(rng: np.random.Generator, chart: Chart, noise: NoisePool) -> np.ndarray:
-    kind = rng.choice(["none", "shadow", "stubble", "full", "goatee", "moustache"], p=[0.52, 0.14, 0.11, 0.1, 0.07, 0.06])
+    kind = rng.choice(
+        ["none", "shadow", "stubble", "full", "goatee", "moustache"], p=[0.52, 0.14, 0.11, 0.1, 0.07, 0.06]
+    )
     if kind == "none":
         return np.zeros((HEIGHT, WIDTH), np.float32)
     lm, area = chart.landmarks, chart.beard
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     if kind == "moustache":
-        area = area * (y < lm[48, 1] + rng.uniform(-3, 12)) * _soft(np.abs(x - lm[8, 0]), abs(lm[54, 0] - lm[8, 0]) + 5, 3)
+        area = (
+            area * (y < lm[48, 1] + rng.uniform(-3, 12)) * _soft(np.abs(x - lm[8, 0]), abs(lm[54, 0] - lm[8, 0]) + 5, 3)
+        )
     elif kind == "goatee":
         area = area * _soft(np.abs(x - lm[8, 0]), abs(lm[54, 0] - lm[8, 0]) + rng.uniform(-8, 10), 4)
     strand = noise.cut(rng, "strand") if kind in ("full", "goatee", "moustache") else noise.cut(rng, "grain")
-    strength = {"shadow": rng.uniform(0.05, 0.22), "stubble": rng.uniform(0.2, 0.5)}.get(str(kind), rng.uniform(0.65, 1.0))
+    strength = {"shadow": rng.uniform(0.05, 0.22), "stubble": rng.uniform(0.2, 0.5)}.get(
+        str(kind), rng.uniform(0.65, 1.0)
+    )
     return np.clip(area * strength * (1.0 + 0.3 * strand), 0.0, 1.0)
 
 
@@ -129,7 +137,12 @@ def _liner(rng: np.random.Generator, chart: Chart) -> np.ndarray:
     """Lash lines, eyeliner and eye shadow."""
     cover = np.zeros((HEIGHT, WIDTH), np.float32)
     upper, lower = rng.uniform(0.4, 1.0), rng.uniform(0.05, 0.45)
-    for lids, strength in (((36, 37, 38, 39), upper), ((42, 43, 44, 45), upper), ((36, 41, 40, 39), lower), ((42, 47, 46, 45), lower)):
+    for lids, strength in (
+        ((36, 37, 38, 39), upper),
+        ((42, 43, 44, 45), upper),
+        ((36, 41, 40, 39), lower),
+        ((42, 47, 46, 45), lower),
+    ):
         line = np.round(smooth_curve(chart.landmarks[list(lids)], count=20) * 8).astype(np.int32)
         cv2.polylines(cover, [line], False, float(strength), 1 + int(rng.random() < 0.3), cv2.LINE_AA, 3)
     cover = cv2.GaussianBlur(cover, (0, 0), 0.7)
@@ -148,7 +161,15 @@ def _detail(rng: np.random.Generator, chart: Chart, noise: NoisePool) -> np.ndar
     center = chart.landmarks[30]
     for _ in range(rng.integers(40, 160) if freckled else rng.integers(0, 6)):
         spot = center + rng.normal(0, [42, 22] if freckled else [60, 70])
-        cv2.circle(marks, np.round(spot * 8).astype(int).tolist(), int(rng.uniform(3, 10)), rng.uniform(0.05, 0.25), -1, cv2.LINE_AA, 3)
+        cv2.circle(
+            marks,
+            np.round(spot * 8).astype(int).tolist(),
+            int(rng.uniform(3, 10)),
+            rng.uniform(0.05, 0.25),
+            -1,
+            cv2.LINE_AA,
+            3,
+        )
     return detail - marks
 
 
@@ -161,11 +182,18 @@ def _folds(rng: np.random.Generator, chart: Chart) -> np.ndarray:
         cv2.polylines(lines, [curve], False, float(strength), width, cv2.LINE_AA, 3)
 
     for wing, corner, side in ((31, 48, -1), (35, 54, 1)):
-        draw([lm[wing] + [side * 5, -4], (lm[wing] + lm[corner]) / 2 + [side * 12, -2], lm[corner] + [side * 8, 6]], 1.0, 2)
+        draw(
+            [lm[wing] + [side * 5, -4], (lm[wing] + lm[corner]) / 2 + [side * 12, -2], lm[corner] + [side * 8, 6]],
+            1.0,
+            2,
+        )
     for inner, under, outer, side in ((39, 41, 36, -1), (42, 46, 45, 1)):
         draw([lm[inner] + [side * 1, 6], lm[under] + [0, 13], lm[outer] + [side * 2, 9]], rng.uniform(0.3, 0.9), 2)
         for rise in (-7, 0, 7):
-            draw([lm[outer] + [side * 6, rise / 3], lm[outer] + [side * 11, rise * 0.7], lm[outer] + [side * 17, rise]], 0.5)
+            draw(
+                [lm[outer] + [side * 6, rise / 3], lm[outer] + [side * 11, rise * 0.7], lm[outer] + [side * 17, rise]],
+                0.5,
+            )
     for level in range(rng.integers(0, 4)):
         y = lm[17:27, 1].min() - 16 - 11 * level
         draw([np.array([lm[18, 0], y]), np.array([lm[27, 0], y - 3]), np.array([lm[25, 0], y])], rng.uniform(0.3, 0.8))

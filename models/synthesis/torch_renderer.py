@@ -105,6 +105,13 @@ class Picture:
 class RenderingLayer(nn.Module):
     """Coefficients of docs/conventions.md to pictures of the face crop."""
 
+    vertices: Tensor
+    identity: Tensor
+    expression: Tensor
+    albedo_mean: Tensor
+    albedo: Tensor
+    triangles: Tensor
+
     def __init__(self, model: FaceModel, size: int, focal_sides: float = 5.0) -> None:
         """`size` is the crop's side in pixels; `focal_sides` the focal length in crop sides (perspective)."""
         super().__init__()

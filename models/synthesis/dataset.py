@@ -1,0 +1,95 @@
+"""Renders sets of pictures: `python -m models.synthesis.dataset --out build/synthetic --count 40000 --workers 2`.
+
+A picture depends on (seed, index) alone, so a set can be continued, extended or made anew in any number of processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+
+from core.geometry.face_model import DEFAULT_PATH, FaceModel, load_face_model
+
+from .assets import Assets
+from .renderer import Picture, render
+from .scene import sample_scene
+from .shards import write_shard
+
+logger = logging.getLogger(__name__)
+SHARD = 250  # pictures
+PICTURE_SIZE = 192  # pixels
+HELD_OUT_SEED = 990_001  # never used for training
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@lru_cache(maxsize=1)
+def _assets(model_path: Path) -> Assets:
+    return Assets.load(load_face_model(model_path))
+
+
+def make_picture(assets: Assets, seed: int, index: int, size: int = PICTURE_SIZE) -> Picture:
+    """Picture `index` of the set `seed`."""
+    return render(sample_scene(assets, seed, index, size), assets)
+
+
+def held_out_pictures(model: FaceModel, count: int, size: int = 320) -> Iterator[Picture]:
+    """People that no training set contains, without occluders, rolled by at most what a photo would be."""
+    assets = Assets.load(model)
+    index = made = 0
+    while made < count:
+        picture = make_picture(assets, HELD_OUT_SEED, index, size)
+        index += 1
+        if picture.visibility[17:68].mean() > 0.9 and not picture.occluder.any():
+            made += 1
+            yield picture
+
+
+def _write(task: tuple[Path, Path, int, int, int]) -> int:
+    folder, model_path, seed, first, count = task
+    cv2.setNumThreads(1)
+    assets = _assets(model_path)
+    write_shard(folder, [make_picture(assets, seed, first + row) for row in range(count)], seed, first)
+    return count
+
+
+def make_dataset(out: Path, count: int, seed: int, workers: int, model_path: Path = DEFAULT_PATH) -> int:
+    """Write the missing shards of a set; returns how many pictures were made."""
+    tasks = []
+    for first in range(0, count, SHARD):
+        folder = out / f"shard_{first // SHARD:05d}"
+        if not folder.is_dir():
+            tasks.append((folder, model_path, seed, first, min(SHARD, count - first)))
+    for variable in _THREAD_VARIABLES:  # read by the workers' libraries when they start
+        os.environ[variable] = "1"
+    started, made = time.perf_counter(), 0
+    with multiprocessing.get_context("spawn").Pool(max(1, min(workers, len(tasks)))) as pool:
+        for done in pool.imap_unordered(_write, tasks):
+            made += done
+            rate = made / (time.perf_counter() - started)
+            logger.info("%d of %d pictures, %.1f a second", made, sum(task[4] for task in tasks), rate)
+    return made
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Render labelled pictures of synthetic people.")
+    parser.add_argument("--out", type=Path, default=Path("build/synthetic"))
+    parser.add_argument("--count", type=int, default=40_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    make_dataset(options.out, options.count, options.seed, options.workers, options.model)
+
+
+if __name__ == "__main__":
+    main()
