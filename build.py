@@ -56,6 +56,7 @@ SHIPPED = (  # the extension's files, from the top of the tree
     "models/face_model/face_model.npz",
     "models/face_model/card.*",
 )
+RUN_FILES = ("head.blend", "head.glb", "coefficients.json", "preview.png")
 SYSTEM_LIBRARIES = {  # Debian package -> a library it brings
     "libx11-6": "X11",
     "libxext6": "Xext",
@@ -261,9 +262,74 @@ def cmd_extension(args: argparse.Namespace) -> int:
     return 0
 
 
+INSTALL = """
+import bpy, sys
+bpy.ops.extensions.package_install_files(filepath=sys.argv[-1], repo="user_default", enable_on_install=True)
+"""
+RUN = """
+import logging, pathlib, sys
+import bpy, addon_utils
+logging.basicConfig(level=logging.WARNING, format="%(message)s")
+photo, folder = map(pathlib.Path, sys.argv[-2:])
+if addon_utils.enable("bl_ext.user_default.facewright") is None:
+    sys.exit("The extension could not be enabled; the reason is above.")
+from bl_ext.user_default.facewright.blender_addon import showcase
+from bl_ext.user_default.facewright.core.errors import FaceError
+try:
+    seconds = showcase.run(photo, folder)
+except FaceError as error:
+    sys.exit(str(error))
+print("  ".join(f"{step} {value:.1f} s" for step, value in seconds.items()))
+"""
+
+
+def fingerprint(paths: "list[Path]") -> str:
+    """One digest of the names and contents of files."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def installed_extension() -> Path:
+    """A Blender user folder under `build` with the present extension installed; rebuilt when a file changed."""
+    home, marker = ROOT / "build" / "run", ROOT / "build" / "run" / "installed"
+    wanted = fingerprint(
+        [path for pattern in (*SHIPPED, "build.py", "blender_manifest.toml") for path in ROOT.glob(pattern)]
+    )
+    if marker.exists() and marker.read_text() == wanted:
+        return home / "user"
+    shutil.rmtree(home, ignore_errors=True)
+    zip_path = build_extension([this_platform()], [f"{WANTED_PYTHON[0]}.{WANTED_PYTHON[1]}"], False, home)[0]
+    if python("-c", INSTALL, str(zip_path), env={"BLENDER_USER_RESOURCES": str(home / "user")}) != 0:
+        raise BuildError("Blender could not install the extension; its reason is above.")
+    zip_path.unlink()
+    marker.write_text(wanted)
+    return home / "user"
+
+
+def nasa_portrait() -> Path:
+    """The public-domain portrait that scikit-image carries, as a file."""
+    path = ROOT / "build" / "nasa_portrait.png"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        code = "import sys, skimage; skimage.io.imsave(sys.argv[1], skimage.data.astronaut())"
+        if python("-c", code, str(path)) != 0:
+            raise BuildError("scikit-image's portrait could not be read. Give a photo: build.py run PHOTO")
+    return path
+
+
 def cmd_run(args: argparse.Namespace) -> int:
     """Photo to head.blend, head.glb, coefficients.json and preview.png through the installed extension."""
-    raise BuildError("run is not here yet")
+    ensure("core", "opencv", "portrait", "blender")
+    ensure_system_libraries()
+    user = installed_extension()
+    photo = args.photo or nasa_portrait()
+    folder = args.out.resolve()
+    status = python("-c", RUN, str(photo.resolve()), str(folder), env={"BLENDER_USER_RESOURCES": str(user)})
+    if status == 0:
+        print("\n".join(str(folder / name) for name in RUN_FILES))
+    return status
 
 
 def cmd_window(args: argparse.Namespace) -> int:

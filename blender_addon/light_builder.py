@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+from ..core.geometry import lighting
 from ..core.types import Camera
 from .coordinates import camera_world_matrix
 
@@ -47,9 +48,7 @@ def split_light(light: np.ndarray) -> SplitLight:
 
 def radiance(light: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """(N,) light from (N, 3) unit directions (x right, y up, z towards the camera), cosine lobe out."""
-    x, y, z = directions.T
-    basis = np.stack([np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], axis=1)
-    return np.maximum(basis @ (light / _BANDS), 0.0)
+    return np.maximum(lighting.basis(directions) @ (light / _BANDS), 0.0)
 
 
 def panorama(light: np.ndarray, camera: Camera) -> np.ndarray:

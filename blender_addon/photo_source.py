@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import ImageError
+from ..core.geometry.lighting import linear_to_srgb
 
 _UNREADABLE = {"VIEWER", "MOVIE"}
 
@@ -53,14 +54,8 @@ def pixels_of(image: bpy.types.Image) -> np.ndarray:
     picture = flat.reshape(height, width, image.channels)[::-1]
     color = picture[..., :3] if image.channels >= 3 else np.repeat(picture[..., :1], 3, axis=2)
     if image.is_float and image.colorspace_settings.name != "sRGB":
-        color = _encode(color)
+        color = linear_to_srgb(color)
     if image.channels == 4:
         alpha = np.clip(picture[..., 3:], 0.0, 1.0)
         color = color * alpha + 0.5 * (1.0 - alpha)
     return np.rint(np.clip(color, 0.0, 1.0) * 255).astype(np.uint8)
-
-
-def _encode(linear: np.ndarray) -> np.ndarray:
-    """Linear to sRGB-encoded."""
-    value = np.clip(linear, 0.0, 1.0)
-    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)

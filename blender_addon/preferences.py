@@ -48,14 +48,17 @@ class FacewrightPreferences(bpy.types.AddonPreferences):
             column.label(text=text, icon="INFO")
 
 
-def preferences() -> FacewrightPreferences:
-    """The add-on's preferences."""
-    return bpy.context.preferences.addons[ADDON].preferences
+def preferences() -> FacewrightPreferences | None:
+    """The add-on's preferences; None when a script enabled the add-on for its own process only."""
+    addon = bpy.context.preferences.addons.get(ADDON)
+    return None if addon is None else addon.preferences
 
 
 def settings() -> Settings:
     """The preferences as the pipeline takes them."""
     chosen = preferences()
+    if chosen is None:
+        return Settings()
     return Settings(provider=chosen.provider, texture_size=int(chosen.texture_size), threads=chosen.threads)
 
 
@@ -66,7 +69,7 @@ def provider_lines() -> list[str]:
     present = providers.available()
     lines = [f"Present here: {', '.join(name.upper() for name in present)}"]
     try:
-        lines.append(f"The choice runs on: {providers.candidates(preferences().provider)[0].upper()}")
+        lines.append(f"The choice runs on: {providers.candidates(settings().provider)[0].upper()}")
     except FaceError as error:
         lines.append(str(error))
     return [*lines, *providers.failures()]

@@ -16,6 +16,7 @@ from .photo_source import PhotoSource
 
 if TYPE_CHECKING:
     from ..core.geometry.face_model import FaceModel
+    from ..core.image_io import Photo
     from ..core.pipeline import Pipeline
 
 STAGE_LABELS = {
@@ -43,7 +44,7 @@ class Outcome:
     """What a reconstruction gives to the scene builder."""
 
     name: str
-    photo: np.ndarray  # (H, W, 3) uint8 RGB
+    photo: Photo
     result: FaceResult
     model: FaceModel
 
@@ -56,31 +57,31 @@ def pipeline(settings: Settings) -> Pipeline:
     return Pipeline(settings)
 
 
-def open_photo(source: PhotoSource) -> tuple[np.ndarray, float | None]:
-    """(H, W, 3) uint8 RGB pixels and the focal length in pixels where the file tells it."""
-    if source.pixels is not None:
-        return source.pixels, None
-    from ..core.image_io import read_photo
+def open_photo(source: PhotoSource) -> Photo:
+    """The photo's pixels and what its file tells about them."""
+    from ..core.image_io import Photo, read_photo
 
-    photo = read_photo(source.path)
-    return photo.pixels, photo.focal
+    if source.pixels is None:
+        return read_photo(source.path)
+    height, width = source.pixels.shape[:2]
+    return Photo(source.pixels, scale=1.0, original_size=(width, height), focal=None)
 
 
 def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled) -> Outcome:
     """Photo to FaceResult; `Cancelled` when asked to stop."""
     report("open", 0.0)
-    photo, focal = open_photo(request.source)
+    photo = open_photo(request.source)
     if cancelled():
         raise Cancelled("Cancelled. Nothing was changed.")
     engine = pipeline(request.settings)
-    result = engine.reconstruct(photo, box=request.box, focal=focal, progress=report, cancelled=cancelled)
+    result = engine.reconstruct(photo.pixels, box=request.box, focal=photo.focal, progress=report, cancelled=cancelled)
     return Outcome(request.source.name, photo, result, engine.face_model)
 
 
 def find_faces(request: Request, report: ReportProgress, cancelled: IsCancelled) -> tuple[np.ndarray, list[FaceBox]]:
     """The photo and all its faces, largest first; raises `NoFaceFound` when there is none."""
     report("open", 0.0)
-    photo, _ = open_photo(request.source)
+    photo = open_photo(request.source).pixels
     if cancelled():
         raise Cancelled("Cancelled. Nothing was changed.")
     report("detect", 0.3)
