@@ -14,6 +14,7 @@ from . import lighting
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _RIDGE = np.array([1e-4] + [5e-3] * 3 + [3e-2] * 5)  # the dim harmonics are told apart by few normals only
+_TINT_RIDGE = np.array([1e-4, 0.1, 0.1, 0.1])
 _DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
 _LIGHT_TINT = 0.4  # share of the colour cast blamed on the light; cameras balance most of it away
 
@@ -63,20 +64,26 @@ def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, 
         flat = np.zeros((9, 3), np.float32)
         flat[0] = np.median(colors / albedo, axis=0) if len(colors) else 1.0
         return flat
-    basis, colors, albedo, weight = basis[used], colors[used], albedo[used], weight[used].astype(np.float64)
+    basis, weight = basis[used], weight[used].astype(np.float64)
+    bright, gray = colors[used] @ LUMINANCE, albedo[used] @ LUMINANCE
+    shared = _robust_solve(basis * gray[:, None], bright, weight, _RIDGE)
+    shaded = np.maximum(basis @ shared, 0.05 * shared[0])
     light = np.empty((9, 3))
-    for channel in range(3):
-        light[:, channel] = _robust_solve(basis * albedo[:, channel, None], colors[:, channel], weight)
+    for channel in range(3):  # colour changes slowly over a face: four harmonics, held closely to one tint
+        rows = basis[:, :4] * (albedo[used][:, channel] * shaded)[:, None]
+        tint = _robust_solve(rows, colors[used][:, channel], weight, _TINT_RIDGE)
+        light[:, channel] = shared * tint[0]
+        light[1:4, channel] += shared[0] * tint[1:]
     return light.astype(np.float32)
 
 
-def _robust_solve(rows: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _robust_solve(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, ridges: np.ndarray) -> np.ndarray:
     solution = np.zeros(rows.shape[1])
     robust = weight
     for _ in range(5):
         weighted = rows * robust[:, None]
         normal = weighted.T @ rows
-        ridge = _RIDGE * normal[0, 0]
+        ridge = ridges * normal[0, 0]
         solution = np.linalg.solve(normal + np.diag(ridge), weighted.T @ target)
         error = np.abs(rows @ solution - target)
         scale = max(1.5 * weighted_median(error, weight), 1e-4)

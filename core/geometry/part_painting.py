@@ -9,7 +9,7 @@ import numpy as np
 
 from .delighting import smoothstep
 from .face_model import FaceModel
-from .uv_sampling import Atlas, TexelMap
+from .uv_sampling import Atlas, TexelMap, sample
 
 IRIS_RADIUS = 0.0058  # metres, of an eyeball of 12 mm
 PUPIL_RADIUS = 0.0019
@@ -69,21 +69,29 @@ def _fibres(angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
 
 
 def hair_strands(model: FaceModel, texels: TexelMap) -> np.ndarray:
-    """(M,) float32 factor about 1: roots combed back from the forehead, for the scalp's texels."""
+    """(M,) float32 about 0: brightness of roots combed back from the forehead, for the scalp's texels."""
     position = texels.interpolate(model.vertices)
     middle = model.vertices[model.vertex_part == model.part("skin")].mean(axis=0)
     across = np.arctan2(position[:, 0] - middle[0], position[:, 1] - middle[1]) / (2 * np.pi) + 0.5
     along = position[:, 2] / 0.25 + 0.5
     rng = np.random.default_rng(11)
-    total = np.ones(len(position), np.float32)
+    total = np.zeros(len(position), np.float32)
     for width, length, strength in ((1400, 14, 0.16), (500, 8, 0.12), (90, 5, 0.08)):
         noise = cv2.GaussianBlur(rng.normal(size=(length, width)).astype(np.float32), (0, 0), 0.8)
-        noise /= noise.std()
-        x, y = (across * (width - 1)).astype(np.float32), (along * (length - 1)).astype(np.float32)
-        rows = -(-len(x) // 1024)
-        maps = [np.resize(m, (rows, 1024)) for m in (x, y)]
-        total += strength * cv2.remap(noise, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[: len(x)]
-    return np.clip(total, 0.4, 1.8)
+        spots = np.stack([across * (width - 1), along * (length - 1)], axis=1)
+        total += strength / noise.std() * sample(noise, spots)
+    return np.clip(total, -0.6, 0.8)
+
+
+def pores(texels: TexelMap) -> np.ndarray:
+    """(M,) float32 noise of deviation 1 as fine as the skin's grain, one value per texel."""
+    rng = np.random.default_rng(5)
+    shape, unit = (texels.size, texels.size), texels.size / 1024.0
+    total = np.zeros(shape, np.float32)
+    for sigma, strength in ((0.9 * unit, 1.0), (2.2 * unit, 0.8)):
+        noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), max(sigma, 0.4))
+        total += strength * noise / noise.std()
+    return (total / total.std()).ravel()[texels.index]
 
 
 def robust_color(pixels: np.ndarray) -> np.ndarray | None:

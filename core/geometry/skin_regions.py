@@ -31,6 +31,7 @@ class SkinRegions:
     plain: np.ndarray  # skin without lips, brows and lids: where the light is read
     even: np.ndarray  # skin away from lips, brows and lashes, whose edges the fit may miss by millimetres
     scalp: np.ndarray  # 1 on the scalp, fading over the hairline
+    crown: np.ndarray  # (V,) bool: scalp above the forehead, where the hair's colour is read
     forehead: np.ndarray  # where hair may hang into the face
     tolerance: Tolerance
     bare: np.ndarray  # where nothing of a face is darker than its surroundings by much: glasses show there
@@ -67,6 +68,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         plain=plain.astype(np.float32),
         even=_even(model),
         scalp=np.where(skin, smoothstep(scalp_distance, 0.008, 0.0), 0.0).astype(np.float32),
+        crown=_crown(model),
         forehead=_forehead(model),
         tolerance=_tolerance(model),
         bare=_bare(model),
@@ -90,6 +92,13 @@ def _distance(model: FaceModel, *names: str) -> np.ndarray:
 def _forehead(model: FaceModel) -> np.ndarray:
     away = smoothstep(_distance(model, *_BROWS), 0.004, 0.012)
     return np.where(model.in_regions("forehead"), away, 0.0).astype(np.float32)
+
+
+def _crown(model: FaceModel) -> np.ndarray:
+    scalp = model.in_regions("scalp")
+    if not scalp.any():
+        return scalp
+    return scalp & (model.vertices[:, 2] > np.median(model.vertices[scalp, 2]))
 
 
 def _kept(model: FaceModel) -> np.ndarray:

@@ -112,19 +112,16 @@ def _mirrored_corner_uv(model: FaceModel) -> np.ndarray:
     return halves[keep[:, 1] != keep[:, 2]]
 
 
-def sample(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(N, C) or (N,) bilinear samples of a (H, W[, C]) picture at (N, 2) pixel positions, edges repeated."""
-    return cv2.remap(
-        picture,
-        *_folded(points),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    ).reshape(-1, *picture.shape[2:])[: len(points)]
+def sample(picture: np.ndarray, points: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """(N, C) or (N,) samples of a (H, W[, C]) picture at (N, 2) pixel positions, edges repeated."""
+    x, y = _folded(points)
+    found = cv2.remap(picture, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return found.reshape(-1, *picture.shape[2:])[: len(points)]
 
 
 def _folded(points: np.ndarray, width: int = 1024) -> tuple[np.ndarray, np.ndarray]:
     """x and y maps of (N, 2) points folded into rows: a remap's picture may not be wider than 32,767."""
-    padded = np.zeros((-(-len(points) // width) * width, 2), np.float32)
+    padded = np.zeros((max(1, -(-len(points) // width)) * width, 2), np.float32)
     padded[: len(points)] = points
     folded = padded.reshape(-1, width, 2)
     return np.ascontiguousarray(folded[..., 0]), np.ascontiguousarray(folded[..., 1])

@@ -1,0 +1,120 @@
+"""The photo, its mirror image and the model brought together on the skin's texels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .delighting import LUMINANCE, smoothstep, weighted_median
+from .face_model import FaceModel
+from .head_view import HeadView
+from .part_painting import hair_strands, pores
+from .uv_sampling import Atlas
+
+MODEL, MIRRORED, SEEN = 1, 2, 4  # values of FaceTexture.source; 0 is outside, 3 left to completion
+_DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
+_GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
+_HELD_BACK = 0.75  # of that excess
+_MOST_GRAIN = 0.06  # log brightness; more than this is noise or hair, not skin
+
+
+@dataclass(frozen=True, eq=False)
+class SkinFields:
+    """What is known per vertex before blending; colours linear."""
+
+    weight: np.ndarray  # (V,) in [0, 1], trust in the photo
+    gain: np.ndarray  # (V, 3) factor that turns the photo into albedo
+    fill: np.ndarray  # (V, 3) albedo where there is no photo
+    scalp: np.ndarray  # (V,) in [0, 1], share of hair
+    bare: np.ndarray  # (V,) in [0, 1], where a dark line is no part of a face
+    hair: np.ndarray  # (3,) albedo of the hair
+
+
+class SkinBlender:
+    """Blends on one atlas; see `blend`."""
+
+    def __init__(self, model: FaceModel, atlas: Atlas) -> None:
+        self._atlas, self._unit = atlas, atlas.size / 1024.0
+        self._strands = hair_strands(model, atlas.skin)
+        self._pores = pores(atlas.skin)
+
+    def blend(self, view: HeadView, fields: SkinFields) -> tuple[np.ndarray, np.ndarray]:
+        """Linear colour (S, S, 3) float32 and source (S, S) uint8; both 0 outside the skin."""
+        columns = [
+            view.points,
+            fields.gain,
+            fields.fill,
+            *(f[:, None] for f in (fields.weight, fields.scalp, fields.bare)),
+        ]
+        texels = self._atlas.skin.interpolate(np.concatenate(columns, axis=1))
+        points, smooth, scalp = texels[:, :3], texels[:, 6:9], texels[:, 10]
+        photo = view.colors(points[:, :2]) * texels[:, 3:6]
+        departure = np.log((photo @ LUMINANCE + 1e-3) / (smooth @ LUMINANCE + 1e-3))
+        weight = self._feathered(texels[:, 9] * view.shown(points))
+        weight *= 1.0 - self._thin_occluders(departure, texels[:, 11])
+        photo = _without_glare(photo, smooth, departure)
+        mirrored = self._mirrored(photo, weight)
+        other = (1.0 - weight) * mirrored[:, 3]
+        filled = smooth * np.exp(self._grain(departure, weight) * self._pores)[:, None]
+        color = filled + weight[:, None] * (photo - filled) + other[:, None] * (mirrored[:, :3] - filled)
+        hair = fields.hair * (1.0 + self._strands)[:, None]
+        color += scalp[:, None] * (hair - color)
+        bare = 1.0 - scalp
+        return self._atlas.skin.image(np.clip(color, 0.0, 1.0)), self._sources(weight * bare, other * bare)
+
+    def _feathered(self, weight: np.ndarray) -> np.ndarray:
+        """(M,) weights drawn back from their own edges and softened."""
+        picture = self._atlas.skin.image(weight)
+        drawn_back = cv2.erode(picture, _disk(2.0 * self._unit))
+        soft = cv2.GaussianBlur(drawn_back, (0, 0), 4.0 * self._unit)
+        return np.minimum(soft.ravel()[self._atlas.skin.index], weight)
+
+    def _thin_occluders(self, departure: np.ndarray, bare: np.ndarray) -> np.ndarray:
+        """(M,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
+
+        `departure` (M,) is the log of the photo's brightness over the fill's; freckles and moles are too small.
+        """
+        picture = self._atlas.skin.image((departure * bare < _DARK_LINE).astype(np.float32))
+        core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(2.0 * self._unit))
+        grown = cv2.dilate(core, _disk(7.0 * self._unit))
+        return cv2.GaussianBlur(grown, (0, 0), 2.5 * self._unit).ravel()[self._atlas.skin.index]
+
+    def _mirrored(self, photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """(M, 4): colour and weight of the mirrored texels."""
+        seen = self._atlas.skin.image(np.concatenate([photo, weight[:, None]], axis=1))
+        mirror = self._atlas.mirror
+        turned = cv2.remap(seen, mirror[..., 0], mirror[..., 1], cv2.INTER_LINEAR)
+        return turned.reshape(-1, 4)[self._atlas.skin.index]
+
+    def _grain(self, departure: np.ndarray, weight: np.ndarray) -> float:
+        """Deviation of the log brightness of the photo's skin at the scale of pores, for the fill to match."""
+        picture = self._atlas.skin.image(departure)
+        fine = picture - cv2.GaussianBlur(picture, (0, 0), 3.0 * self._unit)
+        chosen = slice(None, None, 7)
+        size = np.abs(fine.ravel()[self._atlas.skin.index][chosen])
+        return min(1.48 * weighted_median(size, np.maximum(weight[chosen] - 0.9, 0.0)), _MOST_GRAIN)
+
+    def _sources(self, seen: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        source = np.full(len(seen), MODEL, np.uint8)
+        source[mirrored > 0.5] = MIRRORED
+        source[seen > 0.5] = SEEN
+        out = np.zeros(self._atlas.size**2, np.uint8)
+        out[self._atlas.skin.index] = source
+        return out.reshape(self._atlas.size, self._atlas.size)
+
+
+def _disk(radius: float) -> np.ndarray:
+    side = 2 * max(1, round(radius)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def _without_glare(photo: np.ndarray, smooth: np.ndarray, departure: np.ndarray) -> np.ndarray:
+    """(M, 3) `photo` with highlights held back and in the hue of the `smooth` skin: glints belong to the light.
+
+    `departure` (M,) is the log of the photo's brightness over the smooth skin's.
+    """
+    held = np.exp(-_HELD_BACK * np.maximum(departure - _GLARE, 0.0))[:, None]
+    share = smoothstep(departure, 0.0, 4.0 * _GLARE)[:, None]
+    return held * (photo + share * (smooth * np.exp(departure)[:, None] - photo))
