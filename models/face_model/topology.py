@@ -1,0 +1,194 @@
+"""Our own head topology and how it follows the scanned model.
+
+`build_topology()` returns every part of docs/conventions.md at rest on the ICT generic neutral, with a linear operator
+that carries any position field of the ICT connectivity (26,719 vertices, metres, model frame) onto our vertices:
+`transfer @ positions + offset`; deltas go by `transfer` alone. Run `python -m models.face_model.topology` to build the
+cache, `build/face_model/topology.npz`, and print its figures.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.spatial import cKDTree
+
+from . import cage as cages
+from . import relax as fairing
+from .eyes import cornea, eyeball
+from .lashes import lashes
+from .mouth_parts import gums_and_tongue, teeth
+from .pieces import Piece, doubled, mirrored
+from .source_surface import make_surface
+from .sources import ICT_COUNT, ICT_RANGES, IctModel, load_ict
+from .surface import MIRROR
+from .uv import Layout, lay_out
+
+log = logging.getLogger(__name__)
+
+CACHE = Path(__file__).resolve().parents[2] / "build" / "face_model" / "topology.npz"
+PART_NAMES = (
+    "skin",
+    "eyeball_left",
+    "eyeball_right",
+    "cornea_left",
+    "cornea_right",
+    "teeth_upper",
+    "teeth_lower",
+    "gums",
+    "tongue",
+    "lashes_left",
+    "lashes_right",
+)
+HALF_CAGE_QUADS = 1430  # quads of the coarse cage, half a head; the skin has eight times as many
+CAGE_STEPS, FINE_STEPS = 30, 15  # fairing steps on the cage and on the refined half
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The head of our own topology at rest on the ICT generic neutral."""
+
+    vertices: np.ndarray  # (V, 3) float64, metres, model frame; skin first
+    faces: np.ndarray  # (F, 4) int32, counter-clockwise from outside; a triangle repeats its third index
+    uv: np.ndarray  # (T, 2) float32
+    uv_faces: np.ndarray  # (F, 4) int32
+    part_names: tuple[str, ...]
+    vertex_part: np.ndarray  # (V,) uint8
+    face_part: np.ndarray  # (F,) uint8
+    mirror: np.ndarray  # (V,) int32
+    transfer: sp.csr_matrix  # (V, 26719) float64, rows sum to one
+    offset: np.ndarray  # (V, 3) float64, metres
+    curve_names: tuple[str, ...]  # feature curves of the left half: lid margins, lash line, lips, nostril, ear
+    curve_edges: np.ndarray  # (N, 3) int32: curve, and the two vertices of each edge
+
+    def curve(self, name: str) -> np.ndarray:
+        """(N, 2) vertex pairs of a feature curve of the left half."""
+        return self.curve_edges[self.curve_edges[:, 0] == self.curve_names.index(name), 1:]
+
+
+def build_topology(refresh: bool = False) -> Topology:
+    """The topology, from the cache when it is there."""
+    if not refresh and CACHE.exists():
+        return load_topology(CACHE)
+    topology = assemble(load_ict())
+    save_topology(topology, CACHE)
+    return topology
+
+
+def source_mirror_of(ict: IctModel) -> tuple[np.ndarray, sp.csr_matrix]:
+    """Mirrored vertex of every source vertex (26719,), and the operator (26719, 26719) that moves columns to it."""
+    mirror = np.arange(ICT_COUNT)
+    groups = [
+        (np.arange(0, 14062), np.arange(0, 14062)),
+        *((np.array(ICT_RANGES[n]), np.array(ICT_RANGES[n])) for n in ("gums_tongue", "teeth")),
+        (np.array(ICT_RANGES["eyeball_left"]), np.array(ICT_RANGES["eyeball_right"])),
+        (np.array(ICT_RANGES["eyeball_right"]), np.array(ICT_RANGES["eyeball_left"])),
+    ]
+    for own, other in groups:
+        mirror[own] = other[cKDTree(ict.vertices[other]).query(ict.vertices[own] * MIRROR)[1]]
+    operator = sp.csr_matrix((np.ones(ICT_COUNT), (np.arange(ICT_COUNT), mirror)), (ICT_COUNT, ICT_COUNT))
+    return mirror, operator
+
+
+def assemble(ict: IctModel) -> Topology:
+    """Build every part and join them."""
+    mirror, source_mirror = source_mirror_of(ict)
+    half, curves = _half_skin(ict, mirror)
+    on_midline = np.zeros(len(half.positions), bool)
+    on_midline[curves[cages.MIDLINE].ravel()] = True
+    skin = doubled(half, source_mirror, on_midline)
+    ball, radius = eyeball(ict, half.positions[np.unique(curves["lid_edge"])])
+    left = [
+        ball,
+        cornea(ict, radius),
+        lashes(half.faces, half.positions, half.weights, curves["lid_outer"], ict.eye_centers[1]),
+    ]
+    pieces = {piece.name: piece for piece in (skin, *left)}
+    for piece in left:
+        twin = piece.name.replace("left", "right")
+        pieces[twin] = mirrored(piece, twin, source_mirror)
+    for upper in (True, False):
+        piece = teeth(ict, upper, source_mirror)
+        pieces[piece.name] = piece
+    pieces.update({piece.name: piece for piece in gums_and_tongue(ict, source_mirror)})
+    ordered = [pieces[name] for name in PART_NAMES]
+    return _join(ict, ordered, curves, lay_out(ordered, curves))
+
+
+def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.ndarray]]:
+    count = 14062
+    faces = ict.mesh.faces[(ict.mesh.faces < count).all(axis=1)].astype(int)
+    positions = (ict.vertices[:count] + ict.vertices[mirror[:count]] * MIRROR) / 2
+    source = cages.make_source(positions, faces, mirror[:count])
+    cage = cages.build_cage(source, HALF_CAGE_QUADS)
+    surface = make_surface(positions, faces, source.curves)
+    mesh = fairing.relax(fairing.from_cage(cage, surface), surface, CAGE_STEPS)
+    mesh = fairing.relax(fairing.refine(mesh, surface), surface, FINE_STEPS)
+    rows = sp.csr_matrix(surface.weights(mesh.places))
+    weights = sp.csr_matrix((rows.data, rows.indices, rows.indptr), (rows.shape[0], ICT_COUNT))
+    points = surface.positions(mesh.places)
+    charts = np.zeros(len(mesh.faces), int)
+    return Piece("skin", points, weights, mesh.faces, np.arange(len(points)), charts), mesh.curves
+
+
+def _join(ict: IctModel, pieces: list[Piece], curves: dict[str, np.ndarray], layout: Layout) -> Topology:
+    sizes = [len(piece.positions) for piece in pieces]
+    starts = np.cumsum([0, *sizes])
+    mirror = np.concatenate(
+        [piece.mirror + starts[_twin(number)] for number, piece in enumerate(pieces)]
+    )
+    transfer = sp.vstack([piece.weights for piece in pieces]).tocsr()
+    vertices = np.concatenate([piece.positions for piece in pieces])
+    vertices = (vertices + vertices[mirror] * MIRROR) / 2
+    names = tuple(curves)
+    edges = [np.column_stack([np.full(len(pairs), number), pairs]) for number, pairs in enumerate(curves.values())]
+    faces = np.concatenate([piece.faces + start for piece, start in zip(pieces, starts, strict=False)])
+    return Topology(
+        vertices=vertices,
+        faces=faces.astype(np.int32),
+        uv=layout.uv,
+        uv_faces=layout.uv_faces,
+        part_names=PART_NAMES,
+        vertex_part=np.repeat(np.arange(len(pieces)), sizes).astype(np.uint8),
+        face_part=np.repeat(np.arange(len(pieces)), [len(piece.faces) for piece in pieces]).astype(np.uint8),
+        mirror=mirror.astype(np.int32),
+        transfer=transfer,
+        offset=vertices - transfer @ ict.vertices,
+        curve_names=names,
+        curve_edges=np.concatenate(edges).astype(np.int32),
+    )
+
+
+def _twin(number: int) -> int:
+    name = PART_NAMES[number]
+    swap = {"left": "right", "right": "left"}
+    base, _, side = name.rpartition("_")
+    return PART_NAMES.index(f"{base}_{swap[side]}") if side in swap else number
+
+
+def save_topology(topology: Topology, path: Path) -> None:
+    """Write the topology as a plain npz; the operator goes as its CSR arrays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {key: np.asarray(value) for key, value in vars(topology).items() if key != "transfer"}
+    operator = topology.transfer
+    np.savez_compressed(
+        path,
+        transfer_data=operator.data,
+        transfer_indices=operator.indices,
+        transfer_indptr=operator.indptr,
+        **arrays,
+    )
+
+
+def load_topology(path: Path = CACHE) -> Topology:
+    """Read what `save_topology` wrote."""
+    with np.load(path, allow_pickle=False) as data:
+        arrays = {key: data[key] for key in data.files}
+    parts = [arrays.pop(f"transfer_{key}") for key in ("data", "indices", "indptr")]
+    arrays["transfer"] = sp.csr_matrix(tuple(parts), (len(arrays["vertices"]), ICT_COUNT))
+    for key in ("part_names", "curve_names"):
+        arrays[key] = tuple(str(name) for name in arrays[key])
+    return Topology(**arrays)
