@@ -18,7 +18,7 @@ from .uv_sampling import sample
 _DEPTH_SIZE = 320  # pixels across the head in the depth buffer
 _DEPTH_TOLERANCE = 0.003  # metres
 _JUMP = 0.015  # metres of depth between neighbouring pixels
-_JUMP_MARGIN = (0.002, 0.007)  # metres from a jump of depth: unbelieved, fully believed
+_JUMP_MARGIN = (0.001, 0.0045)  # metres from a jump of depth: unbelieved, fully believed
 _TRANSPARENT = ("cornea", "lashes")  # parts, by the start of their names, that hide nothing
 _LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import splu
 
-_FAITH = 0.01  # blurred weight at which data and rest count alike
+_FAITH = 0.05  # blurred weight at which data and rest count alike
 
 
 class SurfaceBlur:

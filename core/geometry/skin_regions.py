@@ -30,7 +30,7 @@ class SkinRegions:
     allowed: np.ndarray  # how much the photo may say, by distance from scalp, ears, neck, eyes and mouth
     plain: np.ndarray  # skin without lips, brows and lids: where the light is read
     even: np.ndarray  # skin away from lips, brows and lashes, whose edges the fit may miss by millimetres
-    scalp: np.ndarray  # 1 on the scalp, fading over the hairline
+    scalp: np.ndarray  # 1 on the scalp, 0 elsewhere
     crown: np.ndarray  # (V,) bool: scalp above the forehead, where the hair's colour is read
     forehead: np.ndarray  # where hair may hang into the face
     tolerance: Tolerance
@@ -67,7 +67,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         allowed=allowed,
         plain=plain.astype(np.float32),
         even=_even(model),
-        scalp=np.where(skin, smoothstep(scalp_distance, 0.008, 0.0), 0.0).astype(np.float32),
+        scalp=(skin & model.in_regions("scalp")).astype(np.float32),
         crown=_crown(model),
         forehead=_forehead(model),
         tolerance=_tolerance(model),

@@ -78,7 +78,7 @@ class Texture:
             weight=weight * _bearable(gain @ LUMINANCE, weight),
             gain=gain,
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
-            scalp=np.maximum(regions.scalp * hairy, regions.fine(fringe)),
+            scalp=smoothstep(regions.fine(np.maximum(regions.scalp * hairy, fringe)), 0.3, 0.7),
             bare=regions.bare,
             hair=hair,
         )

@@ -1,0 +1,265 @@
+"""The texture on a synthetic head whose true colours are known."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pytest
+
+from core.geometry import lighting
+from core.geometry.camera import project, rotation_from_angles
+from core.geometry.face_model import FaceModel
+from core.geometry.part_painting import eye_texels, paint_eye
+from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
+from core.geometry.uv_sampling import Atlas, build_atlas, sample, texel_positions
+from core.stages.texture import Texture
+from core.types import ALBEDO, EXPRESSION, IDENTITY, POSE, Camera, FaceParams, FaceTexture, Landmarks
+
+SIZE = 512
+PHOTO = 480
+HAIR = np.array([0.05, 0.03, 0.02], np.float32)
+BLUE_EYES = np.array([0.08, 0.16, 0.32], np.float32)
+LIGHT = lighting.directional_light(np.array([0.5, 0.3, 1.0]), 0.7) + np.array([0.4] + [0.0] * 8, np.float32)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo and everything that is known about it."""
+
+    photo: np.ndarray
+    truth: np.ndarray  # (SIZE, SIZE, 3) linear base colour
+    params: FaceParams
+    camera: Camera
+    landmarks: Landmarks
+
+
+@pytest.fixture(scope="module")
+def atlas(face_model: FaceModel) -> Atlas:
+    return build_atlas(face_model, SIZE)
+
+
+@pytest.fixture(scope="module")
+def stage(face_model: FaceModel) -> Texture:
+    return Texture(face_model, SIZE)
+
+
+@pytest.fixture(scope="module")
+def scene(face_model: FaceModel, atlas: Atlas) -> Scene:
+    return make_scene(face_model, atlas)
+
+
+@pytest.fixture(scope="module")
+def texture(stage: Texture, scene: Scene) -> FaceTexture:
+    return unwrap(stage, scene)
+
+
+def unwrap(stage: Texture, scene: Scene) -> FaceTexture:
+    return stage(scene.photo, scene.params, scene.camera, scene.landmarks)
+
+
+def make_scene(model: FaceModel, atlas: Atlas, yaw: float = 0.1, mouth: float = 0.6) -> Scene:
+    """A speckled face with dark hair and blue eyes, its jaw open by `mouth`, before a green wall."""
+    rng = np.random.default_rng(4)
+    expression = np.zeros(EXPRESSION, np.float32)
+    expression[model.expression_names.index("jawOpen")] = mouth
+    params = FaceParams(
+        identity=rng.normal(size=IDENTITY).astype(np.float32) * 0.6,
+        expression=expression,
+        albedo=rng.normal(size=ALBEDO).astype(np.float32) * 0.4,
+        light=LIGHT.astype(np.float32),
+        pose=np.zeros(POSE, np.float32),
+    )
+    truth = true_colors(model, atlas, params)
+    camera = Camera(
+        PHOTO * 2.4,
+        ((PHOTO - 1) / 2,) * 2,
+        PHOTO,
+        PHOTO,
+        rotation_from_angles(0.03, yaw, 0.0),
+        np.array([0, 0.01, 0.9]),
+    )
+    photo = render(model, params, camera, truth)
+    points = project(camera, model.visible_landmarks(posed(model, params), camera.rotation))[:, :2]
+    dense = project(camera, model.dense_landmarks(posed(model, params)))[:, :2]
+    count = len(points) + len(dense)
+    landmarks = Landmarks(
+        points.astype(np.float32), dense.astype(np.float32), np.ones(count, np.float32), np.ones(count, np.float32)
+    )
+    return Scene(photo, truth, params, camera, landmarks)
+
+
+def posed(model: FaceModel, params: FaceParams) -> np.ndarray:
+    return model.shape(params.identity, params.expression)
+
+
+def true_colors(model: FaceModel, atlas: Atlas, params: FaceParams) -> np.ndarray:
+    """Albedo with symmetric 4 mm speckles the model does not know, hair on the scalp and blue eyes."""
+    albedo = model.albedo(params.albedo)
+    x, y, z = (model.vertices * (2 * np.pi / 0.02)).T
+    fine = atlas.skin.interpolate(np.stack([np.abs(x), y, z], axis=1))
+    speckles = 0.12 * np.cos(fine[:, 0]) * np.cos(fine[:, 1]) * np.cos(0.3 * fine[:, 2])
+    skin = atlas.skin.interpolate(albedo) * (1.0 + speckles)[:, None]
+    skin[atlas.skin.interpolate(model.in_regions("scalp").astype(np.float32)) > 0.5] = HAIR
+    picture = atlas.skin.image(skin)
+    flat = picture.reshape(-1, 3)
+    eyes = eye_texels(model, atlas)
+    for name, texels in atlas.parts.items():
+        flat[texels.index] = paint_eye(eyes[name], BLUE_EYES) if name in eyes else texels.interpolate(albedo)
+    atlas.pad(picture)
+    return picture
+
+
+def render(model: FaceModel, params: FaceParams, camera: Camera, colors: np.ndarray) -> np.ndarray:
+    """(PHOTO, PHOTO, 3) uint8 of the head under LIGHT, without corneas and lashes."""
+    vertices = posed(model, params)
+    hidden = [row for row, name in enumerate(model.part_names) if name.startswith(("cornea", "lashes"))]
+    drawn = ~np.isin(model.triangle_part, hidden)
+    triangles = model.triangles[drawn]
+    raster = rasterize(project(camera, vertices).astype(np.float32), triangles, PHOTO, PHOTO)
+    mask = raster.mask
+    corners = model.uv[model.uv_triangles[drawn][raster.triangle_id[mask]]]
+    uv = np.einsum("nk,nkd->nd", raster.barycentric[mask], corners)
+    normals = vertex_normals(vertices, model.triangles) @ camera.rotation.T.astype(np.float32)
+    normals = interpolate(raster, triangles, lighting.camera_normals_to_light(normals).astype(np.float32))[mask]
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    picture = np.full((PHOTO, PHOTO, 3), [0.05, 0.6, 0.05], np.float32)
+    base = sample(colors.astype(np.float32), texel_positions(uv, SIZE))
+    picture[mask] = lighting.shade(base, normals, LIGHT.astype(np.float32))
+    return (lighting.linear_to_srgb(picture) * 255 + 0.5).astype(np.uint8)
+
+
+def linear(texture: FaceTexture) -> np.ndarray:
+    return lighting.srgb_to_linear(texture.color / 255.0)
+
+
+def in_regions(model: FaceModel, atlas: Atlas, *names: str) -> np.ndarray:
+    """(SIZE, SIZE) bool: texels well inside the named regions of the skin."""
+    inside = atlas.skin.interpolate(model.in_regions(*names).astype(np.float32))
+    return atlas.skin.image(inside) > 0.99
+
+
+def test_shapes_and_sources(texture: FaceTexture, atlas: Atlas) -> None:
+    assert texture.color.shape == (SIZE, SIZE, 3) and texture.color.dtype == np.uint8
+    assert texture.source.dtype == np.uint8 and set(np.unique(texture.source)) <= {0, 1, 2, 4}
+    covered = np.zeros(SIZE * SIZE, bool)
+    for texels in (atlas.skin, *atlas.parts.values()):
+        covered[texels.index] = True
+    np.testing.assert_array_equal(texture.source.ravel() > 0, covered)
+
+
+def test_seen_skin_comes_back(face_model: FaceModel, atlas: Atlas, scene: Scene, texture: FaceTexture) -> None:
+    seen = texture.source == 4
+    face = in_regions(face_model, atlas, "forehead", "cheek_left", "cheek_right", "nose", "chin")
+    assert (seen & face).sum() > 0.6 * face.sum()
+    ratio = np.log(linear(texture)[seen & face] + 1e-3) - np.log(scene.truth[seen & face] + 1e-3)
+    assert np.median(np.abs(ratio)) < 0.08
+    assert np.quantile(np.abs(ratio), 0.9) < 0.25
+
+
+def test_light_is_taken_out(face_model: FaceModel, atlas: Atlas, scene: Scene, texture: FaceTexture) -> None:
+    """The lamp stands on the left: the photo's cheeks differ, the texture's hardly do."""
+    found, seen = linear(texture), texture.source == 4
+    sides = [in_regions(face_model, atlas, name) & seen for name in ("cheek_left", "cheek_right")]
+    left, right = (np.log(found[side] / scene.truth[side]).mean() for side in sides)
+    assert abs(left - right) < 0.06
+
+
+def test_detail_survives(face_model: FaceModel, atlas: Atlas, scene: Scene, texture: FaceTexture) -> None:
+    area = (texture.source == 4) & in_regions(face_model, atlas, "forehead", "cheek_left", "cheek_right")
+    ours, truth = (np.log(picture.mean(axis=2) + 1e-3) for picture in (linear(texture), scene.truth))
+    ours, truth = (picture - cv2.GaussianBlur(picture, (0, 0), 8) for picture in (ours, truth))
+    core = cv2.erode(area.astype(np.uint8), np.ones((25, 25))) > 0
+    assert np.corrcoef(ours[core], truth[core])[0, 1] > 0.8
+
+
+def test_colorful_occluder_is_not_smeared_on(face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene) -> None:
+    nose = scene.landmarks.points[30]
+    photo = scene.photo.copy()
+    cv2.circle(photo, (int(nose[0]) + 40, int(nose[1]) + 15), 26, (20, 60, 230), -1)
+    found = linear(unwrap(stage, replace(scene, photo=photo)))
+    skin = in_regions(face_model, atlas, "cheek_left", "cheek_right", "nose", "upper_lip", "chin", "jaw")
+    bluish = found[..., 2] > found[..., 0]
+    assert bluish[skin].mean() < 0.002
+
+
+def test_rims_of_glasses_are_not_painted_on(face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene) -> None:
+    photo, eyes = scene.photo.copy(), scene.landmarks.points
+    for part in (slice(36, 42), slice(42, 48)):
+        middle = eyes[part].mean(axis=0)
+        cv2.circle(photo, (int(middle[0]), int(middle[1]) + 4), 24, (15, 15, 15), 4, cv2.LINE_AA)
+    found = unwrap(stage, replace(scene, photo=photo))
+    skin = in_regions(face_model, atlas, "cheek_left", "cheek_right", "nose")
+    dark = linear(found).mean(axis=2) < 0.4 * scene.truth.mean(axis=2)
+    naive = (texture_of(stage, scene) == 4) & skin
+    assert dark[skin].sum() < 0.01 * naive.sum()
+
+
+def texture_of(stage: Texture, scene: Scene) -> np.ndarray:
+    return unwrap(stage, scene).source
+
+
+def test_hidden_landmarks_keep_the_photo_out(face_model: FaceModel, stage: Texture, scene: Scene) -> None:
+    """A hand has the colour of skin; only the landmarks tell that the face is hidden."""
+    chin = np.zeros(68, bool)
+    chin[[5, 6, 7, 8, 9, 10, 11, *range(48, 68)]] = True
+    low = scene.landmarks.points[chin].min(axis=0)[1]
+    dense_hidden = scene.landmarks.dense[:, 1] > low
+    visibility = 1.0 - np.concatenate([chin, dense_hidden]).astype(np.float32)
+    hidden = replace(scene, landmarks=replace(scene.landmarks, visibility=visibility))
+    source = unwrap(stage, hidden).source
+    lips = in_regions(face_model, build_atlas(face_model, SIZE), "lower_lip", "chin")
+    assert (source[lips] == 4).mean() < 0.05
+    assert (texture_of(stage, scene)[lips] == 4).mean() > 0.45
+
+
+def test_far_side_is_mirrored(face_model: FaceModel, atlas: Atlas, stage: Texture) -> None:
+    turned = make_scene(face_model, atlas, yaw=0.75)
+    found = unwrap(stage, turned)
+    mirrored = (found.source == 2) & in_regions(face_model, atlas, "cheek_left", "cheek_right", "forehead")
+    assert mirrored.sum() > 0.05 * (found.source == 4).sum()
+    ratio = np.log(linear(found)[mirrored]) - np.log(turned.truth[mirrored])
+    assert np.median(np.abs(ratio)) < 0.15
+
+
+def test_mouth_and_scalp_are_the_models(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene, texture: FaceTexture
+) -> None:
+    """Whatever the open mouth or the background shows, inner mouth, teeth and scalp stay as they are."""
+    painted = scene.truth.copy().reshape(-1, 3)
+    for name in ("teeth_upper", "teeth_lower", "gums", "tongue"):
+        painted[atlas.parts[name].index] = [0.9, 0.0, 0.9]
+    bag = in_regions(face_model, atlas, "mouth_bag")
+    painted = painted.reshape(SIZE, SIZE, 3)
+    painted[bag] = [0.9, 0.0, 0.9]
+    photo = render(face_model, scene.params, scene.camera, painted)
+    found = unwrap(stage, replace(scene, photo=photo))
+    assert set(np.unique(found.source[bag])) == {1}
+    inner = in_regions(face_model, atlas, "mouth_bag", "socket_left", "socket_right")
+    change = np.abs(found.color[inner].astype(int) - texture.color[inner].astype(int))
+    assert np.quantile(change, 0.99) < 12
+    scalp = in_regions(face_model, atlas, "scalp")
+    assert (texture.source[scalp] == 1).all()
+    wall = linear(texture)[..., 1] > 1.5 * linear(texture)[..., 0]
+    assert not wall[atlas.skin.image(np.ones(len(atlas.skin.index))) > 0].any()
+
+
+def test_hair_and_iris_colors_come_from_the_photo(texture: FaceTexture) -> None:
+    hair = lighting.srgb_to_linear(texture.hair_color)
+    assert hair.mean() < 0.1
+    red, _, blue = texture.iris_color
+    assert blue > red + 0.1
+
+
+def test_nothing_to_see_falls_back_to_the_model(stage: Texture, scene: Scene) -> None:
+    blind = replace(scene.landmarks, visibility=np.zeros_like(scene.landmarks.visibility))
+    found = unwrap(stage, replace(scene, landmarks=blind))
+    assert (found.source == 4).mean() < 0.05
+    assert found.color.std() > 5
+
+
+def test_gray_photo_and_face_cut_by_the_border(stage: Texture, scene: Scene) -> None:
+    gray = np.repeat(scene.photo.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    cut = gray[:, : PHOTO // 2]
+    found = unwrap(stage, replace(scene, photo=np.ascontiguousarray(cut)))
+    assert (found.source == 4).any() and (found.source == 2).any()
+    assert np.isfinite(found.iris_color).all() and np.isfinite(found.hair_color).all()
