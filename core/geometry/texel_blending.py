@@ -15,6 +15,7 @@ from .uv_sampling import Atlas
 
 MODEL, MIRRORED, SEEN = 1, 2, 4  # values of FaceTexture.source; 0 is outside, 3 left to completion
 _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
+_OTHER_HUE = 0.45  # length of the log hue at which a line is no skin
 _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
 _HELD_BACK = 0.75  # of that excess
 _MOST_GRAIN = 0.06  # log brightness; more than this is noise or hair, not skin
@@ -51,9 +52,10 @@ class SkinBlender:
         texels = self._atlas.skin.interpolate(np.concatenate(columns, axis=1))
         points, smooth, scalp = texels[:, :3], texels[:, 6:9], texels[:, 10]
         photo = view.colors(points[:, :2]) * texels[:, 3:6]
-        departure = np.log((photo @ LUMINANCE + 1e-3) / (smooth @ LUMINANCE + 1e-3))
+        ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
+        departure = ratio @ LUMINANCE
         weight = self._feathered(texels[:, 9] * view.shown(points))
-        weight *= 1.0 - self._thin_occluders(departure, texels[:, 11])
+        weight *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, texels[:, 11])
         photo = _without_glare(photo, smooth, departure)
         mirrored = self._mirrored(photo, weight)
         other = (1.0 - weight) * mirrored[:, 3]
@@ -71,12 +73,14 @@ class SkinBlender:
         soft = cv2.GaussianBlur(drawn_back, (0, 0), 4.0 * self._unit)
         return np.minimum(soft.ravel()[self._atlas.skin.index], weight)
 
-    def _thin_occluders(self, departure: np.ndarray, bare: np.ndarray) -> np.ndarray:
+    def _thin_occluders(self, hue: np.ndarray, departure: np.ndarray, bare: np.ndarray) -> np.ndarray:
         """(M,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
 
-        `departure` (M,) is the log of the photo's brightness over the fill's; freckles and moles are too small.
+        `departure` (M,) and `hue` (M, 3) are the log ratio of the photo to the fill, brightness and the rest of
+        it; freckles and moles are too small.
         """
-        picture = self._atlas.skin.image((departure * bare < _DARK_LINE).astype(np.float32))
+        strange = (departure * bare < _DARK_LINE) | (np.einsum("mc,mc->m", hue, hue) * bare > _OTHER_HUE**2)
+        picture = self._atlas.skin.image(strange.astype(np.float32))
         core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(2.0 * self._unit))
         grown = cv2.dilate(core, _disk(7.0 * self._unit))
         return cv2.GaussianBlur(grown, (0, 0), 2.5 * self._unit).ravel()[self._atlas.skin.index]

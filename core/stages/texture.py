@@ -71,6 +71,7 @@ class Texture:
         regions = self._regions
         trust, cut_off = self._connected(self._drawn_back(reading.trust), seen)
         weight = seen * regions.allowed * trust
+        weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
         correction, complexion = self._low_frequencies(reading, weight)
         gain = np.exp(correction) / reading.shading
         fringe = regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
@@ -113,6 +114,7 @@ class Texture:
         both = (bright * known + bright[mirror] * known[mirror]) / (known + known[mirror])
         hue = complexion - reading.usual
         hue -= (hue @ LUMINANCE)[:, None]
+        hue *= smoothstep(regions.coarse(even), 0.0, 0.3)[:, None]  # the rim of the seen skin is a poor witness
         # hue may be evened out at a finer scale than brightness: the eye sees no halos in it
         correction = (regions.kept * both - bright)[:, None] + (regions.kept[:, None] ** 1.5 - 1.0) * hue
         return correction, complexion + correction
