@@ -67,6 +67,22 @@ class Chart:
         return np.minimum(cv2.GaussianBlur(cv2.dilate(area, np.ones((9, 5))), (0, 0), 4.0), 1.0)
 
     @cached_property
+    def cheeks(self) -> np.ndarray:
+        """(HEIGHT, WIDTH) float32 in [0, 1]: where cheeks redden."""
+        cover = np.zeros((HEIGHT, WIDTH), np.float32)
+        for jaw, wing in ((2, 31), (14, 35)):
+            spot = np.round(self.landmarks[jaw] * 0.4 + self.landmarks[wing] * 0.6 + [0, -8]).astype(int).tolist()
+            cv2.ellipse(cover, spot, (24, 16), 0, 0, 360, 1.0, -1)
+        return cv2.GaussianBlur(cover, (0, 0), 8.0)
+
+    @cached_property
+    def nose_tip(self) -> np.ndarray:
+        """(HEIGHT, WIDTH) float32 in [0, 1]: the tip of the nose."""
+        cover = np.zeros((HEIGHT, WIDTH), np.float32)
+        cv2.ellipse(cover, np.round(self.landmarks[30]).astype(int).tolist(), (14, 10), 0, 0, 360, 1.0, -1)
+        return cv2.GaussianBlur(cover, (0, 0), 8.0)
+
+    @cached_property
     def beard(self) -> np.ndarray:
         """(HEIGHT, WIDTH) float32 in [0, 1]: where a full beard grows, moustache included, lips spared."""
         lm = self.landmarks

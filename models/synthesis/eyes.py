@@ -9,7 +9,8 @@ import numpy as np
 from core.geometry.lighting import srgb_to_linear
 
 _IRIS_COLORS = np.array(  # sRGB: dark brown, brown, light brown, hazel, green, blue, pale blue, grey
-    [[48, 28, 18], [78, 46, 26], [112, 72, 40], [112, 96, 52], [92, 108, 72], [74, 106, 142], [128, 158, 180], [116, 126, 132]],
+    [[48, 28, 18], [78, 46, 26], [112, 72, 40], [112, 96, 52], [92, 108, 72], [74, 106, 142], [128, 158, 180]]
+    + [[116, 126, 132]],
     np.float32,
 ) / 255.0  # fmt: skip
 _WEIGHTS = np.array([4, 4, 2, 1.5, 1, 1.8, 1, 1])

@@ -19,8 +19,13 @@ from .labels import Label
 from .layers import Mesh, Posed
 from .noise import NoisePool
 
-STYLES = ("short01", "short02", "short03", "short04", "bob01", "bob02", "long01", "ponytail01", "afro01", "braid01")
-_LONG = ("bob01", "bob02", "long01")
+# Strip hair and how often each is worn; fringes that hide an eye are rare
+_WEIGHTS = {
+    "short01": 1.5, "short02": 1.5, "short03": 0.5, "short04": 1.6, "bob01": 0.4, "bob02": 0.8, "long01": 1.3,
+    "ponytail01": 1.2, "afro01": 0.7, "braid01": 0.5,
+}  # fmt: skip
+STYLES = tuple(_WEIGHTS)
+LONG = ("bob01", "bob02", "long01", "ponytail01", "braid01")
 # Angle from the face's middle (degrees) at which a hairline's height is given
 _ANGLES = np.array([0, 22, 42, 56, 68, 76, 84, 90, 108, 120, 138, 180.0])
 
@@ -40,6 +45,11 @@ class HairPlan:
     brim: float  # metres; 0 for none
     seed: int
 
+    @property
+    def long(self) -> bool:
+        """Hair that falls below the ears."""
+        return self.kind == "strips" and self.style in LONG
+
 
 def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, ...]) -> HairPlan:
     """Half of the heads wear modelled strips, the others a procedural cap, a buzz cut, a hat or nothing."""
@@ -54,7 +64,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         scalp = scalp * rng.uniform(0.35, 0.85)
     return HairPlan(
         kind=kind,
-        style=str(rng.choice(styles)) if styles else "",
+        style=_pick_style(rng, styles),
         scalp=scalp.astype(np.float32),
         volume=float(rng.uniform(0.003, 0.03)) if kind == "cap" else 0.0,
         strand=strand,
@@ -64,6 +74,13 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         brim=float(rng.uniform(0.05, 0.075)) if rng.random() < 0.5 else 0.0,
         seed=int(rng.integers(2**31)),
     )
+
+
+def _pick_style(rng: np.random.Generator, styles: tuple[str, ...]) -> str:
+    if not styles:
+        return ""
+    weights = np.array([_WEIGHTS[style] for style in styles])
+    return str(rng.choice(styles, p=weights / weights.sum()))
 
 
 def _hairline(rng: np.random.Generator, balding: bool, fringe: bool, strand: np.ndarray) -> np.ndarray:
@@ -238,7 +255,7 @@ def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:
         albedo = color * np.exp(0.35 * strand)[:, None]
         return albedo, np.clip((here - 0.45 + 0.15 * strand) * 4.0, 0.0, 1.0)
 
-    return _compact(vertices, head.triangles[used], head.rest, paint, Label.HAIR, gloss=1.2, sharpness=12.0)
+    return _compact(vertices, head.triangles[used], head.rest, paint, Label.HAIR, gloss=0.6, sharpness=12.0)
 
 
 def _compact(
@@ -273,11 +290,17 @@ def _strips(bound: BoundHair, neutral: np.ndarray, plan: HairPlan, color: np.nda
     if rng.random() < 0.5:
         vertices = vertices * np.array([-1, 1, 1], np.float32)
 
+    gloss = rng.uniform(0.2, 0.8)
+    fine, coarse = rng.uniform(0.15, 0.4), rng.uniform(0.05, 0.25)
+    shift = rng.uniform(0, WIDTH / 2, 2)
+
     def paint(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         texel = sample(bound.texture, attributes) / 255.0
-        return color * (0.25 + 1.6 * texel[:, :1]), texel[:, 3]
+        thin, thick = (sample(plan.strand, attributes * step + shift)[:, 0] for step in ((1.0, 0.7), (0.35, 0.2)))
+        bright = (0.25 + 1.6 * texel[:, 0]) * np.exp(fine * thin + coarse * thick)
+        return color * bright[:, None], texel[:, 3]
 
-    return Mesh(vertices, bound.triangles, bound.uv, paint, int(Label.HAIR), gloss=1.0, sharpness=14.0, occlusion=0.75)
+    return Mesh(vertices, bound.triangles, bound.uv, paint, int(Label.HAIR), gloss, sharpness=14.0, occlusion=0.75)
 
 
 def _hat(plan: HairPlan, head: Head, posed: Posed) -> list[Mesh]:

@@ -14,7 +14,7 @@ from core.geometry.rasterizer import Raster, interpolate, rasterize, vertex_norm
 from core.types import Camera
 
 from .head import Head, orthographic
-from .light import Light, reflect_environment
+from .light import Light
 
 SHADOW_SIZE = 160  # pixels of the shadow map
 SHADOW_BIAS = 0.006  # metres
@@ -131,7 +131,7 @@ def shade(
     peak = (np.asarray(sharpness) + 8.0) / 25.0  # energy-conserving over pi, Fresnel 0.028
     spec = 0.028 * gloss * peak * cosine ** np.asarray(sharpness) * lit * (facing > 0)
     slant = np.clip(1.0 - np.einsum("nk,nk->n", normals, towards_eye), 0.0, 1.0)
-    fresnel = (0.028 + 0.35 * slant**5) * gloss * occlusion
+    fresnel = (0.028 + 0.2 * slant**5) * gloss * occlusion
     mirrored = 2.0 * np.einsum("nk,nk->n", normals, towards_eye)[:, None] * normals - towards_eye
     return color + spec[:, None] * light.key_color + fresnel[:, None] * irradiance(mirrored, light.ambient)
 

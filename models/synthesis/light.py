@@ -42,8 +42,8 @@ def _tint(rng: np.random.Generator, strength: float) -> np.ndarray:
 def sample_light(rng: np.random.Generator, maps: Sequence[np.ndarray]) -> Light:
     """Pick one of the (32, 64, 3) environment maps, turn and tint it, and add a key lamp to most pictures."""
     index, turn = int(rng.integers(len(maps))), float(rng.random())
-    turned = np.roll(maps[index], int(round(turn * 64)), axis=1)
-    turned = np.minimum(turned / turned.mean(), AMBIENT_CLIP) * _tint(rng, 0.15)
+    turned = np.roll(maps[index], round(turn * 64), axis=1)
+    turned = np.minimum(turned / turned.mean(), AMBIENT_CLIP) * _tint(rng, 0.09)
     grey = turned.mean(axis=(0, 1))
     turned = grey + (turned - grey) * rng.uniform(0.3, 1.1)  # flat rooms to contrasty streets
     turned = np.maximum(turned, 0.0).astype(np.float32)
@@ -58,7 +58,7 @@ def sample_light(rng: np.random.Generator, maps: Sequence[np.ndarray]) -> Light:
         environment=turned,
         ambient=light_from_environment(turned),
         key_direction=direction,
-        key_color=(strength * _tint(rng, 0.12)).astype(np.float32),
+        key_color=(strength * _tint(rng, 0.09)).astype(np.float32),
         key_softness=float(rng.uniform(0.004, 0.02)),
         casts_shadow=bool(strength > 0 and rng.random() < 0.8),
         map_index=index,

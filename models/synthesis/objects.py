@@ -116,7 +116,7 @@ def _microphone(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> t
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
-    return int(round(float(point[0]) * 16)), int(round(float(point[1]) * 16))
+    return round(float(point[0]) * 16), round(float(point[1]) * 16)
 
 
 def _blob(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

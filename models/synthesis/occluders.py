@@ -12,7 +12,6 @@ from core.geometry.camera import project
 from . import eyewear, facemasks, hands, objects
 from .labels import Label, Occluder
 from .layers import Canvas, Mesh, Posed, ShadowMap, contact_shadow, draw
-from .light import LUMINANCE
 
 if TYPE_CHECKING:
     from .assets import Assets

@@ -18,7 +18,7 @@ from .garments import garment_mesh
 from .hair import hair_meshes
 from .head import EYE, GUMS, INSIDE, TEETH, Head
 from .labels import HIDING, Label
-from .layers import Canvas, Layer, Mesh, Posed, ShadowMap, cast_shadow, contact_shadow, draw, shade, towards_eye
+from .layers import Canvas, Layer, Posed, ShadowMap, cast_shadow, contact_shadow, draw, shade, towards_eye
 from .light import LUMINANCE, Light, reflect_environment
 from .occluders import add_occluders
 from .scene import Scene
@@ -96,7 +96,7 @@ def _empty_labels(scene: Scene) -> np.ndarray:
 def _draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | None) -> tuple[Surface, float]:
     """Shade every pixel of the head; also the exposure that brings its skin to the wanted level."""
     head, camera = assets.head, posed.camera
-    raster = rasterize(posed.points, head.triangles, camera.width, camera.height)
+    raster = rasterize(posed.points, head.triangles, camera.width, camera.height, cull=True)
     mask = raster.mask
     rows, columns = np.nonzero(mask)
     packed = np.concatenate(

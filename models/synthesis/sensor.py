@@ -35,7 +35,7 @@ def sample_sensor(rng: np.random.Generator) -> Sensor:
     """Television stills, phone pictures and studio portraits alike."""
     poor = rng.random() < 0.45
     motion = rng.normal(0, 2.2, 2) if rng.random() < 0.12 else np.zeros(2)
-    balance = np.exp(rng.normal(0.0, 0.07, 3) + rng.normal(0.0, 0.12) * np.array([1, 0, -1]))
+    balance = np.exp(rng.normal(0.0, 0.04, 3) + rng.normal(0.0, 0.09) * np.array([1, 0, -1]))
     return Sensor(
         blur=float(rng.uniform(0.5, 0.9) + (rng.exponential(0.5) if poor else 0.0)),
         motion=(float(motion[0]), float(motion[1])),
@@ -47,7 +47,7 @@ def sample_sensor(rng: np.random.Generator) -> Sensor:
         lift=float(max(0.0, rng.normal(0.0, 0.03))),
         saturation=float(np.clip(rng.normal(1.0, 0.25), 0.2, 1.7)),
         grey=bool(rng.random() < 0.1),
-        sharpen=float(rng.exponential(0.4)) if rng.random() < 0.4 else 0.0,
+        sharpen=float(min(rng.exponential(0.3), 1.2)) if rng.random() < 0.35 else 0.0,
         jpeg=int(rng.integers(25, 96)) if rng.random() < 0.85 else 0,
         seed=int(rng.integers(2**31)),
     )

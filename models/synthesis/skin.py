@@ -42,22 +42,22 @@ def sample_hair_color(rng: np.random.Generator) -> np.ndarray:
 
 
 def paint_person(
-    rng: np.random.Generator, chart: Chart, noise: NoisePool, albedo_luminance: float, scalp: np.ndarray
+    rng: np.random.Generator,
+    chart: Chart,
+    noise: NoisePool,
+    albedo_luminance: float,
+    scalp: np.ndarray,
+    long_hair: bool,
 ) -> Paint:
-    """Paint one face. `scalp` is the (HEIGHT, WIDTH) float32 cover of the hair painted on the scalp."""
+    """Paint one face. `scalp` is the (HEIGHT, WIDTH) float32 cover of the hair painted on the scalp.
+
+    Long hair goes with fewer beards and more make-up, as in most photos.
+    """
     hair = sample_hair_color(rng)
-    inks = np.zeros((HEIGHT, WIDTH, 4), np.float32)
-    inks[:, :, BROW] = _brows(rng, chart)
-    inks[:, :, BEARD] = _beard(rng, chart, noise)
-    inks[:, :, LIPS] = chart.lips * rng.choice(
-        [0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.95)], p=[0.35, 0.4, 0.25]
-    )
-    inks[:, :, LINER] = _liner(rng, chart)
-    tones = np.empty((HEIGHT, WIDTH, 4), np.float32)
-    tones[:, :, DETAIL] = 0.5 + _detail(rng, chart, noise)
-    tones[:, :, SCALP] = scalp
-    tones[:, :, BLUSH] = _blush(rng, chart)
-    tones[:, :, GLOSS] = 0.5 + 0.15 * noise.cut(rng, "blotch")
+    made_up = [0.25, 0.35, 0.4] if long_hair else [0.55, 0.35, 0.1]
+    lipstick = rng.choice([0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.95)], p=made_up)
+    inks = [_brows(rng, chart), _beard(rng, chart, noise, long_hair), chart.lips * lipstick, _liner(rng, chart)]
+    tones = [0.5 + _detail(rng, chart, noise), scalp, _blush(rng, chart), 0.5 + 0.15 * noise.cut(rng, "blotch")]
     darker = np.exp(-abs(rng.normal(0.2, 0.25)))
     lips = srgb_to_linear(np.array([rng.uniform(0.4, 0.8), rng.uniform(0.12, 0.4), rng.uniform(0.15, 0.4)]))
     lips *= np.clip(albedo_luminance / 0.3, 0.35, 1.2)
@@ -71,8 +71,9 @@ def paint_person(
     )
 
 
-def _bytes(image: np.ndarray) -> np.ndarray:
-    return np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
+def _bytes(channels: list[np.ndarray]) -> np.ndarray:
+    """(HEIGHT, WIDTH, 4) uint8 of four fields in [0, 1]."""
+    return cv2.merge([cv2.convertScaleAbs(np.maximum(channel, 0.0), alpha=255.0) for channel in channels])
 
 
 def _brows(rng: np.random.Generator, chart: Chart) -> np.ndarray:
@@ -107,25 +108,27 @@ def _stroke_brow(
         cv2.line(cover, a, b, 1.0, 1, cv2.LINE_AA, 3)
 
 
-def _beard(rng: np.random.Generator, chart: Chart, noise: NoisePool) -> np.ndarray:
+def _beard(rng: np.random.Generator, chart: Chart, noise: NoisePool, long_hair: bool) -> np.ndarray:
     kind = rng.choice(
-        ["none", "shadow", "stubble", "full", "goatee", "moustache"], p=[0.52, 0.14, 0.11, 0.1, 0.07, 0.06]
+        ["none", "shadow", "stubble", "full", "goatee", "moustache"], p=[0.42, 0.18, 0.14, 0.11, 0.08, 0.07]
     )
-    if kind == "none":
+    if kind == "none" or (long_hair and rng.random() < 0.8):
         return np.zeros((HEIGHT, WIDTH), np.float32)
     lm, area = chart.landmarks, chart.beard
-    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    y, x = np.arange(HEIGHT, dtype=np.float32)[:, None], np.arange(WIDTH, dtype=np.float32)[None, :]
     if kind == "moustache":
         area = (
             area * (y < lm[48, 1] + rng.uniform(-3, 12)) * _soft(np.abs(x - lm[8, 0]), abs(lm[54, 0] - lm[8, 0]) + 5, 3)
         )
     elif kind == "goatee":
-        area = area * _soft(np.abs(x - lm[8, 0]), abs(lm[54, 0] - lm[8, 0]) + rng.uniform(-8, 10), 4)
-    strand = noise.cut(rng, "strand") if kind in ("full", "goatee", "moustache") else noise.cut(rng, "grain")
+        area = area * _soft(np.abs(x - lm[8, 0]), abs(lm[54, 0] - lm[8, 0]) + rng.uniform(-8, 8), 6)
+        area = area * _soft(y, lm[8, 1] + rng.uniform(4, 14), 8)
+    strand = 0.6 * noise.cut(rng, "grain") + 0.4 * noise.cut(rng, "strand")
     strength = {"shadow": rng.uniform(0.05, 0.22), "stubble": rng.uniform(0.2, 0.5)}.get(
-        str(kind), rng.uniform(0.65, 1.0)
+        str(kind), rng.uniform(0.7, 1.0)
     )
-    return np.clip(area * strength * (1.0 + 0.3 * strand), 0.0, 1.0)
+    rough = 0.35 if kind in ("shadow", "stubble") else 0.12
+    return np.clip(area * strength * (1.0 + rough * strand), 0.0, 1.0)
 
 
 def _soft(distance: np.ndarray, limit: float, width: float) -> np.ndarray:
@@ -201,13 +204,7 @@ def _folds(rng: np.random.Generator, chart: Chart) -> np.ndarray:
 
 
 def _blush(rng: np.random.Generator, chart: Chart) -> np.ndarray:
-    lm, cover = chart.landmarks, np.zeros((HEIGHT, WIDTH), np.float32)
-    for a, b in ((2, 31), (14, 35)):
-        spot = np.round(lm[a] * 0.4 + lm[b] * 0.6 + [0, -8]).astype(int).tolist()
-        cv2.ellipse(cover, spot, (24, 16), 0, 0, 360, 1.0, -1)
-    nose = np.round(lm[30]).astype(int).tolist()
-    cv2.ellipse(cover, nose, (14, 10), 0, 0, 360, float(rng.uniform(0, 1)), -1)
-    return cv2.GaussianBlur(cover, (0, 0), 8.0) * rng.uniform(0.0, 0.6)
+    return chart.cheeks * rng.uniform(0.0, 0.4) + chart.nose_tip * rng.uniform(0.0, 0.35)
 
 
 def skin_albedo(paint: Paint, base: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -223,7 +220,8 @@ def skin_albedo(paint: Paint, base: np.ndarray, rest: np.ndarray) -> tuple[np.nd
     albedo = albedo * (1.0 + blush * np.array([0.1, -0.35, -0.25], np.float32))
     for channel in (LIPS, LINER, BEARD, BROW):
         cover = inks[:, channel, None]
-        albedo = albedo * (1.0 - cover) + paint.colors[channel] * cover
+        uneven = 0.45 + 1.1 * tones[:, DETAIL, None] if channel in (BEARD, BROW) else 1.0
+        albedo = albedo * (1.0 - cover) + paint.colors[channel] * uneven * cover
     scalp = tones[:, SCALP, None]
     albedo = albedo * (1.0 - scalp) + paint.hair_color * (0.55 + 0.9 * (tones[:, DETAIL, None])) * scalp
     gloss = (0.4 + 1.2 * tones[:, GLOSS]) * (1.0 - 0.8 * np.maximum(inks[:, BEARD], inks[:, BROW]))
