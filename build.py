@@ -334,7 +334,9 @@ def cmd_run(args: argparse.Namespace) -> int:
 
 def cmd_window(args: argparse.Namespace) -> int:
     """Start a real Blender window, click through the panel and save screenshots."""
-    raise BuildError("window is not here yet")
+    ensure("core", "opencv", "portrait", "blender")
+    archive = build_extension([this_platform()], list(WHEELS), False, ROOT / "build" / "window")[0]
+    return python("tests/window/chroot.py", str(archive), str(nasa_portrait()), str(ROOT / "out" / "window"))
 
 
 def parser() -> argparse.ArgumentParser:

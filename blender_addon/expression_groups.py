@@ -24,11 +24,16 @@ def group_of(expression: str) -> str:
 
 
 def grouped(names: list[str]) -> dict[str, list[str]]:
-    """Names by group, groups in panel order, empty groups left out."""
+    """Names by group, groups in panel order, left and right of a pair together, empty groups left out."""
+    first = {_base(name): index for index, name in reversed(list(enumerate(names)))}
     groups: dict[str, list[str]] = {group: [] for group in GROUP_NAMES}
-    for name in names:
+    for name in sorted(names, key=lambda name: first[_base(name)]):
         groups[group_of(name)].append(name)
     return {group: members for group, members in groups.items() if members}
+
+
+def _base(name: str) -> str:
+    return name.removesuffix("Left").removesuffix("Right")
 
 
 def mirrored(name: str, names: set[str]) -> str:

@@ -15,6 +15,7 @@ from .operators.base import active_head
 from .previews import face_icon
 from .reconstruction import STAGE_LABELS
 
+_OPEN_GROUPS = ("Jaw", "Mouth")
 _SHOWN_IDENTITY = 20  # sliders; the rest, which do little, wait under "More"
 
 
@@ -108,7 +109,7 @@ class FACEWRIGHT_PT_expression(_HeadPanel, bpy.types.Panel):
         row.operator("facewright.keyframe", text="Unkey", icon="KEY_DEHLT").remove = True
         keys = sliders(head)
         for group, names in grouped(list(keys)).items():
-            header, body = layout.panel(f"facewright_{group}", default_closed=group not in ("Eyes", "Jaw", "Mouth"))
+            header, body = layout.panel(f"facewright_{group}", default_closed=group not in _OPEN_GROUPS)
             header.label(text=group)
             if body is not None:
                 column = body.column(align=True)

@@ -1,0 +1,149 @@
+"""Drives a real Blender window as a person does: mouse and eyes. Runs inside the chroot with its Python.
+
+Arguments: a folder with the zip, the photo and the scripts; screenshots go there too. Exit status 0 when every
+step had the effect it should have.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DISPLAY, SIZE = ":77", (1280, 800)
+LOGGER = logging.getLogger("window")
+
+
+class Session:
+    """One Blender on one virtual screen."""
+
+    def __init__(self, folder: Path, photo: Path) -> None:
+        self.folder, self.state_file = folder, folder / "state.json"
+        (folder / "xdg").mkdir(mode=0o700, exist_ok=True)
+        self.env = {
+            **os.environ,
+            "DISPLAY": DISPLAY,
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "HOME": str(folder),
+            "BLENDER_USER_RESOURCES": str(folder / "user"),
+            "XDG_RUNTIME_DIR": str(folder / "xdg"),
+            "FACEWRIGHT_STATE": str(self.state_file),
+            "FACEWRIGHT_PHOTO": str(photo),
+        }
+        self.processes: list[subprocess.Popen] = []
+
+    def install(self, archive: Path) -> None:
+        """Install the zip with Blender's own command."""
+        command = ["blender", "--command", "extension", "install-file", "-r", "user_default", "-e", str(archive)]
+        subprocess.run(command, env=self.env, check=True)
+
+    def open(self) -> None:
+        """Screen and Blender."""
+        screen = f"{SIZE[0]}x{SIZE[1]}x24"
+        self.start("Xvfb", DISPLAY, "-screen", "0", screen, "+extension", "GLX", "-noreset")
+        time.sleep(2)
+        script = str(self.folder / "in_blender.py")
+        self.start("blender", "--no-window-focus", "--window-geometry", "0", "0", *map(str, SIZE), "--python", script)
+
+    def start(self, *command: str) -> None:
+        """A process that `close` ends; its output goes into a log beside the screenshots."""
+        log = (self.folder / f"{command[0]}.log").open("w")
+        self.processes.append(subprocess.Popen(command, env=self.env, stdout=log, stderr=subprocess.STDOUT))
+
+    def close(self) -> None:
+        """End what was started."""
+        for process in reversed(self.processes):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def state(self) -> dict:
+        """What Blender said last."""
+        return json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
+
+    def wait(self, what: str, until: Callable[[dict], bool], seconds: float) -> dict:
+        """Wait for Blender to say so."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.processes[-1].poll() is not None:
+                raise SystemExit(f"Blender ended while waiting: {what}")
+            now = self.state()
+            if now and until(now):
+                return now
+            time.sleep(0.2)
+        self.shoot("failed")
+        raise SystemExit(f"{what}: not within {seconds:.0f} s; see failed.png. Blender said: {self.state()}")
+
+    def mouse(self, *command: object) -> None:
+        """One xdotool command."""
+        subprocess.run(["xdotool", *map(str, command)], env=self.env, check=True)
+
+    def click(self, x: int, y: int) -> None:
+        """Move there, rest, click."""
+        self.mouse("mousemove", x, y)
+        time.sleep(0.4)
+        self.mouse("click", 1)
+        time.sleep(0.3)
+
+    def drag(self, x: int, y: int, by: int) -> None:
+        """Press, move by `by` pixels in small steps, release."""
+        self.mouse("mousemove", x, y)
+        time.sleep(0.4)
+        self.mouse("mousedown", 1)
+        for _ in range(20):
+            self.mouse("mousemove_relative", "--", by // 20, 0)
+            time.sleep(0.05)
+        self.mouse("mouseup", 1)
+        time.sleep(1.0)
+
+    def shoot(self, name: str) -> None:
+        """Save what is on the screen."""
+        subprocess.run(["import", "-window", "root", str(self.folder / f"{name}.png")], env=self.env, check=True)
+
+
+def moved(before: dict, after: dict) -> list[str]:
+    """Expression sliders whose value changed."""
+    return [name for name, value in after["values"].items() if abs(value - before["values"].get(name, 0)) > 0.05]
+
+
+def drive(session: Session, button: tuple[int, int], sliders: list[tuple[int, int]]) -> None:
+    """The visit: open the panel, Reconstruct, two sliders. Places are pixels of the window."""
+    session.wait("the panel", lambda now: now["tab"] == "Facewright", 120)
+    time.sleep(4)
+    session.shoot("1_panel")
+    session.click(*button)
+    session.wait("the job", lambda now: now["job"] is not None or now["head"] is not None, 30)
+    session.shoot("2_progress")
+    session.wait("the head", lambda now: now["head"] is not None and now["job"] is None, 180)
+    time.sleep(5)
+    session.shoot("3_head")
+    for number, place in enumerate(sliders, 4):
+        before = session.state()
+        session.drag(*place, 80)
+        after = session.wait("a slider", lambda now, before=before: bool(moved(before, now)), 20)
+        LOGGER.info("slider at %s moved %s", place, moved(before, after))
+        time.sleep(2)
+        session.shoot(f"{number}_slider")
+
+
+def main() -> None:
+    """Install, open, drive, close."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    folder = Path(sys.argv[1])
+    places = json.loads((folder / "places.json").read_text())
+    session = Session(folder, folder / "portrait.png")
+    session.install(folder / "facewright.zip")
+    try:
+        session.open()
+        drive(session, tuple(places["button"]), [tuple(place) for place in places["sliders"]])
+    finally:
+        session.close()
+
+
+if __name__ == "__main__":
+    main()
