@@ -27,6 +27,7 @@ FEATURE_SEEDS: dict[str, tuple[tuple[int, int], ...]] = {
     "lip_body": ((5527, 6263),),  # crest of the lips
     "lip_upper": ((5533, 6301),),  # where the lips part, landmarks 60-64
     "lip_lower": ((5517, 6443),),  # landmarks 65-67
+    "mouth_corner": ((6213, 6432),),  # row through landmark 54, from the cheek into the mouth
     "mouth_seam": ((5534, 5828),),  # inside the lips: border of the mouth bag in the UV layout
     "nostril": ((5041, 5428),),  # rim
     "nostril_seam": ((5113, 5120),),  # inside: border of the nostril's floor in the UV layout
@@ -35,11 +36,13 @@ FEATURE_SEEDS: dict[str, tuple[tuple[int, int], ...]] = {
     "ear_back": ((7285, 7394),),
 }
 EAR_SIDE = 0.066  # metres: curves named `ear_*` count only where |x| is larger
+CORNER_REACH = 0.016  # metres: `mouth_corner` counts only this near to the corner
+STRETCH = 0.55  # how much the length of an edge in an expression counts against its length at rest
 MIDLINE, RIM = "midline", "rim"
 RIDGE = 0.6  # radians: a vertex whose normal turns more over an edge lies on a ridge (ear rim, wing of the nose)
 CHOICES = 8  # chords compared before one goes
 POLE_WEIGHT = 1.15  # a chord that takes a pole with it may be needed this much more
-CORNERS = ICT_LANDMARKS[[42, 45, 64]]  # where curves turn: kept as cage vertices
+CORNERS = ICT_LANDMARKS[[42, 45]]  # where curves turn: kept as cage vertices
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Source:
     """The left half of the scanned skin and what must not be lost on it."""
 
     positions: np.ndarray  # (S, 3) float64, metres: symmetrised skin of the whole head
+    poses: np.ndarray  # (P, S, 3) float64, metres: the same in strong expressions
     faces: np.ndarray  # (F, 4) int: left half
     curves: dict[str, np.ndarray]  # feature -> (N, 2) int: its edges on the left half
     size: np.ndarray  # (S,) float64, metres: wanted edge length of the cage
@@ -62,8 +66,8 @@ class Cage:
     curves: dict[str, np.ndarray]  # feature -> (N, 2) int: its edges, into `source_vertex`
 
 
-def make_source(positions: np.ndarray, faces: np.ndarray, mirror: np.ndarray) -> Source:
-    """Left half of the (S, 3) symmetrised skin with (F, 4) quads of the whole head."""
+def make_source(positions: np.ndarray, faces: np.ndarray, mirror: np.ndarray, poses: np.ndarray) -> Source:
+    """Left half of the (S, 3) symmetrised skin with (F, 4) quads of the whole head, and its (P, S, 3) expressions."""
     on_mid = mirror == np.arange(len(mirror))
     half = faces[((positions[:, 0] > 0) | on_mid)[faces].all(axis=1)]
     edges = edges_of(half)
@@ -77,9 +81,11 @@ def make_source(positions: np.ndarray, faces: np.ndarray, mirror: np.ndarray) ->
         kept = inside[pairs].all(axis=1)
         if name.startswith("ear"):
             kept &= _run_round(positions[pairs, 0] > EAR_SIDE)
+        elif name == "mouth_corner":
+            kept &= _run_round(np.linalg.norm(positions[pairs] - positions[runs[0][0]], axis=-1) < CORNER_REACH)
         curves[name] = np.unique(np.sort(pairs[kept], axis=1), axis=0)
     turn, bend = _bending(positions, half, vertex_normals(positions, faces))
-    return Source(positions, half, curves, target_size(positions, bend), turn)
+    return Source(positions, poses, half, curves, target_size(positions, bend), turn)
 
 
 def _run_round(ends: np.ndarray) -> np.ndarray:
@@ -209,6 +215,8 @@ def _chord_needs(
     count, chord = chords_of(edges)
     a, b = edges.pairs.T
     length = np.linalg.norm(position[a] - position[b], axis=1)
+    for pose in source.poses[:, representative]:
+        length = np.maximum(length, STRETCH * np.linalg.norm(pose[a] - pose[b], axis=1))
     size = np.minimum(source.size[representative[a]], source.size[representative[b]])
     need = np.clip(length / size, 0, 3) ** 4  # the widest places of a strip speak for it
     return chord, np.bincount(chord, need, minlength=count) / np.bincount(chord, minlength=count)

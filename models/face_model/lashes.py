@@ -24,8 +24,9 @@ class LashRow:
     last: float
 
 
-UPPER = LashRow(count=56, length=0.0095, lift=0.62, first=0.10, last=0.985)
+UPPER = LashRow(count=56, length=0.0095, lift=0.62, first=0.14, last=0.985)
 LOWER = LashRow(count=36, length=0.0060, lift=-0.34, first=0.22, last=0.97)
+DAMPING = 0.25  # of the mean length of the lid's frame vectors
 HALF_WIDTH = 0.00011  # metres at the root
 
 
@@ -38,15 +39,15 @@ def lashes(
     upper, lower = _split_lids(_ordered(lash_line), positions)
     blades = []
     for chain, row, away in ((upper, UPPER, 1.0), (lower, LOWER, -1.0)):
-        frame = _lid_frame(table, faces, chain, positions, eye_center, len(positions))
+        frame = _lid_frame(table, faces, chain, positions, eye_center)
         blades += _grow(chain, row, away, frame, positions, eye_center)
-    rows = sp.vstack([blade for blade in blades]).tocsr()
+    rows = sp.vstack([blade for blade, _ in blades]).tocsr()
+    where = np.concatenate([points for _, points in blades])
     count, size = len(blades), 2 * STEPS + 1
     one = [[2 * k, 2 * k + 1, 2 * k + 3, 2 * k + 2] for k in range(STEPS - 1)]
     one.append([2 * STEPS - 2, 2 * STEPS - 1, 2 * STEPS, 2 * STEPS])
     all_faces = (np.arange(count)[:, None, None] * size + np.array(one)).reshape(-1, 4)
     charts = np.repeat(np.arange(count), STEPS)
-    where = rows @ positions
     return Piece("lashes_left", where, (rows @ weights).tocsr(), all_faces, np.arange(len(where)), charts)
 
 
@@ -77,7 +78,7 @@ def _split_lids(loop: list[int], positions: np.ndarray) -> tuple[list[int], list
 
 
 def _lid_frame(
-    table: dict[tuple[int, int], int], faces: np.ndarray, chain: list[int], positions: np.ndarray, eye: np.ndarray, count: int
+    table: dict[tuple[int, int], int], faces: np.ndarray, chain: list[int], positions: np.ndarray, eye: np.ndarray
 ) -> tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix]:
     """(C, H) operators whose rows give, for each chain vertex, a vector along the lid, one across its margin and one
     up its skin. Smoothed along the lid, so neighbouring lashes stay parallel."""
@@ -97,9 +98,9 @@ def _lid_frame(
     index = np.arange(len(chain))
     ahead, behind = np.minimum(index + 2, len(chain) - 1), np.maximum(index - 2, 0)
     along = [[(chain[a], 1.0), (chain[b], -1.0)] for a, b in zip(ahead, behind, strict=True)]
-    smooth = np.exp(-((index[:, None] - index[None]) ** 2) / 8.0)
+    smooth = np.exp(-((index[:, None] - index[None]) ** 2) / 14.0)
     blur = sp.csr_matrix(smooth / smooth.sum(axis=1, keepdims=True))
-    return tuple(blur @ _operator(entries, count) for entries in (along, rows, skin))  # type: ignore[return-value]
+    return tuple(blur @ _operator(entries, len(positions)) for entries in (along, rows, skin))  # type: ignore[return-value]
 
 
 def _operator(entries: list[list[tuple[int, float]]], count: int) -> sp.csr_matrix:
@@ -115,8 +116,8 @@ def _grow(
     frame: tuple[sp.csr_matrix, sp.csr_matrix, sp.csr_matrix],
     positions: np.ndarray,
     eye: np.ndarray,
-) -> list[sp.csr_matrix]:
-    """One (7, H) operator a blade: base, then pairs along the curve, then the tip."""
+) -> list[tuple[sp.csr_matrix, np.ndarray]]:
+    """For each blade its (7, H) operator and (7, 3) points: pairs along the curve, then the tip."""
     points = positions[chain]
     arc = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     base = sp.csr_matrix((np.ones(len(chain)), (np.arange(len(chain)), chain)), (len(chain), len(positions)))
@@ -150,15 +151,21 @@ def _blade_curve(
 
 
 def _follow(
-    root: sp.csr_matrix, axes: sp.csr_matrix, curve: np.ndarray, across: np.ndarray, positions: np.ndarray, upward: float
-) -> sp.csr_matrix:
+    root: sp.csr_matrix,
+    axes: sp.csr_matrix,
+    curve: np.ndarray,
+    across: np.ndarray,
+    positions: np.ndarray,
+    upward: float,
+) -> tuple[sp.csr_matrix, np.ndarray]:
     width = HALF_WIDTH * (1 - np.linspace(0, 1, STEPS + 1)) ** 0.7
     offsets = []
     for k in range(STEPS):
-        pair = [curve[k] - upward * width[k] * across, curve[k] + upward * width[k] * across]
-        offsets += pair
-    offsets.append(curve[STEPS])
+        offsets += [curve[k] - upward * width[k] * across, curve[k] + upward * width[k] * across]
+    offsets = np.stack([*offsets, curve[STEPS]])
     frame = axes @ positions  # (3, 3), rows are the three vectors
-    coefficients = np.stack(offsets) @ np.linalg.inv(frame)
+    # damped: where the lid gives no clean frame (its corners) a lash moves along rather than swings about
+    damping = (DAMPING * np.linalg.norm(frame, axis=1).mean()) ** 2 * np.eye(3)
+    coefficients = offsets @ frame.T @ np.linalg.inv(frame @ frame.T + damping)
     ones = sp.csr_matrix(np.ones((len(coefficients), 1)))
-    return (ones @ root + sp.csr_matrix(coefficients) @ axes).tocsr()
+    return (ones @ root + sp.csr_matrix(coefficients) @ axes).tocsr(), (root @ positions) + offsets

@@ -16,7 +16,7 @@ CROWN_RINGS = 4  # over the biting end
 WALL_RINGS = 4  # down to below the gum
 CROWN_LENGTH = 0.0125  # metres from the biting end to where the tooth vanishes in the gum
 ON_MIDLINE = 0.0004  # metres
-GUM_SIZE, TONGUE_SIZE = 0.0030, 0.0034  # wanted edge lengths
+GUM_SIZE, TONGUE_SIZE = 0.0021, 0.0032  # wanted edge lengths
 
 
 def teeth(ict: IctModel, upper: bool, source_mirror: sp.csr_matrix) -> Piece:
@@ -52,7 +52,7 @@ def _crown(ict: IctModel, tooth: np.ndarray, bite: float) -> Piece:
     half = (high - low) / 2
     angle = np.arange(TOOTH_SEGMENTS) / TOOTH_SEGMENTS * 2 * np.pi
     around = np.stack([np.cos(angle), np.sin(angle) * -bite], axis=1) * half[[0, 2]]
-    center = (low + high) / 2
+    center = _middle(points, height, heart)
     starts, rays = [np.array([center[0], bite * heart, center[2]])], [np.array([0.0, bite, 0.0])]
     for tilt in np.linspace(0, np.pi / 2, CROWN_RINGS + 1)[1:]:
         flat = around * np.sin(tilt)
@@ -60,8 +60,7 @@ def _crown(ict: IctModel, tooth: np.ndarray, bite: float) -> Piece:
         starts += [starts[0]] * TOOTH_SEGMENTS
         rays += list(np.stack([flat[:, 0], rise, flat[:, 1]], axis=1))
     for depth in np.linspace(0.3, 1.0, WALL_RINGS + 1)[1:] * CROWN_LENGTH:
-        slab = points[np.abs(height - (tip - depth)) < 0.003]
-        middle = (slab.min(axis=0) + slab.max(axis=0)) / 2
+        middle = _middle(points, height, tip - depth)
         starts += [np.array([middle[0], bite * (tip - depth), middle[2]])] * TOOTH_SEGMENTS
         rays += list(np.stack([around[:, 0], np.zeros(TOOTH_SEGMENTS), around[:, 1]], axis=1))
     faces = ict.mesh.faces[np.isin(ict.mesh.faces, tooth).all(axis=1)]
@@ -70,6 +69,12 @@ def _crown(ict: IctModel, tooth: np.ndarray, bite: float) -> Piece:
     grid = polar_grid(CROWN_RINGS + WALL_RINGS, TOOTH_SEGMENTS, closed_end=False)
     where = rows @ ict.vertices
     return Piece("tooth", where, rows, grid, np.arange(len(where)), np.zeros(len(grid), int))
+
+
+def _middle(points: np.ndarray, height: np.ndarray, level: float) -> np.ndarray:
+    """(3,) middle of the tooth's cross-section at a height."""
+    slab = points[np.abs(height - level) < 0.0025]
+    return (slab.min(axis=0) + slab.max(axis=0)) / 2
 
 
 def _shoot(

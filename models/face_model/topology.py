@@ -44,6 +44,8 @@ PART_NAMES = (
     "lashes_right",
 )
 HALF_CAGE_QUADS = 1430  # quads of the coarse cage, half a head; the skin has eight times as many
+# Expressions whose stretch the density of the cage must bear: eyes shut, jaw open, a wide mouth.
+POSES = (("eyeBlink_L", "eyeBlink_R"), ("jawOpen",), ("mouthStretch_L", "mouthStretch_R"), ("mouthUpperUp_L", "mouthUpperUp_R"))
 CAGE_STEPS, FINE_STEPS = 30, 15  # fairing steps on the cage and on the refined half
 
 
@@ -122,7 +124,9 @@ def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.n
     count = 14062
     faces = ict.mesh.faces[(ict.mesh.faces < count).all(axis=1)].astype(int)
     positions = (ict.vertices[:count] + ict.vertices[mirror[:count]] * MIRROR) / 2
-    source = cages.make_source(positions, faces, mirror[:count])
+    moves = [sum(ict.expression[ict.expression_names.index(name)] for name in pose)[:count] for pose in POSES]
+    poses = np.stack([positions + (move + move[mirror[:count]] * MIRROR) / 2 for move in moves])
+    source = cages.make_source(positions, faces, mirror[:count], poses)
     cage = cages.build_cage(source, HALF_CAGE_QUADS)
     surface = make_surface(positions, faces, source.curves)
     mesh = fairing.relax(fairing.from_cage(cage, surface), surface, CAGE_STEPS)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 SEAM_CURVES = ("lid_edge", "mouth_seam", "nostril_seam")  # borders of the hidden charts of the skin
 BACK = -0.070  # metres: the midline is cut behind this z, from the crown down to the neck
 FACE_CENTRE = np.array([0.0, -0.025, 0.10])  # metres, near the tip of the nose
-MAGNIFY = 1.45  # texel density of the face over that of the back of the head
+MAGNIFY = 1.7  # texel density of the face over that of the back of the head
 SLIM_STEPS = 25
 GUTTER = 0.004  # between charts, in units of the layout
 SHELF = 0.17  # height of the strip below the skin that holds all other charts
@@ -194,7 +194,8 @@ def _unwrap(faces: np.ndarray, positions: np.ndarray) -> np.ndarray:
         count += 1
     everything, place = np.concatenate(filled), np.concatenate(points)
     start = _tutte(everything, place, np.asarray(loops[0]))
-    area = np.linalg.norm(np.cross(place[everything[:, 1]] - place[everything[:, 0]], place[everything[:, 2]] - place[everything[:, 0]]), axis=1).sum() / 2
+    a, b, c = (place[everything[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
     start *= np.sqrt(area / np.pi)
     data = igl.slim_precompute(
         np.asfortranarray(place),
