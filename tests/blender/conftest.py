@@ -83,7 +83,9 @@ def photo(result) -> np.ndarray:
 @pytest.fixture
 def built(bpy, addon, model, result, photo):
     """The result built into an empty scene, by the code behind the operator."""
-    outcome = addon("blender_addon.reconstruction").Outcome("Ada", photo, result, model)
+    reconstruction, source = addon("blender_addon.reconstruction"), addon("blender_addon.photo_source")
+    opened = reconstruction.open_photo(source.PhotoSource("Ada", pixels=photo))
+    outcome = reconstruction.Outcome("Ada", opened, result, model)
     return addon("blender_addon.operators.reconstruct").build_outcome(bpy.context, outcome)
 
 

@@ -17,9 +17,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SUITE, MIRROR = "trixie", "http://deb.debian.org/debian"
 PACKAGES = (
-    "blender xvfb xauth libgl1-mesa-dri libgl1 libegl1 libglx-mesa0 libegl-mesa0 xdotool imagemagick "
-    "ca-certificates procps python3-numpy python3-requests python3-zstandard"
-).split()
+    *("blender", "xvfb", "xauth", "xdotool", "imagemagick", "ca-certificates", "procps"),
+    *("libgl1-mesa-dri", "libgl1", "libegl1", "libglx-mesa0", "libegl-mesa0"),
+    *("python3-numpy", "python3-requests", "python3-zstandard"),
+)
 MOUNTS = (  # what, where, how: order matters, the last is unmounted first
     ("proc", "proc", ["-t", "proc"]),
     ("/dev", "dev", ["--bind"]),
