@@ -143,15 +143,19 @@ class Problem:
         seen = points @ state.rotation.T + state.translation
         return self._focal * seen[:, :2] / seen[:, 2:] + self._center - self._seen.points, seen
 
-    def jacobian(self, state: FitState, seen: np.ndarray) -> np.ndarray:
-        """(150, N, 2) float32 derivatives of the residuals by shape, rotation vector (left-hand) and shift."""
-        motion = np.empty((UNKNOWNS, len(seen), 3), np.float32)
-        np.matmul(self._rows, state.rotation.T.astype(np.float32), out=motion[:SHAPE])
+    def jacobian(self, state: FitState, seen: np.ndarray, pose_only: bool = False) -> np.ndarray:
+        """(150, N, 2) float32 derivatives of the residuals by shape, rotation vector (left-hand) and shift.
+
+        `seen` is (N, 3) in the camera frame; with `pose_only` the last six rows alone.
+        """
+        shape = 0 if pose_only else SHAPE
+        motion = np.empty((shape + 6, len(seen), 3), np.float32)
+        if not pose_only:
+            np.matmul(self._rows, state.rotation.T.astype(np.float32), out=motion[:SHAPE])
         turned = seen - state.translation
-        for axis in range(3):
-            unit = np.eye(3)[axis]
-            motion[SHAPE + axis] = np.cross(unit, turned)
-            motion[SHAPE + 3 + axis] = unit
+        for axis, unit in enumerate(np.eye(3)):
+            motion[shape + axis] = np.cross(unit, turned)
+            motion[shape + 3 + axis] = unit
         scale = (self._focal / seen[:, 2:]).astype(np.float32)
         slope = (seen[:, :2] / seen[:, 2:]).astype(np.float32)
         return scale * (motion[..., :2] - slope * motion[..., 2:])
@@ -171,7 +175,7 @@ class Problem:
         squared = (errors**2).sum(axis=1) / self._seen.sigma**2
         robust = self._seen.weight / (1.0 + squared / self._settings.outlier**2)
         weight = robust * self._trust / self._seen.sigma**2
-        rows = self.jacobian(state, seen)[SHAPE if pose_only else 0 :]
+        rows = self.jacobian(state, seen, pose_only)
         scaled = (rows * np.sqrt(weight).astype(np.float32)[:, None]).reshape(len(rows), -1)
         hessian = (scaled @ scaled.T).astype(np.float64)
         gradient = np.einsum("unk,nk->u", rows, weight[:, None] * errors)
