@@ -10,9 +10,11 @@ import numpy as np
 from ..geometry import fitting
 from ..geometry.camera import camera_from_pose, default_focal, pose_from_camera, project
 from ..geometry.face_model import FaceModel
-from ..types import IDENTITY, Camera, Crop, FaceParams, Landmarks
+from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 _log = logging.getLogger(__name__)
+_UNSEEN_SLIDERS = ("eyeLook", "pupilDilate")
+_HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
 _FAR_OFF = 0.12  # median reprojection error, of the landmarks' extent, beyond which the regressed pose is dropped
 
 
@@ -21,7 +23,7 @@ class Fit:
 
     def __init__(self, model: FaceModel, settings: fitting.FitSettings | None = None) -> None:
         self._basis = fitting.LandmarkBasis(model)
-        self._settings = settings or fitting.FitSettings()
+        self._settings = _hold_gaze(settings or fitting.FitSettings(), model.expression_names)
 
     def __call__(
         self,
@@ -65,6 +67,13 @@ class Fit:
                     _log.info("the regressed pose is %.0f %% off; using the landmarks' own", 100 * error)
                     camera = other
         return fitting.FitState(shape, camera.rotation, camera.translation)
+
+
+def _hold_gaze(settings: fitting.FitSettings, names: tuple[str, ...]) -> fitting.FitSettings:
+    """Keep eye sliders at the regression: no landmark lies on an iris, and lids alone would turn the eyes wrongly."""
+    sigma = np.broadcast_to(settings.expression_sigma, (EXPRESSION,)).copy()
+    sigma[[name.startswith(_UNSEEN_SLIDERS) for name in names]] = _HELD
+    return replace(settings, expression_sigma=sigma)
 
 
 def observations(landmarks: Landmarks, settings: fitting.FitSettings) -> fitting.Observations:

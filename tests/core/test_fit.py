@@ -220,3 +220,11 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
         scale = max(float(np.abs(numeric).max()), 1.0)
         np.testing.assert_allclose(analytic[column], numeric, atol=5e-3 * scale, err_msg=str(column))
     assert errors_here.shape == (basis.count, 2)
+
+
+def test_gaze_stays_as_regressed(face_model: FaceModel) -> None:
+    person = make_person(face_model, 8)
+    refined, _ = Fit(face_model)(person.landmarks, person.regressed, person.crop, PHOTO)
+    gaze = [name.startswith("eyeLook") for name in face_model.expression_names]
+    assert sum(gaze) == 8
+    np.testing.assert_allclose(refined.expression[gaze], person.regressed.expression[gaze], atol=0.02)
