@@ -102,7 +102,7 @@ class ExpressionSampler:
 
     def _lids(self, sliders: np.ndarray, rng: np.random.Generator) -> None:
         kind = rng.choice(["open", "half", "shut", "wink"], p=[0.8, 0.1, 0.08, 0.02])
-        amount = {"open": rng.uniform(0.0, 0.18), "half": rng.uniform(0.2, 0.7), "shut": 1.0, "wink": 1.0}[kind]
+        amount = {"open": rng.uniform(0.0, 0.3), "half": rng.uniform(0.2, 0.7), "shut": 1.0, "wink": 1.0}[kind]
         sides = ("Left", "Right") if kind != "wink" else (str(rng.choice(["Left", "Right"])),)
         for side in sides:
             row = self._index[f"eyeBlink{side}"]

@@ -34,7 +34,7 @@ def sample_eyes(rng: np.random.Generator) -> Eyes:
     """Natural eye colours; pupils from pin to wide."""
     base = _IRIS_COLORS[rng.choice(len(_IRIS_COLORS), p=_WEIGHTS / _WEIGHTS.sum())]
     iris = srgb_to_linear(np.clip(base * np.exp(rng.normal(0, 0.15, 3)), 0.03, 0.9))
-    white = rng.uniform(0.55, 0.92)
+    white = rng.uniform(0.5, 0.88)
     return Eyes(
         iris=iris,
         inner=iris * rng.uniform(0.7, 1.7) * np.array([1.1, 1.0, 0.8], np.float32),

@@ -11,10 +11,10 @@ import numpy as np
 from core.geometry.lighting import srgb_to_linear
 
 from .chart import sample
-from .hair import grid_triangles
 from .head import Head
 from .labels import Occluder
 from .layers import Mesh, Posed
+from .meshes import grid_triangles
 
 _ROWS, _COLUMNS = 26, 32
 _FRONTS = ("KN95", "N95", "cloth", "surgical", "surgical_blue", "surgical_green")

@@ -8,10 +8,10 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
-from .hair import grid_triangles
 from .head import Head
 from .labels import Label
 from .layers import Mesh, Posed
+from .meshes import grid_triangles
 
 _COLUMNS = 49
 _CENTER_Z = -0.07  # metres, model frame: middle of the neck

@@ -17,6 +17,8 @@ from .chart import AXIS_Z, HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
 from .head import Head
 from .labels import Label
 from .layers import Mesh, Posed
+from .mane import Mane, mane_mesh, sample_mane
+from .meshes import grid_triangles
 from .noise import NoisePool
 
 # Strip hair and how often each is worn; fringes that hide an eye are rare
@@ -34,7 +36,7 @@ _ANGLES = np.array([0, 22, 42, 56, 68, 76, 84, 90, 108, 120, 138, 180.0])
 class HairPlan:
     """One person's hair."""
 
-    kind: str  # bald, buzz, cap, strips, hat
+    kind: str  # bald, buzz, cap, strips, mane, hat
     style: str  # of the strips
     scalp: np.ndarray  # (HEIGHT, WIDTH) float32 cover painted on the scalp
     volume: float  # metres that a cap stands off
@@ -43,20 +45,21 @@ class HairPlan:
     hat_stripe: float  # strength of ribs or pattern
     hat_line: float  # height of the hat's edge above the eyes, metres
     brim: float  # metres; 0 for none
+    mane: Mane | None
     seed: int
 
     @property
     def long(self) -> bool:
         """Hair that falls below the ears."""
-        return self.kind == "strips" and self.style in LONG
+        return self.mane is not None or (self.kind == "strips" and self.style in LONG)
 
 
 def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, ...]) -> HairPlan:
     """Half of the heads wear modelled strips, the others a procedural cap, a buzz cut, a hat or nothing."""
-    kind = str(rng.choice(["bald", "buzz", "cap", "strips", "hat"], p=[0.05, 0.07, 0.26, 0.54, 0.08]))
+    kind = str(rng.choice(["bald", "buzz", "cap", "strips", "mane", "hat"], p=[0.05, 0.06, 0.21, 0.38, 0.22, 0.08]))
     strand = noise.cut(rng, "strand")
     balding = kind in ("bald", "buzz", "cap") and rng.random() < 0.3
-    fringe = kind == "cap" and rng.random() < 0.35
+    fringe = kind in ("cap", "mane") and rng.random() < 0.35
     scalp = _hairline(rng, balding, fringe, strand)
     if kind == "bald":
         scalp = scalp * (rng.uniform(0.0, 0.4) if rng.random() < 0.7 else 0.0)
@@ -66,12 +69,13 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         kind=kind,
         style=_pick_style(rng, styles),
         scalp=scalp.astype(np.float32),
-        volume=float(rng.uniform(0.003, 0.03)) if kind == "cap" else 0.0,
+        volume=float(rng.uniform(0.003, 0.03)) if kind in ("cap", "mane") else 0.0,
         strand=strand,
         hat_color=srgb_to_linear(rng.beta(0.8, 1.2) * (1 - rng.beta(1, 2) * rng.random(3))),
         hat_stripe=float(rng.uniform(0, 0.5)),
         hat_line=float(rng.uniform(0.028, 0.055)),
         brim=float(rng.uniform(0.05, 0.075)) if rng.random() < 0.5 else 0.0,
+        mane=sample_mane(rng, noise) if kind == "mane" or (kind == "hat" and rng.random() < 0.3) else None,
         seed=int(rng.integers(2**31)),
     )
 
@@ -229,7 +233,9 @@ def hair_meshes(
 ) -> list[Mesh]:
     """The meshes of one person's hair. `neutral` is (V, 3), the identity at rest; `color` (3,) linear."""
     meshes = []
-    if plan.kind == "cap":
+    if plan.mane is not None:
+        meshes.append(mane_mesh(plan.mane, head, neutral, color, gloss=0.2 + 0.5 * (plan.seed % 7) / 7))
+    if plan.kind in ("cap", "mane"):
         meshes.append(_cap(plan, head, posed, color))
     if plan.kind == "strips" and plan.style in styles:
         meshes.append(_strips(styles[plan.style], neutral, plan, color))
@@ -340,10 +346,3 @@ def _brim(plan: HairPlan, crown: np.ndarray, paint) -> Mesh:
     vertices = np.concatenate(rings).astype(np.float32)
     triangles = grid_triangles(3, len(turn))
     return Mesh(vertices, triangles, vertices, paint, int(Label.HAT), gloss=0.2, sharpness=6.0)
-
-
-def grid_triangles(rows: int, columns: int) -> np.ndarray:
-    """(M, 3) int32 triangles of a `rows` x `columns` grid of vertices, row by row."""
-    index = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
-    a, b, c, d = index[:-1, :-1].ravel(), index[:-1, 1:].ravel(), index[1:, 1:].ravel(), index[1:, :-1].ravel()
-    return np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])

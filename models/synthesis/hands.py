@@ -11,10 +11,10 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
-from .hair import grid_triangles
 from .head import Head
 from .labels import Occluder
 from .layers import Mesh, Posed
+from .meshes import grid_triangles
 
 FINGERS = ("thumb", "index-finger", "middle-finger", "ring-finger", "pinky-finger")
 _JOINTS = ("phalanx-proximal", "phalanx-intermediate", "phalanx-distal")

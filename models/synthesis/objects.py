@@ -13,7 +13,7 @@ from .background import plain_texture, write_text
 from .labels import Occluder
 
 KINDS = ("card", "cup", "microphone", "blob", "strands", "banner", "border")
-_SHARES = (0.2, 0.15, 0.17, 0.2, 0.1, 0.08, 0.1)
+_SHARES = (0.17, 0.12, 0.26, 0.17, 0.1, 0.08, 0.1)
 
 
 @dataclass(frozen=True, eq=False)

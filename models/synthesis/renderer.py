@@ -74,10 +74,10 @@ def render(scene: Scene, assets: Assets) -> Picture:
     _draw_lashes(canvas, scene, head, posed)
     for mesh in extras:
         _lay_hair(canvas, draw(mesh, posed, scene.light, shadow), scene)
-    hair_cover = canvas.depth.copy()
+    solid = canvas.depth.copy()
     canvas.color *= exposure
     occluded, occluder = add_occluders(canvas, scene, assets, posed, shadow, exposure)
-    return _finish(scene, assets, posed, surface, hair_cover, (canvas, occluded), occluder, exposure)
+    return _finish(scene, assets, posed, surface, solid, (canvas, occluded), occluder, exposure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ def _lid_shadow(image: np.ndarray, labels: np.ndarray, camera: Camera) -> None:
     up = -camera.rotation[:2, 1] / np.maximum(np.hypot(*camera.rotation[:2, 1]), 1e-6)  # the head's down in the picture
     shift = np.array([[1, 0, up[0] * 1.2 * pixels], [0, 1, up[1] * 1.2 * pixels]], np.float32)
     inside = cv2.GaussianBlur(cv2.warpAffine(eyes, shift, eyes.shape[::-1]), (0, 0), 1.1 * pixels)
-    factor = np.clip(0.35 + 0.75 * inside, 0.0, 1.0)
+    factor = np.clip(0.22 + 0.85 * inside, 0.0, 1.0)
     image *= np.where(eyes > 0, factor, 1.0)[:, :, None]
 
 
@@ -202,7 +202,7 @@ def _draw_lashes(canvas: Canvas, scene: Scene, head: Head, posed: Posed) -> None
     if not len(head.lashes):
         return
     raster = rasterize(posed.points, head.lashes, posed.camera.width, posed.camera.height)
-    cover = (raster.depth < canvas.depth + 0.002) * (0.3 + 0.5 * scene.paint.inks[0, 0, 0] / 255.0)
+    cover = (raster.depth < canvas.depth + 0.002) * scene.paint.lashes
     cover = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 0.6)
     canvas.color *= 1.0 - np.minimum(cover, 0.85)[:, :, None]
 

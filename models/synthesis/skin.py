@@ -31,6 +31,7 @@ class Paint:
     colors: np.ndarray  # (4, 3) float32 linear colours of the inks
     hair_color: np.ndarray  # (3,) float32 linear
     roughness: float
+    lashes: float  # how dark they come out, in [0, 1]
 
 
 def sample_hair_color(rng: np.random.Generator) -> np.ndarray:
@@ -68,6 +69,7 @@ def paint_person(
         colors=np.stack([hair * darker, hair * rng.uniform(0.6, 1.3), lips, liner]).astype(np.float32),
         hair_color=hair,
         roughness=float(rng.uniform(0.3, 0.6)),
+        lashes=float(rng.uniform(0.4, 0.85) if long_hair else rng.uniform(0.1, 0.6)),
     )
 
 
@@ -158,7 +160,7 @@ def _detail(rng: np.random.Generator, chart: Chart, noise: NoisePool) -> np.ndar
     """Albedo detail round 0: grain, patches, folds, freckles and moles."""
     age = rng.beta(1.2, 1.6)
     detail = noise.cut(rng, "grain") * rng.uniform(0.005, 0.035) + noise.cut(rng, "blotch") * rng.uniform(0.005, 0.03)
-    detail -= _folds(rng, chart) * age * 0.22
+    detail -= _folds(rng, chart) * age * 0.3
     marks = np.zeros((HEIGHT, WIDTH), np.float32)
     freckled = rng.random() < 0.12
     center = chart.landmarks[30]
