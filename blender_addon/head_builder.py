@@ -16,13 +16,13 @@ from ..core.geometry.face_model import FaceModel
 from ..core.types import FaceResult
 from .animation import NAMES as EXPRESSION_NAMES
 from .coordinates import to_blender
-from .eye_texture import eye_coordinates, paint_eye
+from .eye_texture import Eye, eye_coordinates, find_eye, paint_eye
 from .images import packed_image
 from .material_builder import SLOTS, Textures, build_materials
 
 LOGGER = logging.getLogger(__name__)
 BASIS = "Basis"
-_ANATOMICAL_IRIS, _ANATOMICAL_PUPIL = np.radians(29.0), np.radians(10.0)
+SIDES = ("left", "right")
 
 
 def loops_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -45,12 +45,9 @@ def layout(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
     keep, _, totals = loops_of(model.faces)
     uv = model.uv[model.uv_faces[keep]].astype(np.float32)
     corners, corner_part = model.faces[keep], np.repeat(model.face_part, totals)
-    for name in SLOTS["Eyes"]:
-        part = model.part(name)
-        vertices = neutral[model.vertex_part == part]
-        center = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
-        here = corner_part == part
-        uv[here] = eye_coordinates(neutral[corners[here]], center)
+    for side in SIDES:
+        here = corner_part == model.part(f"eyeball_{side}")
+        uv[here] = eye_coordinates(neutral[corners[here]], eye_of(model, neutral, side))
     return uv
 
 
@@ -87,15 +84,17 @@ def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray
         key.value = float(value)
 
 
-def eye_angles(model: FaceModel) -> tuple[float, float]:
-    """Angles from the optic axis (radians) of the rims of iris and pupil."""
-    return float(_ANATOMICAL_IRIS), float(_ANATOMICAL_PUPIL)
+def eye_of(model: FaceModel, vertices: np.ndarray, side: str) -> Eye:
+    """The eye on a `side` ("left" or "right") of (V, 3) `vertices` in the model frame."""
+    ball, cornea = (vertices[model.vertex_part == model.part(f"{part}_{side}")] for part in ("eyeball", "cornea"))
+    return find_eye(ball, cornea)
 
 
 def build_textures(name: str, model: FaceModel, result: FaceResult) -> Textures:
     """Packed skin and eye pictures."""
-    eye = paint_eye(result.texture.iris_color, *eye_angles(model))
-    return Textures(packed_image(f"{name} Skin", result.texture.color), packed_image(f"{name} Eye", eye))
+    eye = eye_of(model, model.vertices, SIDES[0])
+    painted = paint_eye(result.texture.iris_color, eye.iris_angle, eye.pupil_angle)
+    return Textures(packed_image(f"{name} Skin", result.texture.color), packed_image(f"{name} Eye", painted))
 
 
 def build_head(name: str, result: FaceResult, model: FaceModel, collection: bpy.types.Collection) -> bpy.types.Object:

@@ -84,7 +84,7 @@ def _skin(name: str, textures: Textures) -> bpy.types.Material:
 def _eyes(name: str, textures: Textures) -> bpy.types.Material:
     material, tree, principled = _new(name)
     _picture(tree, textures.eye, principled.inputs["Base Color"])
-    _set(principled, roughness=0.35, specular_ior_level=0.3)
+    _set(principled, roughness=0.22, specular_ior_level=0.25)
     _set(principled, subsurface_weight=0.05, subsurface_radius=(1.0, 0.5, 0.4), subsurface_scale=0.002)
     return material
 
