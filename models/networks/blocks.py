@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v3_small
 
 TRUNK_STRIDES = (8, 16, 32)
+_NORM_MOMENTUM = 0.05
 _TRUNK_ENDS = {8: 4, 16: 9, 32: 13}  # features[:end] is the part of MobileNetV3-small up to that stride
 _MEAN, _STD = (0.5, 0.45, 0.42), (0.27, 0.26, 0.26)  # of sRGB-encoded pictures of faces, rounded
 
@@ -60,7 +62,9 @@ class MobileNetTrunk(nn.Module):
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        features = mobilenet_v3_small(weights=None, width_mult=width).features
+        # torchvision's own momentum, 0.01, suits months of ImageNet; here the statistics must settle in minutes
+        norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=_NORM_MOMENTUM)
+        features = mobilenet_v3_small(weights=None, width_mult=width, norm_layer=norm).features
         ends = [0, *(_TRUNK_ENDS[stride] for stride in TRUNK_STRIDES)]
         self.parts = nn.ModuleList(features[a:b] for a, b in itertools.pairwise(ends))
         self.channels = tuple(_output_channels(part) for part in self.parts)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from core.types import COEFFICIENTS, EXPRESSION, LAYOUT
+from core.types import COEFFICIENTS, LAYOUT
 
 from .blocks import MobileNetTrunk, MultiScaleHead, Normalise
 
-_SLIDER_START = 0.12  # sliders are mostly near zero
+_SLIDER_RANGE = (0.01, 0.5)  # of the mean sliders to start from; they are mostly near zero
 _LIGHT, _POSE = LAYOUT["light"], LAYOUT["pose"]
 _SCALE_INDEX = _POSE.start + 3  # f, crop sides per metre: positive
 
@@ -46,15 +46,14 @@ class Regressor(nn.Module):
         self.register_buffer("scale", torch.ones(COEFFICIENTS))
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
-        with torch.no_grad():
-            start = torch.tensor(_SLIDER_START)
-            self.out.bias[LAYOUT["expression"]] = torch.logit(start).expand(EXPRESSION)
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Tell the (239,) mean and deviation of the training labels; outputs of about unit size learn evenly."""
         for part in (_LIGHT, _POSE):
             self.offset[part] = mean[part]
             self.scale[part] = std[part].clamp_min(1e-3)
+        with torch.no_grad():
+            self.out.bias[LAYOUT["expression"]] = mean[LAYOUT["expression"]].clamp(*_SLIDER_RANGE).logit()
         self.offset[_SCALE_INDEX] = mean[_SCALE_INDEX].log()
         self.scale[_SCALE_INDEX] = (std[_SCALE_INDEX] / mean[_SCALE_INDEX]).clamp_min(1e-3)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou, nms
 
-from models.networks.detector import DetectorConfig, build_detector
+from models.networks.detector import DetectorConfig, DetectorOutput, build_detector
 
 from .backgrounds import background_stock
 from .crops import split
@@ -19,7 +20,8 @@ from .losses import detector_terms
 from .scenes import Scene, SceneComposer
 
 SIZE = 320  # pixels, side of a scene
-_CHECKED = 256  # scenes
+LARGE_SIZE, LARGE_SHARE = 544, 0.25  # some batches hold fewer, larger scenes: faces that fill a portrait
+_CHECKED, _AT_ONCE = 192, 32  # scenes
 _SCORE, _SAME = 0.5, 0.4
 
 
@@ -29,18 +31,27 @@ class DetectorRecipe:
     name = "detector"
 
     def __init__(
-        self, pictures: Pictures, backgrounds: list[np.ndarray], config: DetectorConfig | None = None, size: int = SIZE
+        self,
+        pictures: Pictures,
+        backgrounds: list[np.ndarray],
+        config: DetectorConfig | None = None,
+        size: int = SIZE,
+        checked: int = _CHECKED,
     ) -> None:
+        """`size` is a scene's side in pixels, `checked` the number of scenes to validate on."""
         self.config = config or DetectorConfig()
-        self.pictures, self.size = pictures, size
+        self.pictures, self.size, self.checked = pictures, size, checked
         self.composer = SceneComposer(pictures, backgrounds, size)
+        self.large = SceneComposer(pictures, backgrounds, LARGE_SIZE * size // SIZE // 32 * 32)
         self.train, self.held_out = split(len(pictures))
         self.net = build_detector(self.config)
         self._check: list[Scene] = []
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """Scenes as arrays; boxes are padded to the most faces a scene may have."""
-        return _stack([self.composer.scene(self.train, rng) for _ in range(size)])
+        """Scenes of about `size` times the usual area; boxes are padded to the most faces a scene may have."""
+        composer = self.large if rng.random() < LARGE_SHARE else self.composer
+        count = max(round(size * (self.size / composer.size) ** 2), 1)
+        return _stack([composer.scene(self.train, rng) for _ in range(count)])
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Score, box, points."""
@@ -51,20 +62,17 @@ class DetectorRecipe:
         """Recall, false faces per 100 scenes and point error on fixed scenes of held-out people."""
         if not self._check:
             rng = np.random.default_rng(12345)
-            self._check = [self.composer.scene(self.held_out, rng) for _ in range(_CHECKED)]
-        device = next(net.parameters()).device
+            self._check = [self.composer.scene(self.held_out, rng) for _ in range(self.checked)]
         found, false, faces, errors = 0, 0, 0, []
-        for scene in self._check:
-            image = torch.from_numpy(scene.image).to(device).permute(2, 0, 1)[None].float() / 255.0
-            boxes, points = _decode(net(image))
+        for scene, (boxes, points) in zip(self._check, self._detect(net), strict=True):
             truth = torch.from_numpy(scene.boxes[scene.boxes[:, 2] > scene.boxes[:, 0]])
             counted = torch.from_numpy(scene.counted[: len(truth)])
             overlap = box_iou(truth, boxes)
-            hits = (overlap > 0.5).any(dim=1)
-            found += int((hits & counted).sum())
+            hits = (overlap > 0.5).any(dim=1) & counted
+            found += int(hits.sum())
             faces += int(counted.sum())
             false += int((overlap.amax(dim=0) < 0.3).sum()) if len(truth) else len(boxes)
-            for k in torch.nonzero(hits & counted).flatten().tolist():
+            for k in torch.nonzero(hits).flatten().tolist():
                 difference = points[overlap[k].argmax()] - torch.from_numpy(scene.points[k])
                 side = float((truth[k, 2:] - truth[k, :2]).max())
                 errors.append(float(difference.view(5, 2).norm(dim=1).mean()) / side)
@@ -74,18 +82,26 @@ class DetectorRecipe:
             "point_error_percent_of_side": 100.0 * float(np.mean(errors)) if errors else 100.0,
         }
 
+    def _detect(self, net: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+        """Boxes and points of each of the fixed scenes."""
+        device = next(net.parameters()).device
+        for start in range(0, len(self._check), _AT_ONCE):
+            images = np.stack([scene.image for scene in self._check[start : start + _AT_ONCE]])
+            out = net(torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255.0)
+            for row in range(len(images)):
+                yield _decode(DetectorOutput(*(part[row].cpu() for part in out)))
+
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
         return {"data": self.pictures.describe(), "network": dataclasses.asdict(self.config), "scene": self.size}
 
 
-def _decode(out) -> tuple[Tensor, Tensor]:
-    """(K, 4) boxes and (K, 10) points of one picture above the score, duplicates removed."""
-    score = out.score_logit[0].sigmoid().cpu()
+def _decode(out: DetectorOutput) -> tuple[Tensor, Tensor]:
+    """(K, 4) boxes and (K, 10) points of one picture (no batch axis) above the score, duplicates removed."""
+    score = out.score_logit.sigmoid()
     kept = torch.nonzero(score > _SCORE).flatten()
-    boxes = out.boxes[0].cpu()[kept]
-    best = nms(boxes, score[kept], _SAME)
-    return boxes[best], out.points[0].cpu()[kept][best]
+    best = kept[nms(out.boxes[kept], score[kept], _SAME)]
+    return out.boxes[best], out.points[best]
 
 
 def _stack(scenes: list[Scene]) -> Batch:

@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ class Run:
         torch.manual_seed(config.seed)
         self.recipe, self.config, self.out = recipe, config, out
         self.net = recipe.net.to(torch.device(config.device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.average = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
+        self.average = AveragedModel(self.net, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
         self.step, self.elapsed = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)
@@ -243,6 +243,16 @@ def run_recipe(recipe: Recipe, config: TrainConfig, arguments: argparse.Namespac
     if arguments.resume:
         run.resume()
     return run.train()
+
+
+def _moving_average(decay: float) -> Callable[..., None]:
+    """Exponential average that follows quickly at first, so that short runs are not averaged with their start."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        seen = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + seen) / (10 + seen)))(averaged, current, count)
+
+    return update
 
 
 def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:

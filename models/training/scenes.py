@@ -16,7 +16,7 @@ from .augment import Strength, photometric
 from .data import Pictures
 
 MOST_FACES = 12
-_SMALLEST, _LARGEST = 18.0, 330.0  # face sides, pixels of the scene
+_SMALLEST, _LARGEST = 18.0, 1.05  # face sides, pixels and scene sides
 _COUNTED_FROM = 15.0  # smaller faces are neither right nor wrong
 _STRENGTH = Strength(color=0.6, grey=0.12, blur=0.12, coarse=0.15, noise=0.3, jpeg=0.25)
 
@@ -70,11 +70,11 @@ class SceneComposer:
         if kind == "none":
             return np.empty(0)
         if kind == "one":
-            return log_uniform(40.0, _LARGEST, 1)
+            return log_uniform(0.12 * self.size, _LARGEST * self.size, 1)
         if kind == "group":
             middle = log_uniform(24.0, 70.0, 1)
-            return middle * np.exp(rng.normal(0.0, 0.15, rng.integers(3, MOST_FACES)))
-        return log_uniform(_SMALLEST, 200.0, rng.integers(1, 6))
+            return middle * np.exp(rng.normal(0.0, 0.15, rng.integers(3, MOST_FACES + 1)))
+        return log_uniform(_SMALLEST, 0.6 * self.size, rng.integers(1, 6))
 
     def _background(self, rng: np.random.Generator) -> np.ndarray:
         """A random view of one of the stock, or a plain or noisy colour."""

@@ -169,7 +169,7 @@ def test_uncounted_faces_do_not_pull_the_score() -> None:
     points = torch.rand(1, 1, 10) * 64
     out = net(image)
     terms = detector_terms(out, box, points, torch.zeros(1, 1, dtype=torch.bool), (64, 64))
-    assert float(terms["box"]) == float(terms["points"]) == 0.0
+    assert terms["box"].item() == terms["points"].item() == 0.0
     gradient = torch.autograd.grad(terms["score"], out.score_logit)[0]
     centers, strides = all_cells(64, 64, "cpu")
     _, positive, ignored = assign(centers, strides, box)

@@ -54,7 +54,7 @@ def recipe_of(name: str, pictures: Pictures, model: FaceModel) -> loop.Recipe:
     if name == "regressor":
         return RegressorRecipe(pictures, model, RegressorConfig(size=64, width=0.35, narrow=4, hidden=16))
     tiny = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
-    return DetectorRecipe(pictures, backgrounds(), tiny, size=96)
+    return DetectorRecipe(pictures, backgrounds(), tiny, size=96, checked=12)
 
 
 def losses(folder) -> list[float]:
