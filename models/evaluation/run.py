@@ -88,7 +88,7 @@ def synthetic_table(pipeline: Pipeline, model: FaceModel, count: int) -> Table:
             row("neutral shape, regression alone, rigid", score.regressed, score.neutral_mean),
             row("with expression, rigid", score.posed, score.posed_mean),
         ),
-        f"Faces missed by the detector: {score.missed}. Pictures of a seed that no training used, occluders included.",
+        f"Faces missed by the detector: {score.missed}. Pictures of a seed that no training used, without occluders.",
     )
 
 

@@ -49,7 +49,7 @@ def measure(pipeline: Pipeline, model: FaceModel, count: int) -> SyntheticScore:
                 missed += 1
                 continue
             result = pipeline.reconstruct(picture.image, box=boxes[0])
-            regressed = model.shape(pipeline.regress(picture.image, result.landmarks).identity)[face]
+            regressed = model.shape(pipeline.regress(picture.image, result.landmarks.points).identity)[face]
         except FaceError:
             missed += 1
             continue

@@ -1,0 +1,134 @@
+"""`python -m models.evaluation.bench`: our parts timed against a named baseline in the same run, as ratios."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.optimize import least_squares
+
+from core.geometry.alignment import crop_matrix, extract
+from core.geometry.camera import project, rotation_from_angles
+from core.geometry.face_model import FaceModel
+from core.geometry.rasterizer import rasterize
+from core.pipeline import Pipeline
+from core.runtime.specs import CROP_SIZE
+from core.settings import Settings
+from core.stages.fit import Fit
+from core.types import Camera, FaceResult
+
+from .data import PEERS
+from .protocols import YuNet
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of ours and of the baseline, measured in alternation."""
+
+    name: str
+    baseline: str
+    ours: float
+    theirs: float
+
+    def text(self) -> str:
+        """One line of the table."""
+        ratio = self.ours / self.theirs
+        return f"{self.name:34s} {1000 * self.ours:9.2f} ms   {ratio:6.2f} x  {self.baseline} ({1000 * self.theirs:.2f} ms)"
+
+
+def compare(name: str, ours: Callable, baseline: str, theirs: Callable, rounds: int) -> Timing:
+    """Alternate the two, so that a busy machine slows both, and take medians."""
+    ours(), theirs()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for call, into in zip((ours, theirs), times, strict=True):
+            start = time.perf_counter()
+            call()
+            into.append(time.perf_counter() - start)
+    return Timing(name, baseline, float(np.median(times[0])), float(np.median(times[1])))
+
+
+def detector(pipeline: Pipeline, photo: np.ndarray, rounds: int) -> Timing:
+    """Detection at 640x480 against YuNet."""
+    picture, peer = cv2.resize(photo, (640, 480)), YuNet(0.6)
+    return compare("detect 640x480", lambda: pipeline.detect(picture), "YuNet", lambda: peer(picture), rounds)
+
+
+def rasterizer(model: FaceModel, rounds: int) -> Timing:
+    """Our exact z-buffer against the bare OpenCV call it builds on."""
+    camera = Camera(900.0, (255.5, 255.5), 512, 512, rotation_from_angles(0.1, 0.4, 0.0), np.array([0, 0, 0.7]))
+    points, triangles = project(camera, model.vertices), model.triangles
+    rows = np.arange(triangles.size, dtype=np.int32).reshape(-1, 1, 3)
+    corners = (model.vertices @ camera.rotation.T + camera.translation)[triangles].astype(np.float32)
+    corners = (corners * [1, -1, -1]).astype(np.float32).reshape(-1, 1, 3)
+    colors = np.ones_like(corners)
+
+    def bare() -> None:
+        color, depth = np.zeros((512, 512, 3), np.float32), np.full((512, 512), 2.0, np.float32)
+        settings = cv2.TriangleRasterizeSettings()
+        settings.setShadingType(cv2.RASTERIZE_SHADING_FLAT)
+        view = 2 * np.arctan(256 / camera.focal)
+        cv2.triangleRasterize(
+            corners, rows, colors, color, depth, np.eye(4, dtype=np.float32), view, 0.1, 2.0, settings
+        )
+
+    return compare(
+        "z-buffer, whole head, 512x512",
+        lambda: rasterize(points, triangles, 512, 512),
+        "cv2.triangleRasterize",
+        bare,
+        rounds,
+    )
+
+
+def fit(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) -> Timing:
+    """The whole fit (identity, expression, pose) against SciPy solving the six pose values alone."""
+    model = pipeline.face_model
+    params = pipeline.regress(photo, result.landmarks.points)
+    crop = extract(photo, crop_matrix(result.landmarks.points, CROP_SIZE), CROP_SIZE)
+    solve = Fit(model)
+    points = model.landmarks(model.shape(params.identity, params.expression))
+    camera, truth = result.camera, result.landmarks.points
+
+    def residual(pose: np.ndarray) -> np.ndarray:
+        moved = Camera(
+            camera.focal, camera.center, camera.width, camera.height, rotation_from_angles(*pose[:3]), pose[3:]
+        )
+        return (project(moved, points)[:, :2] - truth).ravel()
+
+    start = np.r_[params.pose[:3], camera.translation]
+    return compare(
+        "fit, 150 unknowns",
+        lambda: solve(result.landmarks, params, crop, photo.shape[:2]),
+        "scipy least_squares, pose alone, 6 unknowns",
+        lambda: least_squares(residual, start, loss="soft_l1"),
+        rounds,
+    )
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    from skimage.data import astronaut
+
+    photo, pipeline = astronaut(), Pipeline(Settings())
+    result = pipeline.reconstruct(photo)
+    timings = [detector(pipeline, photo, rounds)] if PEERS.exists() else []
+    timings += [rasterizer(pipeline.face_model, rounds), fit(pipeline, photo, result, rounds)]
+    for timing in timings:
+        log.info(timing.text())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
