@@ -40,12 +40,14 @@ class Timing:
     def text(self) -> str:
         """One line of the table."""
         ratio = self.ours / self.theirs
-        return f"{self.name:34s} {1000 * self.ours:9.2f} ms   {ratio:6.2f} x  {self.baseline} ({1000 * self.theirs:.2f} ms)"
+        ours, theirs = 1000 * self.ours, 1000 * self.theirs
+        return f"{self.name:34s} {ours:9.2f} ms   {ratio:6.2f} x  {self.baseline} ({theirs:.2f} ms)"
 
 
 def compare(name: str, ours: Callable, baseline: str, theirs: Callable, rounds: int) -> Timing:
     """Alternate the two, so that a busy machine slows both, and take medians."""
-    ours(), theirs()
+    ours()
+    theirs()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for call, into in zip((ours, theirs), times, strict=True):
@@ -106,7 +108,7 @@ def fit(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) 
     start = np.r_[params.pose[:3], camera.translation]
     return compare(
         "fit, 150 unknowns",
-        lambda: solve(result.landmarks, params, crop, photo.shape[:2]),
+        lambda: solve(result.landmarks, params, crop, (camera.height, camera.width)),
         "scipy least_squares, pose alone, 6 unknowns",
         lambda: least_squares(residual, start, loss="soft_l1"),
         rounds,
