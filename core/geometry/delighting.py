@@ -33,6 +33,7 @@ class SkinReading:
     """The skin as read from the photo, per vertex."""
 
     shading: np.ndarray  # (V, 3) float32, linear; photo = albedo * shading
+    log_albedo: np.ndarray  # (V, 3) float32, of the photo
     log_ratio: np.ndarray  # (V, 3) float32, log of the photo's albedo over the model's
     usual: np.ndarray  # (3,) float32, its robust middle over the trusted skin
     trust: np.ndarray  # (V,) float32 in [0, 1], 0 where the photo shows something else than skin
@@ -51,9 +52,10 @@ def read_skin(
     for _ in range(3):
         light = estimate_light(colors, safe, normals, weight * trust)
         shading = _shading(normals, light, weight * trust)
-        log_ratio = np.log(np.maximum(colors, 2e-3)) - np.log(safe * shading)
+        log_albedo = np.log(np.maximum(colors, 2e-3)) - np.log(shading)
+        log_ratio = log_albedo - np.log(safe)
         usual, trust, dark = _judge(log_ratio, weight * np.maximum(trust, 0.05), tolerance)
-    return SkinReading(shading=shading, log_ratio=log_ratio, usual=usual, trust=trust, dark=dark)
+    return SkinReading(shading=shading, log_albedo=log_albedo, log_ratio=log_ratio, usual=usual, trust=trust, dark=dark)
 
 
 def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, weight: np.ndarray) -> np.ndarray:

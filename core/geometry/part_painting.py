@@ -86,10 +86,10 @@ def hair_strands(model: FaceModel, texels: TexelMap) -> np.ndarray:
 def pores(texels: TexelMap) -> np.ndarray:
     """(M,) float32 noise of deviation 1 as fine as the skin's grain, one value per texel."""
     rng = np.random.default_rng(5)
-    shape, unit = (texels.size, texels.size), texels.size / 1024.0
+    shape = (texels.size, texels.size)
     total = np.zeros(shape, np.float32)
-    for sigma, strength in ((0.9 * unit, 1.0), (2.2 * unit, 0.8)):
-        noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), max(sigma, 0.4))
+    for sigma, strength in ((0.8, 1.0), (1.8, 0.8)):
+        noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), sigma)
         total += strength * noise / noise.std()
     return (total / total.std()).ravel()[texels.index]
 

@@ -18,6 +18,7 @@ _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the f
 _OTHER_HUE = 0.45  # length of the log hue at which a line is no skin
 _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
 _HELD_BACK = 0.75  # of that excess
+_GRAIN_SIZE = 3.0  # texels
 _MOST_GRAIN = 0.06  # log brightness; more than this is noise or hair, not skin
 
 
@@ -37,7 +38,7 @@ class SkinBlender:
     """Blends on one atlas; see `blend`."""
 
     def __init__(self, model: FaceModel, atlas: Atlas) -> None:
-        self._atlas, self._unit = atlas, atlas.size / 1024.0
+        self._atlas, self._metre = atlas, texels_per_metre(model, atlas.size)
         self._strands = hair_strands(model, atlas.skin)
         self._pores = pores(atlas.skin)
 
@@ -69,8 +70,8 @@ class SkinBlender:
     def _feathered(self, weight: np.ndarray) -> np.ndarray:
         """(M,) weights drawn back from their own edges and softened."""
         picture = self._atlas.skin.image(weight)
-        drawn_back = cv2.erode(picture, _disk(2.0 * self._unit))
-        soft = cv2.GaussianBlur(drawn_back, (0, 0), 4.0 * self._unit)
+        drawn_back = cv2.erode(picture, _disk(0.0006 * self._metre))
+        soft = cv2.GaussianBlur(drawn_back, (0, 0), 0.0011 * self._metre)
         return np.minimum(soft.ravel()[self._atlas.skin.index], weight)
 
     def _thin_occluders(self, hue: np.ndarray, departure: np.ndarray, bare: np.ndarray) -> np.ndarray:
@@ -81,9 +82,9 @@ class SkinBlender:
         """
         strange = (departure * bare < _DARK_LINE) | (np.einsum("mc,mc->m", hue, hue) * bare > _OTHER_HUE**2)
         picture = self._atlas.skin.image(strange.astype(np.float32))
-        core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(2.0 * self._unit))
-        grown = cv2.dilate(core, _disk(7.0 * self._unit))
-        return cv2.GaussianBlur(grown, (0, 0), 2.5 * self._unit).ravel()[self._atlas.skin.index]
+        core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(0.0006 * self._metre))
+        grown = cv2.dilate(core, _disk(0.002 * self._metre))
+        return cv2.GaussianBlur(grown, (0, 0), 0.0008 * self._metre).ravel()[self._atlas.skin.index]
 
     def _mirrored(self, photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """(M, 4): colour and weight of the mirrored texels."""
@@ -95,7 +96,7 @@ class SkinBlender:
     def _grain(self, departure: np.ndarray, weight: np.ndarray) -> float:
         """Deviation of the log brightness of the photo's skin at the scale of pores, for the fill to match."""
         picture = self._atlas.skin.image(departure)
-        fine = picture - cv2.GaussianBlur(picture, (0, 0), 3.0 * self._unit)
+        fine = picture - cv2.GaussianBlur(picture, (0, 0), _GRAIN_SIZE)
         chosen = slice(None, None, 7)
         size = np.abs(fine.ravel()[self._atlas.skin.index][chosen])
         return min(1.48 * weighted_median(size, np.maximum(weight[chosen] - 0.9, 0.0)), _MOST_GRAIN)
@@ -107,6 +108,20 @@ class SkinBlender:
         out = np.zeros(self._atlas.size**2, np.uint8)
         out[self._atlas.skin.index] = source
         return out.reshape(self._atlas.size, self._atlas.size)
+
+
+def texels_per_metre(model: FaceModel, size: int) -> float:
+    """Median density of the texture on the face."""
+    face = model.in_regions("nose", "cheek_right", "cheek_left", "forehead")[model.triangles].all(axis=1)
+    surface = _areas(model.vertices[model.triangles[face]])
+    layout = _areas(np.pad(model.uv[model.uv_triangles[face]] * size, ((0, 0), (0, 0), (0, 1))))
+    return float(np.median(np.sqrt(layout / np.maximum(surface, 1e-12))))
+
+
+def _areas(corners: np.ndarray) -> np.ndarray:
+    """(T,) areas of (T, 3, 3) triangles."""
+    a, b, c = corners.transpose(1, 0, 2)
+    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2.0
 
 
 def _disk(radius: float) -> np.ndarray:

@@ -83,9 +83,9 @@ def _texel_map(model: FaceModel, raster: Raster, mask: np.ndarray, size: int) ->
 
 
 def _gutter(covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rows, columns = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    nearest = np.asarray(distance_transform_edt(~covered, return_distances=False, return_indices=True))
     target = np.flatnonzero(~covered)
-    source = (rows.astype(np.int64) * covered.shape[1] + columns).ravel()[target]
+    source = (nearest[0].astype(np.int64) * covered.shape[1] + nearest[1]).ravel()[target]
     return target, source
 
 

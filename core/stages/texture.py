@@ -24,7 +24,8 @@ from ..types import Camera, FaceParams, FaceTexture, Landmarks
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
 _GRAZING = (0.18, 0.48)  # cosine between surface and view: unseen, fully believed
 _MOST_GAIN = (2.0, 3.5)  # over the usual: noise in shadows is amplified, then the photo is not used
-_UNLIKE_SKIN = (0.6, 0.9)  # largest log ratio of a channel: a bare scalp in other light, hair
+_UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
+_ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
 _DARK_HAIR = np.array([0.05, 0.035, 0.025], np.float32)  # linear, when no hair can be seen
 
 
@@ -46,7 +47,7 @@ class Texture:
         colors = view.averages(_AVERAGED)
         seen = self._seen(view, landmarks)
         reading = read_skin(colors, albedo, view.normals, seen * self._regions.plain, self._regions.tolerance)
-        hair, hairy = self._hair(view, colors, reading, albedo)
+        hair, hairy = self._hair(view, reading)
         fields = self._fields(seen, reading, albedo, hair, hairy)
         color, source = self._blender.blend(view, fields)
         iris = self._iris_color(view, reading)
@@ -74,7 +75,7 @@ class Texture:
         weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
         correction, complexion = self._low_frequencies(reading, weight)
         gain = np.exp(correction) / reading.shading
-        fringe = regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
+        fringe = hairy * regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
         return SkinFields(
             weight=weight * _bearable(gain @ LUMINANCE, weight),
             gain=gain,
@@ -119,17 +120,17 @@ class Texture:
         correction = (regions.kept * both - bright)[:, None] + (regions.kept[:, None] ** 1.5 - 1.0) * hue
         return correction, complexion + correction
 
-    def _hair(
-        self, view: HeadView, colors: np.ndarray, reading: SkinReading, albedo: np.ndarray
-    ) -> tuple[np.ndarray, float]:
+    def _hair(self, view: HeadView, reading: SkinReading) -> tuple[np.ndarray, float]:
         """(3,) linear albedo above the forehead, and how unlike skin it is: 0 for a bare scalp, 1 for hair."""
-        crown = self._regions.crown & view.visible & (view.facing > 0.3)
-        found = robust_color(colors[crown])
-        if found is None:
+        crown = np.flatnonzero(self._regions.crown & view.visible & (view.facing > 0.3))
+        hair = robust_color(np.exp(reading.log_albedo[crown]))
+        if hair is None:
             return _DARK_HAIR, 1.0
-        hair = np.clip(found / np.maximum(np.median(reading.shading[crown], axis=0), 1e-3), 0.004, 0.8)
-        skin = np.median(albedo[self._regions.plain > 0.5], axis=0) * np.exp(reading.usual)
-        return hair.astype(np.float32), float(smoothstep(np.abs(np.log(hair / skin)).max(), *_UNLIKE_SKIN))
+        departure = np.abs(np.median(reading.log_ratio[crown], axis=0) - reading.usual).max()
+        bright = reading.log_ratio @ LUMINANCE
+        roughness = np.median(np.abs(bright - self._regions.fine(bright))[crown])
+        hairy = np.maximum(smoothstep(departure, *_UNLIKE_SKIN), smoothstep(roughness, *_ROUGH))
+        return np.clip(hair, 0.004, 0.8).astype(np.float32), float(hairy)
 
     def _iris_color(self, view: HeadView, reading: SkinReading) -> np.ndarray:
         """(3,) linear iris albedo from both eyes' visible iris pixels, brown when there are too few."""
