@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from .delighting import smoothstep
 from .face_model import FaceModel
@@ -66,6 +67,31 @@ def _fibres(angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
         bend = 0.25 * np.sin(3 * angle + phase[1]) * radius
         total += strength * (0.5 + 0.5 * np.sin(count * (angle + bend / count) + phase[0]))
     return total
+
+
+def paint_teeth(texels: TexelMap, vertices: np.ndarray, gums: np.ndarray, albedo: np.ndarray) -> np.ndarray:
+    """(M, 3) linear: `albedo` (V, 3), warmer and darker towards the gums, a little cooler at the biting edge.
+
+    `vertices` is (V, 3) metres, `gums` the rows of the gums' vertices.
+    """
+    if len(gums) == 0:
+        return texels.interpolate(albedo)
+    reach = cKDTree(vertices[gums]).query(vertices)[0]
+    height = smoothstep(texels.interpolate(reach.astype(np.float32)), 0.0, 0.007)[:, None]
+    neck, edge = np.array([0.80, 0.68, 0.50], np.float32), np.array([0.98, 1.0, 1.04], np.float32)
+    return texels.interpolate(albedo) * (neck + height * (edge - neck))
+
+
+def mouth_shadow(model: FaceModel) -> np.ndarray:
+    """(V,) factor that darkens the inside of the mouth with its depth behind the lips; 1 elsewhere."""
+    lips = model.in_regions("upper_lip", "lower_lip")
+    inside = model.in_regions("mouth_bag")
+    for name in ("gums", "tongue"):
+        inside |= model.vertex_part == model.part(name)
+    if not lips.any():
+        return np.ones(len(model.vertices), np.float32)
+    depth = model.vertices[lips, 2].max() - model.vertices[:, 2]
+    return np.where(inside, 1.0 - 0.75 * smoothstep(depth, 0.015, 0.060), 1.0).astype(np.float32)
 
 
 def hair_strands(model: FaceModel, texels: TexelMap) -> np.ndarray:

@@ -59,7 +59,7 @@ def texel_positions(uv: np.ndarray, size: int) -> np.ndarray:
 @lru_cache(maxsize=2)
 def build_atlas(model: FaceModel, size: int) -> Atlas:
     """Rasterise the UV layout of `model`; about a second at 1024, then cached."""
-    raster = rasterize(texel_positions(model.uv, size), model.uv_triangles, size, size)
+    raster = _with_slivers(rasterize(texel_positions(model.uv, size), model.uv_triangles, size, size), model, size)
     part = np.where(raster.mask, model.triangle_part[raster.triangle_id], -1)
     maps = {name: _texel_map(model, raster, part == row, size) for row, name in enumerate(model.part_names)}
     target, source = _gutter(raster.mask)
@@ -71,6 +71,22 @@ def build_atlas(model: FaceModel, size: int) -> Atlas:
         gutter_target=target,
         gutter_source=source,
     )
+
+
+def _with_slivers(raster: Raster, model: FaceModel, size: int) -> Raster:
+    """Also give texels to triangles too thin to cover a texel's centre: lashes took their neighbours' colour."""
+    places = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]])
+    uv = np.einsum("pk,tkd->tpd", places, model.uv[model.uv_triangles])
+    base = np.floor(texel_positions(uv, size)).astype(int)
+    triangle = np.broadcast_to(np.arange(len(uv))[:, None], base.shape[:2])
+    weights = np.broadcast_to(places, (len(uv), *places.shape))
+    triangle_id, barycentric = raster.triangle_id.copy(), raster.barycentric.copy()
+    for corner in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = np.clip(base + corner, 0, size - 1).transpose(2, 0, 1)
+        free = raster.triangle_id[y, x] < 0
+        triangle_id[y[free], x[free]] = triangle[free]
+        barycentric[y[free], x[free]] = weights[free]
+    return Raster(triangle_id=triangle_id, barycentric=barycentric, depth=raster.depth)
 
 
 def _texel_map(model: FaceModel, raster: Raster, mask: np.ndarray, size: int) -> TexelMap:

@@ -13,7 +13,9 @@ from ..geometry.part_painting import (
     IRIS_RADIUS,
     PUPIL_RADIUS,
     eye_texels,
+    mouth_shadow,
     paint_eye,
+    paint_teeth,
     robust_color,
 )
 from ..geometry.skin_regions import occlusion, skin_regions
@@ -38,12 +40,13 @@ class Texture:
         self._regions = skin_regions(model)
         self._blender = SkinBlender(model, self._atlas)
         self._eyes = eye_texels(model, self._atlas)
+        self._shadow = mouth_shadow(model)
 
     def __call__(self, photo: np.ndarray, params: FaceParams, camera: Camera, landmarks: Landmarks) -> FaceTexture:
         """Unwrap a (H, W, 3) uint8 RGB photo."""
         vertices = self._model.shape(params.identity, params.expression)
         view = view_head(self._model, vertices, photo, camera, self._size)
-        albedo = self._model.albedo(params.albedo)
+        albedo = self._model.albedo(params.albedo) * self._shadow[:, None]
         colors = view.averages(_AVERAGED)
         seen = self._seen(view, landmarks)
         reading = read_skin(colors, albedo, view.normals, seen * self._regions.plain, self._regions.tolerance)
@@ -148,11 +151,16 @@ class Texture:
         return np.clip(found / max(level, 1e-3), 0.01, 0.6).astype(np.float32)
 
     def _paint_parts(self, color: np.ndarray, source: np.ndarray, albedo: np.ndarray, iris: np.ndarray) -> None:
-        """Eyes painted, every other part in the model's own colours; in place."""
+        """Eyes and teeth painted, every other part in the model's own colours; in place."""
         flat, sources = color.reshape(-1, 3), source.reshape(-1)
+        gums = np.flatnonzero(self._model.vertex_part == self._model.part("gums"))
         for name, texels in self._atlas.parts.items():
-            eye = self._eyes.get(name)
-            flat[texels.index] = paint_eye(eye, iris) if eye else texels.interpolate(albedo)
+            if name in self._eyes:
+                flat[texels.index] = paint_eye(self._eyes[name], iris)
+            elif name.startswith("teeth"):
+                flat[texels.index] = paint_teeth(texels, self._model.vertices, gums, albedo)
+            else:
+                flat[texels.index] = texels.interpolate(albedo)
             sources[texels.index] = MODEL
 
 
