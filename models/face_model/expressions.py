@@ -5,29 +5,42 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from .sources import ICT_COUNT, IctModel, ict_range
 from .surface import MIRROR, edges
 
 ARKIT = (
-    "eyeBlinkLeft eyeLookDownLeft eyeLookInLeft eyeLookOutLeft eyeLookUpLeft eyeSquintLeft eyeWideLeft "
-    "eyeBlinkRight eyeLookDownRight eyeLookInRight eyeLookOutRight eyeLookUpRight eyeSquintRight eyeWideRight "
-    "jawForward jawLeft jawRight jawOpen mouthClose mouthFunnel mouthPucker mouthLeft mouthRight "
-    "mouthSmileLeft mouthSmileRight mouthFrownLeft mouthFrownRight mouthDimpleLeft mouthDimpleRight "
-    "mouthStretchLeft mouthStretchRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper "
-    "mouthPressLeft mouthPressRight mouthLowerDownLeft mouthLowerDownRight mouthUpperUpLeft mouthUpperUpRight "
-    "browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft "
-    "cheekSquintRight noseSneerLeft noseSneerRight tongueOut"
-).split()
+    *("eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft"),
+    *("eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight"),
+    *("eyeSquintRight", "eyeWideRight", "jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose"),
+    *("mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight"),
+    *("mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft"),
+    *("mouthStretchRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"),
+    *("mouthPressLeft", "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft"),
+    *("mouthUpperUpRight", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    *("cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"),
+)
 EXTRAS = (
-    "browInnerUpLeft browInnerUpRight cheekPuffLeft cheekPuffRight cheekRaiserLeft cheekRaiserRight "
-    "pupilDilateLeft pupilDilateRight nostrilFlareLeft nostrilFlareRight browFurrow neckTense"
-).split()
-NAMES = tuple(ARKIT + EXTRAS)
+    *("browInnerUpLeft", "browInnerUpRight", "cheekPuffLeft", "cheekPuffRight", "cheekRaiserLeft"),
+    *("cheekRaiserRight", "pupilDilateLeft", "pupilDilateRight", "nostrilFlareLeft", "nostrilFlareRight"),
+    *("browFurrow", "neckTense"),
+)
+NAMES = ARKIT + EXTRAS
 
 # Degrees the eyeball turns at slider 1; the lids' own shapes are made for about these.
 _GAZE = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 28.0}
+_TONGUE_JAW, _TONGUE_LEVEL = 0.32, -0.0758  # share of jawOpen that makes way; height between the incisors, metres
+_PUPIL = 0.42  # of ICT's delta, which widens the pupil over the whole iris
 _SIDES = {"Left": "L", "Right": "R"}
+
+
+# ICT vertices of the left eye's sharp lid edges, inner to outer corner.
+UPPER_LID = np.array([3780, 3781, 3782, 3783, 3784, 3785, 3786, 3787, 4131, 3753, 3789, 3790, 3792, 3793, 4132, 3794, 3795, 3761])
+LOWER_LID = np.array(
+    [3780, 4432, 3779, 3778, 3777, 3776, 3775, 3774, 3772, 3771, 3770, 3768, 3767, 3766, 3764, 3763, 3762, 3831, 4433, 3761]
+)
+_LID_OVERLAP = np.array([-0.00030, 0.00012])  # metres y, z: the upper lid's edge past the lower's
 
 
 def expressions(ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
@@ -37,8 +50,11 @@ def expressions(ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> np.n
     for side in _SIDES:
         for direction in _GAZE:
             _turn_eyeball(shapes[f"eyeLook{direction}{side}"], vertices, side, direction)
+    _close_lids(shapes, vertices)
+    shapes["eyeBlinkRight"] = shapes["eyeBlinkLeft"][mirror] * MIRROR
     shapes["tongueOut"] = tongue_out(ict, vertices)
     for side in _SIDES:
+        shapes[f"pupilDilate{side}"] *= _PUPIL
         shapes[f"nostrilFlare{side}"] = _nostril_flare(vertices, side)
     shapes["browFurrow"] = _brow_furrow(vertices)
     shapes["neckTense"] = _neck_tense(vertices)
@@ -58,7 +74,7 @@ def _mapped(name: str, source: dict[str, np.ndarray]) -> np.ndarray | None:
     return None
 
 
-def _partner(name: str) -> str:
+def partner(name: str) -> str:
     """Name of the mirrored expression; the name itself when it has no side."""
     if name.endswith("Left"):
         return name.removesuffix("Left") + "Right"
@@ -69,7 +85,7 @@ def _partner(name: str) -> str:
 
 def _symmetric(name: str, shapes: dict[str, np.ndarray], mirror: np.ndarray) -> np.ndarray:
     """Mean of an expression and its mirrored partner: removes the source's one-sided noise."""
-    return (shapes[name] + shapes[_partner(name)][mirror] * MIRROR) / 2
+    return (shapes[name] + shapes[partner(name)][mirror] * MIRROR) / 2
 
 
 def _turn_eyeball(delta: np.ndarray, vertices: np.ndarray, side: str, direction: str) -> None:
@@ -85,6 +101,33 @@ def _turn_eyeball(delta: np.ndarray, vertices: np.ndarray, side: str, direction:
         c, s = np.cos(angle), np.sin(angle * outward * (1 if direction == "Out" else -1))
         turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     delta[ball] = (vertices[ball] - center) @ (turn - np.eye(3)).T
+
+
+def _close_lids(shapes: dict[str, np.ndarray], vertices: np.ndarray) -> None:
+    """Make the left eyeBlink close: ICT leaves up to 1.6 mm open. The right one is its mirror image afterwards.
+
+    Both sharp lid edges are drawn to a common line, the upper a little over it and in front, so that wider eyes of
+    other people still close; the change fades over the lids.
+    """
+    delta = shapes["eyeBlinkLeft"]
+    upper, lower = (vertices[rows] + delta[rows] for rows in (UPPER_LID, LOWER_LID))
+    skin = ict_range("face", "eye_sockets", "eye_shells", "lashes")
+    skin = skin[vertices[skin, 0] > 0.005]
+    to_upper = cKDTree(vertices[UPPER_LID]).query(vertices[skin])[0]
+    to_lower = cKDTree(vertices[LOWER_LID]).query(vertices[skin])[0]
+    share = to_lower / np.maximum(to_upper + to_lower, 1e-9)  # 1 on the upper edge, 0 on the lower
+    x = vertices[skin, 0] + delta[skin, 0]
+    gap = _along(lower, x) - _along(upper, x)
+    open_part = np.clip(-gap[:, :1] / 0.0006, 0, 1)  # no overlap in the corners, where the lids meet anyway
+    close_upper = 0.8 * gap + _LID_OVERLAP * open_part
+    fade = _bump(np.minimum(to_upper, to_lower), 0.011)[:, None]
+    delta[skin, 1:] += fade * np.where(share[:, None] > 0.5, close_upper, -0.2 * gap) * np.abs(2 * share - 1)[:, None] ** 0.5
+
+
+def _along(edge: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(N, 2) y and z of an (M, 3) lid edge at (N,) places x."""
+    order = np.argsort(edge[:, 0])
+    return np.stack([np.interp(x, edge[order, 0], edge[order, k]) for k in (1, 2)], axis=1)
 
 
 def tongue_vertices(ict: IctModel) -> np.ndarray:
@@ -106,30 +149,37 @@ def _bump(distance: np.ndarray, radius: float) -> np.ndarray:
 
 
 def tongue_out(ict: IctModel, vertices: np.ndarray) -> np.ndarray:
-    """(26719, 3) delta: the tongue slides over the lower teeth and out; the lips and jaw make way for it.
+    """(26719, 3) delta: the tongue slides out between the teeth and hangs over the lower lip; the jaw opens for it.
 
-    The tongue keeps its root; towards the tip it rises over the incisors' edge, passes between the lips and sinks.
+    The front third moves as one piece and the root stays. On its way out the tongue is levelled into the gap between
+    the incisors and flattened to fit; past the lips it sinks.
     """
-    delta = np.zeros((ICT_COUNT, 3))
+    jaw = _TONGUE_JAW * dict(zip(ict.expression_names, ict.expression, strict=True))["jawOpen"].astype(float)
     tongue = tongue_vertices(ict)
     points = vertices[tongue]
+    depth, middle, half = _profile(points)
     back, tip = points[:, 2].min(), points[:, 2].max()
-    along = np.clip((points[:, 2] - back) / (tip - back), 0, 1)
-    advance = along**1.5
-    delta[tongue, 2] = 0.042 * advance
-    delta[tongue, 1] = 0.0075 * np.sin(np.pi * np.clip(along, 0, 1) ** 1.5) - 0.004 * along**4
-    thickness = points[:, 1] - np.interp(points[:, 2], *_midline(points))
-    delta[tongue, 1] -= 0.35 * thickness * advance
-    delta[tongue, 0] = -0.22 * points[:, 0] * advance
-    jaw_open = dict(zip(ict.expression_names, ict.expression, strict=True))["jawOpen"]
-    return delta + 0.22 * np.where(np.isin(np.arange(ICT_COUNT), tongue)[:, None], 0, jaw_open)
+    advance = _bump(np.clip(1 - (points[:, 2] - back) / (tip - back) / 0.7, 0, 1), 1.0)
+    reached = points[:, 2] + jaw[tongue, 2] + 0.037 * advance
+    level = _TONGUE_LEVEL - 26.0 * np.clip(reached - 0.031, 0, None) ** 2
+    here = np.interp(points[:, 2], depth, middle)
+    fit = np.minimum(1.0, 0.0023 / np.interp(points[:, 2], depth, half))
+    flat = 1 + advance * np.clip((reached - 0.002) / 0.012, 0, 1) * (fit - 1)
+    delta = jaw.copy()
+    delta[tongue, 2] = reached - points[:, 2]
+    wanted = level + (points[:, 1] - here) * flat
+    moved = points[:, 1] + jaw[tongue, 1]
+    share = advance * np.clip((reached + 0.012) / 0.02, 0, 1)
+    delta[tongue, 1] = moved + share * (wanted - moved) - points[:, 1]
+    delta[tongue, 0] = jaw[tongue, 0] - 0.12 * points[:, 0] * advance
+    return delta
 
 
-def _midline(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Depths and mean heights of slices along the tongue."""
-    order = np.argsort(points[:, 2])
-    slices = np.array_split(points[order], 14)
-    return np.array([s[:, 2].mean() for s in slices]), np.array([(s[:, 1].min() + s[:, 1].max()) / 2 for s in slices])
+def _profile(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth, mid height and half thickness of slices along the tongue, back to tip."""
+    slices = np.array_split(points[np.argsort(points[:, 2])], 14)
+    low, high = (np.array([f(s[:, 1]) for s in slices]) for f in (np.min, np.max))
+    return np.array([s[:, 2].mean() for s in slices]), (low + high) / 2, np.maximum((high - low) / 2, 1e-4)
 
 
 def _nostril_flare(vertices: np.ndarray, side: str) -> np.ndarray:

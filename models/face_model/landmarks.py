@@ -15,7 +15,6 @@ from core.geometry.rasterizer import rasterize
 
 from .sources import ICT_COUNT, ICT_LANDMARKS, ICT_RANGES, ict_range
 from .surface import (
-    MIRROR,
     adjacency,
     closest_points,
     geodesic,
@@ -25,12 +24,30 @@ from .surface import (
 )
 
 REGIONS = (
-    "none scalp forehead brow_right brow_left lids_right lids_left socket_right socket_left nose nostril cheek_right "
-    "cheek_left upper_lip lower_lip mouth_bag chin jaw ear_right ear_left neck"
-).split()
+    *("none", "scalp", "forehead", "brow_right", "brow_left", "lids_right", "lids_left", "socket_right", "socket_left"),
+    *("nose", "nostril", "cheek_right", "cheek_left", "upper_lip", "lower_lip", "mouth_bag", "chin", "jaw"),
+    *("ear_right", "ear_left", "neck"),
+)
 DENSE = 320
 _CENTRAL_DENSE = 20
 CONTOUR_STEPS = 16
+_FLAT = np.array([1.0, 1.0, 0.15])  # contour paths are drawn in the frontal plane; depth only breaks ties
+# Inner ends |x|, y (metres) of the paths of jaw points 0-7: temple and cheek outside the eye, then cheek and chin.
+_CONTOUR_END = np.array(
+    [
+        [0.0530, 0.0020],
+        [0.0360, -0.0220],
+        [0.0330, -0.0400],
+        [0.0330, -0.0620],
+        [0.0290, -0.0780],
+        [0.0240, -0.0900],
+        [0.0170, -0.0970],
+        [0.0090, -0.1030],
+        [0.0000, 0.0000],
+    ]
+)
+# Brow landmarks 17-21 (and 26-22): |x|, y on the upper half of the hair, metres.
+BROW_POINTS = np.array([[0.0590, 0.0140], [0.0500, 0.0205], [0.0378, 0.0232], [0.0245, 0.0218], [0.0122, 0.0178]])
 MIRROR_68 = np.array(
     list(range(16, -1, -1))
     + list(range(26, 16, -1))
@@ -70,8 +87,7 @@ def eye_margin(faces: np.ndarray, side: str) -> np.ndarray:
     socket[ict_range("eye_sockets")] = True
     touching = faces[socket[faces].any(axis=1) & ~socket[faces].all(axis=1)]
     rim = np.unique(touching)
-    rim = rim[rim < ICT_RANGES["face"].stop]
-    return rim
+    return rim[rim < ICT_RANGES["face"].stop]
 
 
 def _loop(faces: np.ndarray, vertices: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -103,7 +119,7 @@ def regions(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     paint(skin & (y > _jaw_height(x, z, points)), "cheek")
     paint(skin & _scalp(x, y, z), "scalp")
     paint(face & (y > 0.027) & (z > -0.055) & ~_scalp(x, y, z), "forehead")
-    near_jaw = geodesic(faces, vertices, ICT_LANDMARKS[1:16]) < 0.012
+    near_jaw = geodesic(faces, vertices, _jaw_line(faces, vertices)) < 0.011
     paint(face & near_jaw & (y < -0.035), "jaw")
     paint(face & (np.abs(x) < 0.022) & (y < -0.078) & (y > -0.117) & (z > 0.0), "chin")
     paint(face & _nose(x, y, z, points), "nose")
@@ -128,6 +144,13 @@ def regions(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return label
 
 
+def _jaw_line(faces: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """ICT vertices on the edge paths that join the jaw landmarks."""
+    graph = adjacency(faces[faces.max(axis=1) < ICT_RANGES["head"].stop], vertices)
+    jaw = ICT_LANDMARKS[1:16]
+    return np.concatenate([path(graph, int(a), int(b)) for a, b in zip(jaw[:-1], jaw[1:], strict=True)])
+
+
 def _jaw_height(x: np.ndarray, z: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Height (y) of the lower edge of the jaw at each depth: a line from the jaw angle to the chin."""
     angle, chin = points[[3, 13]].mean(axis=0), points[8]
@@ -148,7 +171,8 @@ def _scalp(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 def _nose(x: np.ndarray, y: np.ndarray, z: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Frontal outline of the nose by height: narrow at the root, wings at the base."""
-    heights = np.array([points[33, 1] - 0.002, points[31, 1] + 0.004, points[30, 1], points[28, 1], points[27, 1], 0.016])
+    base, wing, tip, bridge, root = points[[33, 31, 30, 28, 27], 1]
+    heights = np.array([base - 0.002, wing + 0.004, tip, bridge, root, 0.016])
     widths = np.array([0.0105, 0.0195, 0.0185, 0.0125, 0.0095, 0.009])
     half = np.interp(y, heights, widths, left=0.0, right=0.0)
     return (np.abs(x) < half) & (z > 0.0)
@@ -186,12 +210,13 @@ def brow_distance(vertices: np.ndarray) -> np.ndarray:
 # Right half of the brow on the mean head: |x|, y of the centre line and half-width, metres.
 BROW_LINE = np.array(
     [
-        [0.0115, 0.0165, 0.0042],
-        [0.0180, 0.0190, 0.0046],
-        [0.0270, 0.0215, 0.0044],
-        [0.0370, 0.0230, 0.0038],
-        [0.0450, 0.0215, 0.0030],
-        [0.0530, 0.0170, 0.0020],
+        [0.0105, 0.0155, 0.0040],
+        [0.0180, 0.0190, 0.0048],
+        [0.0270, 0.0207, 0.0046],
+        [0.0370, 0.0213, 0.0042],
+        [0.0450, 0.0202, 0.0036],
+        [0.0530, 0.0175, 0.0028],
+        [0.0590, 0.0130, 0.0020],
     ]
 )
 
@@ -209,10 +234,11 @@ def _upper_lip(
 def _ears(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """The auricles: what sticks out of the smoothed side of the head."""
     x, y, z = vertices.T
-    box = (np.abs(x) > 0.064) & (y > -0.062) & (y < 0.012) & (z < -0.052) & (z > -0.125)
+    box = (np.abs(x) > 0.056) & (y > -0.062) & (y < 0.012) & (z < -0.052) & (z > -0.125)
     normal = vertex_normals(vertices, faces)
     side = np.abs(x) - _side_width(y, z)
-    return box & ((side > 0.0025) | ((np.abs(normal[:, 0]) < 0.5) & (side > -0.002)))
+    concha = ((y + 0.027) / 0.028) ** 2 + ((z + 0.077) / 0.014) ** 2 < 1
+    return box & ((side > 0.0025) | ((np.abs(normal[:, 0]) < 0.5) & (side > -0.002)) | concha)
 
 
 def _side_width(y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -220,23 +246,43 @@ def _side_width(y: np.ndarray, z: np.ndarray) -> np.ndarray:
     return 0.0715 + 0.04 * np.clip(y, -0.06, 0.012) - 0.03 * (z + 0.06)
 
 
-def contour_candidates(vertices: np.ndarray, faces: np.ndarray, skin: np.ndarray, jaw: np.ndarray) -> np.ndarray:
+def landmark_points(mean: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """(68, 3) landmark places on the ICT mean: its own vertices, the brows moved onto the hair's upper half.
+
+    ICT puts its brow points on the upper edge of a high brow; annotators follow the hair.
+    """
+    points = mean[vertices].copy()
+    front = np.flatnonzero((np.arange(ICT_COUNT) < ICT_RANGES["face"].stop) & (mean[:, 2] > -0.03))
+    tree = cKDTree(mean[front, :2])
+    for index, (x, y) in enumerate(BROW_POINTS):
+        for row, sign in ((17 + index, -1.0), (26 - index, 1.0)):
+            distance, near = tree.query([sign * x, y], k=3)
+            weight = 1 / np.maximum(distance, 1e-6)
+            points[row] = [sign * x, y, weight @ mean[front[near], 2] / weight.sum()]
+    return points
+
+
+def contour_candidates(
+    vertices: np.ndarray, faces: np.ndarray, skin: np.ndarray, jaw: np.ndarray, mirror: np.ndarray
+) -> np.ndarray:
     """(17, K) int32 vertices over which each of (17, 3) jaw points slides, frontal position first, towards the nose.
 
-    `skin` is a (V,) bool mask of the outer face. Each path keeps the jaw point's height and stays on the surface.
+    `skin` is a (V,) bool mask of the outer face. The paths of the right half rise gently to the cheek beside the nose
+    or mouth, where the outline of a turned face runs, and stay on the surface; the left half mirrors them.
     """
     normal = vertex_normals(vertices, faces)
-    front = np.flatnonzero(skin & (normal[:, 2] > -0.35))
+    front = np.flatnonzero(skin & (normal[:, 2] > -0.35) & (vertices[:, 0] < 0.001))
     surface = cKDTree(vertices[front])
-    lifted = vertices[front] * [1.0, 1.0, 0.15]  # the path is drawn in the frontal plane; depth only breaks ties
-    tree = cKDTree(lifted)
+    tree = cKDTree(vertices[front] * _FLAT)
     result = np.empty((len(jaw), CONTOUR_STEPS), np.int32)
-    for row, point in enumerate(jaw):
-        inner = 0.25 * point[0] if abs(point[0]) > 0.03 else point[0] * 0.7
-        steps = np.linspace([point[0], point[1]], [inner, point[1] + 0.004], CONTOUR_STEPS)
-        depth = _front_depth(vertices[front], steps, point[2])
-        result[row] = front[tree.query(np.column_stack([steps, 0.15 * depth]))[1]]
-        result[row, 0] = front[surface.query(point)[1]]
+    for row in range(9):
+        end = _CONTOUR_END[row] * [-1.0, 1.0]
+        steps = np.linspace(jaw[row, :2], end if row < 8 else jaw[row, :2], CONTOUR_STEPS)
+        depth = _front_depth(vertices[front], steps, jaw[row, 2])
+        result[row] = front[tree.query(np.column_stack([steps, depth]) * _FLAT)[1]]
+        result[row, 0] = front[surface.query(jaw[row])[1]]
+        result[16 - row] = mirror[result[row]]
+    result[8] = result[8, 0]
     return result
 
 
@@ -280,13 +326,3 @@ def _farthest(
         picked.append(candidates[best])
         distance = np.minimum(distance, np.linalg.norm(points - points[best], axis=1) / local)
     return np.array(picked)
-
-
-def mirrored_embedding(right: Embedding, mirror: np.ndarray) -> Embedding:
-    """The same points on the other side, through a mesh's mirror map; the winding is restored."""
-    return Embedding(mirror[right.triangles][:, [0, 2, 1]].astype(np.int32), right.weights[:, [0, 2, 1]])
-
-
-def mirrored(points: np.ndarray) -> np.ndarray:
-    """Reflect (N, 3) points across x = 0."""
-    return points * MIRROR

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 from scipy.sparse import coo_matrix, csr_matrix, diags, vstack
 from scipy.sparse.linalg import spsolve
 
-from .sources import DECIMETRE, ICT_COUNT, ICT_RANGES, IctModel, MakeHuman, ict_range, sphere_center
-from .surface import MIRROR, averaging, closest_points, laplacian, triangulate, vertex_normals
+from .sources import DECIMETRE, ICT_COUNT, IctModel, MakeHuman, ict_range, sphere_center
+from .surface import closest_points, laplacian, triangulate, vertex_normals
 
 LOG = logging.getLogger(__name__)
 

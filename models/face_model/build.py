@@ -1,0 +1,71 @@
+"""Builds face_model.npz: `python -m models.face_model.build` (sources -> statistics -> our topology -> file)."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from .albedo import learn_albedo
+from .assembly import Statistics, assemble, save
+from .expressions import expressions
+from .identity import learn_identity
+from .landmarks import REGIONS, dense_points, landmark_points, regions
+from .population import makehuman_fields
+from .registration import register
+from .skin_fields import SKIN, facial, skin_fields
+from .sources import ICT_LANDMARKS, load_ict, load_makehuman
+from .surface import mirror_map, symmetrised, vertex_areas
+from .topology import build_topology
+
+LOG = logging.getLogger(__name__)
+FOLDER = Path(__file__).resolve().parent
+
+
+def learn() -> Statistics:
+    """Learn all statistics on the ICT connectivity."""
+    ict, makehuman = load_ict(), load_makehuman()
+    mirror = mirror_map(ict.vertices, ict.mesh.faces)
+    mean = symmetrised(ict.vertices, mirror)
+    label = regions(mean, ict.mesh.faces)
+    registration = register(ict, mean, mirror, makehuman)
+    fields = makehuman_fields(registration, ict, mean, makehuman)
+    face = facial(label) & (mean[:, 1] < 0.08)
+    identity = learn_identity(ict, mean, mirror, fields, face)
+    LOG.info("identity: held out %s", identity.held_out_mm)
+    weights = vertex_areas(mean, ict.mesh.faces) * np.where(facial(label), 1.0, 0.12)
+    skin = skin_fields(ict, mean, mirror, makehuman, registration)
+    albedo = learn_albedo(skin, weights[:SKIN], mirror[:SKIN])
+    LOG.info("albedo: held-out error %.4f", albedo.held_out)
+    on = np.zeros(68, np.uint8)
+    on[[49, 50, 51, 52, 53, 61, 62, 63]] = REGIONS.index("upper_lip")
+    on[[55, 56, 57, 58, 59, 65, 66, 67]] = REGIONS.index("lower_lip")
+    return Statistics(
+        mean=mean,
+        mirror=mirror,
+        identity=identity,
+        expression=expressions(ict, mean, mirror),
+        albedo=albedo,
+        label=label,
+        landmarks=landmark_points(mean, ICT_LANDMARKS),
+        landmark_region=on,
+        dense=dense_points(mean, label, mirror),
+        eye_centers=ict.eye_centers,
+    )
+
+
+def main() -> None:
+    """Build the file and log what it holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=FOLDER / "face_model.npz")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    arrays = assemble(learn(), build_topology())
+    save(arrays, arguments.out)
+    LOG.info("%s: %d vertices, %.2f MB", arguments.out, len(arrays["vertices"]), arguments.out.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    main()
