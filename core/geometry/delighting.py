@@ -16,6 +16,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _RIDGE = np.array([1e-4] + [5e-3] * 3 + [3e-2] * 5)  # the dim harmonics are told apart by few normals only
 _TINT_RIDGE = np.array([1e-4, 0.1, 0.1, 0.1])
 _DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
+_HUE_SPREAD = 0.25  # log units by which skin's hue varies within a photo
 _LIGHT_TINT = 0.4  # share of the colour cast blamed on the light; cameras balance most of it away
 
 
@@ -48,7 +49,7 @@ def read_skin(
     `weight` (V,) in [0, 1] marks skin that is well seen; the light comes from there.
     """
     safe = np.maximum(albedo, 0.01)
-    trust = np.ones(len(colors), np.float32)
+    trust = _likely_skin(colors, safe, weight)
     for _ in range(3):
         light = estimate_light(colors, safe, normals, weight * trust)
         shading = _shading(normals, light, weight * trust)
@@ -56,6 +57,20 @@ def read_skin(
         log_ratio = log_albedo - np.log(safe)
         usual, trust, dark = _judge(log_ratio, weight * np.maximum(trust, 0.05), tolerance)
     return SkinReading(shading=shading, log_albedo=log_albedo, log_ratio=log_ratio, usual=usual, trust=trust, dark=dark)
+
+
+def _likely_skin(colors: np.ndarray, albedo: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(V,) first guess of the trust: the hues nearest to the model's skin, whatever the photo's white balance.
+
+    Without it a mask over most of the face would pass for the skin and the skin for an occluder.
+    """
+    ratio = np.log(np.maximum(colors, 2e-3) / albedo)
+    hue = np.linalg.norm(ratio - (ratio @ LUMINANCE)[:, None], axis=1)
+    used = weight > 0.3
+    if not used.any():
+        return np.ones(len(colors), np.float32)
+    nearest = np.quantile(hue[used], 0.2)
+    return np.exp(-0.5 * (np.maximum(hue - nearest, 0.0) / _HUE_SPREAD) ** 2).astype(np.float32)
 
 
 def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, weight: np.ndarray) -> np.ndarray:
