@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from ..core.geometry.face_model import FaceModel
+from ..core.geometry.lighting import srgb_to_linear
 from ..core.types import FaceResult
 from .animation import NAMES as EXPRESSION_NAMES
 from .coordinates import to_blender
@@ -80,7 +81,7 @@ def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray
     for name, delta, value in zip(model.expression_names, deltas, expression, strict=True):
         key = head.shape_key_add(name=name, from_mix=False)
         key.slider_min, key.slider_max = 0.0, 1.0
-        key.data.foreach_set("co", (rest + delta).ravel())
+        key.points.foreach_set("co", (rest + delta).ravel())
         key.value = float(value)
 
 
@@ -94,7 +95,12 @@ def build_textures(name: str, model: FaceModel, result: FaceResult) -> Textures:
     """Packed skin and eye pictures."""
     eye = eye_of(model, model.vertices, SIDES[0])
     painted = paint_eye(result.texture.iris_color, eye.iris_angle, eye.pupil_angle)
-    return Textures(packed_image(f"{name} Skin", result.texture.color), packed_image(f"{name} Eye", painted))
+    skin = result.texture.color[result.texture.source > 0].mean(axis=0)
+    return Textures(
+        packed_image(f"{name} Skin", result.texture.color),
+        packed_image(f"{name} Eye", painted),
+        skin_color=tuple(srgb_to_linear(skin / 255).tolist()),
+    )
 
 
 def build_head(name: str, result: FaceResult, model: FaceModel, collection: bpy.types.Collection) -> bpy.types.Object:

@@ -45,7 +45,7 @@ def apply_identity(head: bpy.types.Object, model: FaceModel, identity: np.ndarra
 def _shift(mesh: bpy.types.Mesh, offset: np.ndarray) -> None:
     """Add a flat (3V,) offset to the mesh and to each of its shape keys."""
     points = np.empty(len(offset), np.float32)
-    for target in (mesh.vertices, *(key.data for key in mesh.shape_keys.key_blocks)):
+    for target in (mesh.vertices, *(key.points for key in mesh.shape_keys.key_blocks)):
         target.foreach_get("co", points)
         target.foreach_set("co", points + offset)
     mesh.update()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
+CORNEA_IOR = 1.376
 # Slots of a head's mesh, in order, and the parts of the face model that wear them.
 SLOTS: dict[str, tuple[str, ...]] = {
     "Skin": ("skin",),
@@ -24,6 +25,7 @@ class Textures:
 
     skin: bpy.types.Image
     eye: bpy.types.Image
+    skin_color: tuple[float, float, float]  # mean of the skin, linear: for displays without textures
 
 
 def _new(name: str) -> tuple[bpy.types.Material, bpy.types.NodeTree, bpy.types.Node]:
@@ -78,6 +80,7 @@ def _skin(name: str, textures: Textures) -> bpy.types.Material:
     # light travels millimetres under skin, red farthest
     _set(principled, subsurface_weight=0.12, subsurface_radius=(1.0, 0.35, 0.2), subsurface_scale=0.004)
     _pores(tree, principled)
+    material.diffuse_color = (*textures.skin_color, 1.0)
     return material
 
 
@@ -86,29 +89,51 @@ def _eyes(name: str, textures: Textures) -> bpy.types.Material:
     _picture(tree, textures.eye, principled.inputs["Base Color"])
     _set(principled, roughness=0.22, specular_ior_level=0.25)
     _set(principled, subsurface_weight=0.05, subsurface_radius=(1.0, 0.5, 0.4), subsurface_scale=0.002)
+    material.diffuse_color = (0.7, 0.66, 0.62, 1.0)
     return material
 
 
 def _cornea(name: str, textures: Textures) -> bpy.types.Material:
     """Clear and refracting to the camera, open to light and shadow so that the iris behind it is lit."""
     material, tree, principled = _new(name)
-    _set(principled, base_color=(1.0, 1.0, 1.0, 1.0), roughness=0.02, ior=1.376, transmission_weight=1.0)
+    _set(principled, base_color=(1.0, 1.0, 1.0, 1.0), roughness=0.02, ior=CORNEA_IOR, transmission_weight=1.0)
     path = tree.nodes.new("ShaderNodeLightPath")
-    path.location = (-500, -100)
+    path.location = (-700, -100)
+    lights = tree.nodes.new("ShaderNodeMath")
+    lights.operation = "MAXIMUM"
+    lights.location = (-480, -100)
+    tree.links.new(path.outputs["Is Shadow Ray"], lights.inputs[0])
+    tree.links.new(path.outputs["Is Diffuse Ray"], lights.inputs[1])
     alpha = tree.nodes.new("ShaderNodeMath")
     alpha.operation = "SUBTRACT"
     alpha.location = (-250, -100)
     alpha.inputs[0].default_value = 1.0
-    lights = tree.nodes.new("ShaderNodeMath")
-    lights.operation = "MAXIMUM"
-    lights.location = (-380, -250)
-    tree.links.new(path.outputs["Is Shadow Ray"], lights.inputs[0])
-    tree.links.new(path.outputs["Is Diffuse Ray"], lights.inputs[1])
     tree.links.new(lights.outputs[0], alpha.inputs[1])
     tree.links.new(alpha.outputs[0], principled.inputs["Alpha"])
+    _cornea_for_eevee(tree)
     material.surface_render_method = "BLENDED"
     material.diffuse_color = (1.0, 1.0, 1.0, 0.05)
     return material
+
+
+def _cornea_for_eevee(tree: bpy.types.NodeTree) -> None:
+    """EEVEE sees nothing through refraction unless the scene traces rays: there the cornea only mirrors."""
+    refracting = next(node for node in tree.nodes if node.type == "OUTPUT_MATERIAL")
+    refracting.target = "CYCLES"
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    output.target = "EEVEE"
+    mix, clear, mirror, fresnel = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("MixShader", "BsdfTransparent", "BsdfGlossy", "Fresnel")
+    )
+    for node, place in ((output, (300, -400)), (mix, (80, -400)), (clear, (-150, -480)), (mirror, (-150, -580))):
+        node.location = place
+    fresnel.location = (-150, -340)
+    _set(fresnel, ior=CORNEA_IOR)
+    _set(mirror, roughness=0.03)
+    tree.links.new(fresnel.outputs[0], mix.inputs[0])
+    tree.links.new(clear.outputs[0], mix.inputs[1])
+    tree.links.new(mirror.outputs[0], mix.inputs[2])
+    tree.links.new(mix.outputs[0], output.inputs["Surface"])
 
 
 def _wet(color: tuple[float, float, float], subsurface: float, roughness: float):

@@ -47,6 +47,7 @@ class Outcome:
     photo: Photo
     result: FaceResult
     model: FaceModel
+    provider: str  # that ran the networks
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +76,7 @@ def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled
         raise Cancelled("Cancelled. Nothing was changed.")
     engine = pipeline(request.settings)
     result = engine.reconstruct(photo.pixels, box=request.box, focal=photo.focal, progress=report, cancelled=cancelled)
-    return Outcome(request.source.name, photo, result, engine.face_model)
+    return Outcome(request.source.name, photo, result, engine.face_model, engine.provider)
 
 
 def find_faces(request: Request, report: ReportProgress, cancelled: IsCancelled) -> tuple[np.ndarray, list[FaceBox]]:

@@ -28,7 +28,7 @@ from .face_builder import BuiltFace
 from .operators.reconstruct import build_outcome
 from .photo_source import from_file
 from .preferences import settings
-from .reconstruction import Outcome, Request, pipeline, reconstruct
+from .reconstruction import Outcome, Request, reconstruct
 
 LOGGER = logging.getLogger(__name__)
 TILE = (400, 500)  # width and height of a picture on the sheet, pixels
@@ -58,8 +58,7 @@ def run(photo: Path, folder: Path) -> dict[str, float]:
         outcome = reconstruct(request, lambda stage, fraction: None, lambda: False)
     with clock.step("head"):
         built = build_outcome(bpy.context, outcome)
-    provider = pipeline(request.settings).provider
-    record = describe(outcome.result, outcome.model, outcome.photo, provider)
+    record = describe(outcome.result, outcome.model, outcome.photo, outcome.provider)
     write_file(folder / "coefficients.json", json.dumps(record, indent=1).encode(), overwrite=True)
     with clock.step("files"):
         save_blend(folder / "head.blend")

@@ -85,12 +85,14 @@ def built(bpy, addon, model, result, photo):
     """The result built into an empty scene, by the code behind the operator."""
     reconstruction, source = addon("blender_addon.reconstruction"), addon("blender_addon.photo_source")
     opened = reconstruction.open_photo(source.PhotoSource("Ada", pixels=photo))
-    outcome = reconstruction.Outcome("Ada", opened, result, model)
+    outcome = reconstruction.Outcome("Ada", opened, result, model, "cpu")
     return addon("blender_addon.operators.reconstruct").build_outcome(bpy.context, outcome)
 
 
 class FakePipeline:
     """Stands in for the networks: same calls, a made-up result, an optional failure at a stage."""
+
+    provider = "cpu"
 
     def __init__(self, addon, model, result, fail_at: str | None = None, error: Exception | None = None):
         self.face_model, self._result = model, result

@@ -174,7 +174,7 @@ def test_undo_while_a_job_runs(bpy, modal, fake_pipeline, photo_file) -> None:
     bpy.ops.ed.undo()
     gate.set()
     assert modal.run() == {"FINISHED"}
-    assert {item.type for item in bpy.data.objects} == {"MESH", "CAMERA"}
+    assert {item.type for item in bpy.data.objects} == {"MESH", "CAMERA", "LIGHT"}
     assert "Cube" not in bpy.data.objects
 
 
