@@ -17,6 +17,9 @@ _STILLS = (
     "brick", "grass", "gravel", "chelsea", "coffee", "coins", "hubble_deep_field", "rocket", "moon", "page", "text",
     "retina", "immunohistochemistry", "colorwheel",
 )  # fmt: skip
+BACKGROUNDS_NOTICE = "Poly Haven environments (CC0), procedural rooms, free stills of scikit-image: " + ", ".join(
+    _STILLS
+)
 _VIEWS = 260
 _SIDE = 400  # pixels
 

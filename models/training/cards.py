@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .loop import Recipe, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-LICENSE = "CC-BY-4.0"
+LICENSE = "MIT"
 DATA_NOTICE = (
     "Synthetic pictures only, rendered by models/synthesis from ICT-FaceKit (MIT), MakeHuman (CC0), "
     "Poly Haven environments (CC0), MaskTheFace templates (MIT) and WebXR hands (MIT). No photo of a real person."

@@ -12,7 +12,7 @@ from torchvision.ops import box_iou, nms
 
 from models.networks.detector import DetectorConfig, DetectorOutput, build_detector
 
-from .backgrounds import background_stock
+from .backgrounds import BACKGROUNDS_NOTICE, background_stock
 from .crops import split
 from .data import Pictures, read_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
@@ -93,7 +93,12 @@ class DetectorRecipe:
 
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
-        return {"data": self.pictures.describe(), "network": dataclasses.asdict(self.config), "scene": self.size}
+        return {
+            "data": self.pictures.describe(),
+            "network": dataclasses.asdict(self.config),
+            "scene": self.size,
+            "backgrounds": BACKGROUNDS_NOTICE,
+        }
 
 
 def _decode(out: DetectorOutput) -> tuple[Tensor, Tensor]:
@@ -111,7 +116,7 @@ def _stack(scenes: list[Scene]) -> Batch:
 
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("Train the face detector on composed scenes.").parse_args()
+    arguments = common_arguments("detector", "Train the face detector on composed scenes.").parse_args()
     config = config_from(arguments, batch=32, rate=2e-3, workers=2)
     torch.manual_seed(config.seed)
     recipe = DetectorRecipe(read_pictures(arguments.data), background_stock())

@@ -117,7 +117,7 @@ def _under(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("Train the landmarker on synthetic pictures.").parse_args()
+    arguments = common_arguments("landmarker", "Train the landmarker on synthetic pictures.").parse_args()
     config = config_from(arguments, batch=128, rate=2e-3)
     torch.manual_seed(config.seed)
     recipe = LandmarkerRecipe(read_pictures(arguments.data), load_face_model())

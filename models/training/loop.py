@@ -73,7 +73,7 @@ class TrainConfig:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def common_arguments(description: str) -> argparse.ArgumentParser:
+def common_arguments(name: str, description: str) -> argparse.ArgumentParser:
     """The command line shared by all recipes."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"), help="folder of picture shards")
@@ -82,7 +82,7 @@ def common_arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=None)
     parser.add_argument("--rate", type=float, default=None)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("build/training") / name)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--start", type=Path, default=None, help="checkpoint whose averaged weights to start from")
     return parser

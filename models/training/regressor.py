@@ -131,7 +131,7 @@ def _front_directions() -> np.ndarray:
 
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("Train the coefficient regressor on synthetic pictures.").parse_args()
+    arguments = common_arguments("regressor", "Train the coefficient regressor on synthetic pictures.").parse_args()
     config = config_from(arguments, batch=128, rate=2e-3)
     torch.manual_seed(config.seed)
     recipe = RegressorRecipe(read_pictures(arguments.data), load_face_model())
