@@ -143,7 +143,7 @@ def weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
     return float(values[order[np.searchsorted(reach, reach[-1] / 2)]])
 
 
-def smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def smoothstep(value: np.ndarray | float, low: float, high: float) -> np.ndarray:
     """0 at `low`, 1 at `high` (which may be the smaller), smooth between; float32."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return (t * t * (3.0 - 2.0 * t)).astype(np.float32)

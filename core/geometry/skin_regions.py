@@ -35,12 +35,13 @@ class SkinRegions:
     forehead: np.ndarray  # where hair may hang into the face
     tolerance: Tolerance
     bare: np.ndarray  # where nothing of a face is darker than its surroundings by much: glasses show there
+    lined: np.ndarray  # round brows and lashes
     landmark_weights: np.ndarray  # (V, 68 + D) float32, rows sum to 1 or less
     fine: SurfaceBlur  # 4 mm: cleans masks
     coarse: SurfaceBlur  # 10 mm: complexion, not detail
     wide: SurfaceBlur  # 28 mm: what counts as light
     edges: np.ndarray  # (E, 2) int32 edges of the skin's triangles
-    kept: np.ndarray  # share of the person's own low frequencies that is kept: all of a beard, less elsewhere
+    beard: np.ndarray  # where beards grow
 
     def pieces(self, mask: np.ndarray) -> np.ndarray:
         """(V,) int: number of the connected piece of skin inside the (V,) bool `mask`, 0 outside it."""
@@ -72,12 +73,13 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         forehead=_forehead(model),
         tolerance=_tolerance(model),
         bare=_bare(model),
+        lined=smoothstep(_distance(model, *_BROWS, *_SOCKETS), 0.012, 0.008),
         landmark_weights=_landmark_weights(model),
         fine=SurfaceBlur(model.vertices, triangles, 0.004),
         coarse=SurfaceBlur(model.vertices, triangles, 0.010),
         wide=SurfaceBlur(model.vertices, triangles, 0.028),
         edges=np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0),
-        kept=_kept(model),
+        beard=_beard(model),
     )
 
 
@@ -101,12 +103,11 @@ def _crown(model: FaceModel) -> np.ndarray:
     return scalp & (model.vertices[:, 2] > np.median(model.vertices[scalp, 2]))
 
 
-def _kept(model: FaceModel) -> np.ndarray:
-    """Beard, brows and lips keep their own colour; on plain skin slow changes are mostly light."""
-    own = model.in_regions("chin", "jaw", *_LIPS, *_BROWS) | (_distance(model, "upper_lip") < 0.018)
-    own |= _distance(model, "chin", "jaw") < _BEARD_LINE
-    distance = cKDTree(model.vertices[own]).query(model.vertices)[0]
-    return 0.5 + 0.5 * smoothstep(distance, 0.012, 0.0)
+def _beard(model: FaceModel) -> np.ndarray:
+    """1 where beards and moustaches grow, fading over a centimetre and a half."""
+    inside = (_distance(model, "chin", "jaw") < _BEARD_LINE) | (_distance(model, "upper_lip") < 0.018)
+    distance = cKDTree(model.vertices[inside]).query(model.vertices)[0]
+    return smoothstep(distance, 0.015, 0.0)
 
 
 def _bare(model: FaceModel) -> np.ndarray:

@@ -15,6 +15,7 @@ from .uv_sampling import Atlas
 
 MODEL, MIRRORED, SEEN = 1, 2, 4  # values of FaceTexture.source; 0 is outside, 3 left to completion
 _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
+_CARRIED_ON = 0.0035  # metres that an occluder found on bare skin is followed into brows and lashes
 _OTHER_HUE = 0.45  # length of the log hue at which a line is no skin
 _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
 _HELD_BACK = 0.75  # of that excess
@@ -31,6 +32,7 @@ class SkinFields:
     fill: np.ndarray  # (V, 3) albedo where there is no photo
     scalp: np.ndarray  # (V,) in [0, 1], share of hair
     bare: np.ndarray  # (V,) in [0, 1], where a dark line is no part of a face
+    lined: np.ndarray  # (V,) in [0, 1], brows and lashes, into which such a line may go on
     hair: np.ndarray  # (3,) albedo of the hair
 
 
@@ -48,7 +50,7 @@ class SkinBlender:
             view.points,
             fields.gain,
             fields.fill,
-            *(f[:, None] for f in (fields.weight, fields.scalp, fields.bare)),
+            *(f[:, None] for f in (fields.weight, fields.scalp, fields.bare, fields.lined)),
         ]
         texels = self._atlas.skin.interpolate(np.concatenate(columns, axis=1))
         points, smooth, scalp = texels[:, :3], texels[:, 6:9], texels[:, 10]
@@ -56,7 +58,7 @@ class SkinBlender:
         ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
         departure = ratio @ LUMINANCE
         weight = self._feathered(texels[:, 9] * view.shown(points))
-        weight *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, texels[:, 11])
+        weight *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, texels[:, 11], texels[:, 12])
         photo = _without_glare(photo, smooth, departure)
         mirrored = self._mirrored(photo, weight)
         other = (1.0 - weight) * mirrored[:, 3]
@@ -74,7 +76,9 @@ class SkinBlender:
         soft = cv2.GaussianBlur(drawn_back, (0, 0), 0.0011 * self._metre)
         return np.minimum(soft.ravel()[self._atlas.skin.index], weight)
 
-    def _thin_occluders(self, hue: np.ndarray, departure: np.ndarray, bare: np.ndarray) -> np.ndarray:
+    def _thin_occluders(
+        self, hue: np.ndarray, departure: np.ndarray, bare: np.ndarray, lined: np.ndarray
+    ) -> np.ndarray:
         """(M,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
 
         `departure` (M,) and `hue` (M, 3) are the log ratio of the photo to the fill, brightness and the rest of
@@ -83,6 +87,9 @@ class SkinBlender:
         strange = (departure * bare < _DARK_LINE) | (np.einsum("mc,mc->m", hue, hue) * bare > _OTHER_HUE**2)
         picture = self._atlas.skin.image(strange.astype(np.float32))
         core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(0.0006 * self._metre))
+        # close by, the same dark line goes on where brows and lashes are dark anyway
+        dark = self._atlas.skin.image((departure * lined < _DARK_LINE).astype(np.float32))
+        core = np.maximum(core, np.minimum(dark, cv2.dilate(core, _disk(_CARRIED_ON * self._metre))))
         grown = cv2.dilate(core, _disk(0.002 * self._metre))
         return cv2.GaussianBlur(grown, (0, 0), 0.0008 * self._metre).ravel()[self._atlas.skin.index]
 

@@ -24,8 +24,10 @@ from ..geometry.uv_sampling import build_atlas
 from ..types import Camera, FaceParams, FaceTexture, Landmarks
 
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
+_KEPT = 0.55  # share of slow changes over plain skin that is complexion, not light
+_BEARD = (0.3, 0.7)  # log darkness of chin, jaw and upper lip: shaved, bearded
 _GRAZING = (0.18, 0.48)  # cosine between surface and view: unseen, fully believed
-_MOST_GAIN = (2.0, 3.5)  # over the usual: noise in shadows is amplified, then the photo is not used
+_MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
 _DARK_HAIR = np.array([0.05, 0.035, 0.025], np.float32)  # linear, when no hair can be seen
@@ -85,6 +87,7 @@ class Texture:
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
             scalp=smoothstep(regions.fine(np.maximum(regions.scalp * hairy, fringe)), 0.3, 0.7),
             bare=regions.bare,
+            lined=regions.lined,
             hair=hair,
         )
 
@@ -119,9 +122,17 @@ class Texture:
         hue = complexion - reading.usual
         hue -= (hue @ LUMINANCE)[:, None]
         hue *= smoothstep(regions.coarse(even), 0.0, 0.3)[:, None]  # the rim of the seen skin is a poor witness
+        kept = self._kept(reading, even)
         # hue may be evened out at a finer scale than brightness: the eye sees no halos in it
-        correction = (regions.kept * both - bright)[:, None] + (regions.kept[:, None] ** 1.5 - 1.0) * hue
+        correction = (kept * both - bright)[:, None] + (kept[:, None] ** 1.5 - 1.0) * hue
         return correction, complexion + correction
+
+    def _kept(self, reading: SkinReading, weight: np.ndarray) -> np.ndarray:
+        """(V,) share of slow changes that is the person's own: part of them on skin, all in a beard."""
+        beard = self._regions.beard
+        depth = (reading.usual - reading.log_ratio) @ LUMINANCE
+        growth = smoothstep(weighted_median(depth, weight * (beard > 0.9)), *_BEARD)
+        return _KEPT + (1.0 - _KEPT) * growth * beard
 
     def _hair(self, view: HeadView, reading: SkinReading) -> tuple[np.ndarray, float]:
         """(3,) linear albedo above the forehead, and how unlike skin it is: 0 for a bare scalp, 1 for hair."""
