@@ -18,6 +18,7 @@ from .hair import BoundHair, load_styles
 from .hands import HandModel, load_hand
 from .head import Head
 from .noise import NoisePool
+from .textures import read_texture
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,7 @@ class Assets:
 def _environment_maps(folder: Path) -> tuple[np.ndarray, ...]:
     maps = []
     for path in sorted(folder.glob("*.hdr")):
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        maps.append(np.ascontiguousarray(image[:, :, ::-1], np.float32))
+        maps.append(read_texture(path).astype(np.float32))
     if maps:
         return tuple(maps)
     logger.warning("No environment maps in %s: using plain skies.", folder)

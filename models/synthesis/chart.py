@@ -32,10 +32,10 @@ def sample(image: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(N, C) float32: a (HEIGHT, WIDTH, C) uint8 or float32 chart picture at (N, 2) chart pixels."""
     count = len(places)
     rows = -(-count // 256)  # remap wants a picture-shaped map
-    padded = np.zeros((rows * 256, 2), np.float32)
-    padded[:count] = places
-    grid = padded.reshape(rows, 256, 2)
-    out = cv2.remap(image, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    padded = np.zeros((2, rows * 256), np.float32)
+    padded[:, :count] = places.T
+    x, y = padded.reshape(2, rows, 256)
+    out = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return out.reshape(rows * 256, -1)[:count].astype(np.float32)
 
 

@@ -74,7 +74,7 @@ def glasses_meshes(frame: Frame, head: Head, posed: Posed) -> list[Mesh]:
     lm = head.model.landmarks(posed.vertices)
     right, left = lm[36:42].mean(axis=0), lm[42:48].mean(axis=0)
     across = left - right
-    span = np.linalg.norm(across)
+    span = float(np.linalg.norm(across))
     across /= span
     forward = np.array([0.0, 0.06, 1.0])
     forward -= across * (forward @ across)

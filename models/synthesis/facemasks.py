@@ -15,6 +15,7 @@ from .head import Head
 from .labels import Occluder
 from .layers import Mesh, Posed
 from .meshes import grid_triangles
+from .textures import read_texture
 
 _ROWS, _COLUMNS = 26, 32
 _FRONTS = ("KN95", "N95", "cloth", "surgical", "surgical_blue", "surgical_green")
@@ -41,11 +42,10 @@ def load_templates(folder: Path) -> dict[str, np.ndarray]:
     for name in _FRONTS:
         path = folder / f"{name}.png"
         if path.is_file():
-            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            image = read_texture(path)
             rows, columns = np.nonzero(image[:, :, 3] > 40)
             image = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-            image = cv2.resize(image, (160, 128), interpolation=cv2.INTER_AREA)
-            out[name] = np.ascontiguousarray(image[:, :, [2, 1, 0, 3]])
+            out[name] = cv2.resize(image, (160, 128), interpolation=cv2.INTER_AREA)
     return out
 
 

@@ -20,6 +20,7 @@ from .layers import Mesh, Posed
 from .mane import Mane, mane_mesh, sample_mane
 from .meshes import grid_triangles
 from .noise import NoisePool
+from .textures import read_texture
 
 # Strip hair and how often each is worn; fringes that hide an eye are rare
 _WEIGHTS = {
@@ -101,8 +102,8 @@ def _hairline(rng: np.random.Generator, balding: bool, fringe: bool, strand: np.
     heights += [-0.02, -0.062, rng.uniform(-0.1, -0.07)]
     angle = (np.arange(WIDTH) / WIDTH - 0.5) * 360.0
     skew = rng.normal(0, 0.004) * np.sin(np.radians(angle)) * (np.abs(angle) < 60)
-    line = np.interp(np.abs(angle), _ANGLES, heights) + skew
-    height = TOP - (np.arange(HEIGHT) + 0.5) * METRES_PER_PIXEL
+    line = (np.interp(np.abs(angle), _ANGLES, heights) + skew).astype(np.float32)
+    height = (TOP - (np.arange(HEIGHT, dtype=np.float32) + 0.5) * METRES_PER_PIXEL).astype(np.float32)
     soft = rng.uniform(0.004, 0.012) if not fringe else 0.008
     distance = height[:, None] - line[None, :] + 0.35 * soft * strand
     return np.clip(distance / soft + 0.5, 0.0, 1.0)
@@ -218,7 +219,7 @@ def _bind(head: Head, folder: Path, base_mesh: np.ndarray, transform: tuple[np.n
 
 
 def _grey_texture(path: Path) -> np.ndarray:
-    image = cv2.resize(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), (256, 256), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(read_texture(path), (256, 256), interpolation=cv2.INTER_AREA)
     linear = srgb_to_linear(image[:, :, :3].mean(axis=2) / 255.0)
     solid = image[:, :, 3] > 128
     bright = np.clip(linear / max(float(linear[solid].mean()), 1e-4), 0.0, 2.0)

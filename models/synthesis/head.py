@@ -14,7 +14,9 @@ from .labels import Label
 
 _REGION_LABELS = {
     "nose": Label.NOSE, "nostril": Label.NOSE, "mouth_bag": Label.MOUTH, "upper_lip": Label.UPPER_LIP,
-    "lower_lip": Label.LOWER_LIP, "ear_right": Label.EAR_RIGHT, "ear_left": Label.EAR_LEFT, "neck": Label.NECK,
+    "lower_lip": Label.LOWER_LIP,
+    "brow_right": Label.BROW_RIGHT, "brow_left": Label.BROW_LEFT,
+    "ear_right": Label.EAR_RIGHT, "ear_left": Label.EAR_LEFT, "neck": Label.NECK,
 }  # fmt: skip
 _PART_LABELS = {
     "eyeball_left": Label.EYE_LEFT, "cornea_left": Label.EYE_LEFT, "eyeball_right": Label.EYE_RIGHT,

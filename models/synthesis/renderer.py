@@ -112,7 +112,7 @@ def _draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | N
     sharpness = np.full(len(rows), 2.0 / scene.paint.roughness**4, np.float32).clip(4, 60)
     _inner_materials(scene, head, material, at, albedo, gloss, occlusion, sharpness, posed)
     eye_dir = towards_eye(posed, rows, columns)
-    lit = shadow.lit(at[:, 9:12]) if shadow else np.ones(len(rows), np.float32)
+    lit = _soft_shadow(shadow, at[:, 9:12], mask, scene) if shadow else np.ones(len(rows), np.float32)
     color = shade(albedo, normals, eye_dir, scene.light, lit, occlusion, gloss, sharpness, SKIN_WRAP)
     _wet_eyes(color, scene.light, normals, eye_dir, material, at[:, 12:15])
     _paint_labels(label, ink, head, at[:, 3:6])
@@ -121,6 +121,14 @@ def _draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | N
     image[mask], labels[mask] = color, label
     _lid_shadow(image, labels, camera)
     return Surface(raster, image, labels), exposure
+
+
+def _soft_shadow(shadow: ShadowMap, points: np.ndarray, mask: np.ndarray, scene: Scene) -> np.ndarray:
+    """(N,) share of the key lamp at the N pixels of `mask`, the shadow's edge as soft as the lamp is large."""
+    lit, weight = np.zeros(mask.shape, np.float32), mask.astype(np.float32)
+    lit[mask] = shadow.lit(points)
+    sigma = scene.light.key_softness * scene.camera.width
+    return (cv2.GaussianBlur(lit, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3))[mask]
 
 
 def _inner_materials(
@@ -160,12 +168,15 @@ def _wet_eyes(
         return
     n, v = normals[eyes], eye_dir[eyes]
     mirrored = 2.0 * np.einsum("nk,nk->n", n, v)[:, None] * n - v
-    glint = np.maximum(mirrored @ light.key_direction, 0.0) ** 90.0
-    color[eyes] += 0.04 * reflect_environment(light, mirrored) + (1.1 * glint)[:, None] * light.key_color
+    glint = np.maximum(mirrored @ light.key_direction, 0.0) ** 160.0
+    color[eyes] += 0.04 * reflect_environment(light, mirrored) + (0.8 * glint)[:, None] * light.key_color
 
 
 def _paint_labels(label: np.ndarray, ink: np.ndarray, head: Head, rest: np.ndarray) -> None:
-    plain = (label == Label.SKIN) | (label == Label.NECK)
+    brows = (label == Label.BROW_LEFT) | (label == Label.BROW_RIGHT)
+    plain = (label == Label.SKIN) | (label == Label.NECK) | brows
+    if (ink[:, BROW] > 0.3).any():  # painted brows replace the model's own
+        label[brows] = Label.SKIN
     brow = plain & (ink[:, BROW] > 0.3)
     label[brow] = np.where(rest[brow, 0] > 0, Label.BROW_LEFT, Label.BROW_RIGHT)
     label[plain & (ink[:, 4 + SCALP] > 0.5)] = Label.HAIR

@@ -64,11 +64,16 @@ def develop(linear: np.ndarray, sensor: Sensor) -> np.ndarray:
         encoded = encoded + sensor.sharpen * (encoded - cv2.GaussianBlur(encoded, (0, 0), 1.2 * scale))
     result = np.clip(encoded * 255.0 + 0.5, 0, 255).astype(np.uint8)
     if sensor.jpeg:
-        data = cv2.imencode(".jpg", result[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg])[1]
-        result = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+        result = _compress(result, sensor.jpeg)
     if sensor.shrink < 1.0:
         result = cv2.resize(result, linear.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(result)
+
+
+def _compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """(H, W, 3) uint8 through JPEG."""
+    data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
 
 
 def _optics(linear: np.ndarray, sensor: Sensor, scale: float) -> np.ndarray:

@@ -80,8 +80,10 @@ def read_shard(folder: Path) -> Shard:
     """Open one shard."""
     with np.load(folder / "truth.npz") as data:
         truth = Truth(**{field.name: data[field.name] for field in fields(Truth)})
-    arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "labels", "occluder", "clean")]
-    return Shard(*arrays, truth)
+    images, labels, occluder, clean = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "labels", "occluder", "clean")
+    )
+    return Shard(images, labels, occluder, clean, truth)
 
 
 def list_shards(root: Path) -> list[Path]:

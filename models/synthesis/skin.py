@@ -84,7 +84,7 @@ def _brows(rng: np.random.Generator, chart: Chart) -> np.ndarray:
     thickness = rng.uniform(3.0, 10.5)  # chart pixels of 0.8 mm
     below, arch, taper = rng.uniform(0.0, 0.6) * thickness, rng.normal(0, 1.2), rng.uniform(0.4, 1.2)
     reach = rng.uniform(-0.08, 0.1)
-    strength = rng.choice([0.0, rng.uniform(0.25, 0.6), rng.uniform(0.6, 1.0)], p=[0.03, 0.32, 0.65])
+    strength = rng.choice([0.0, rng.uniform(0.25, 0.6), rng.uniform(0.6, 1.0)], p=[0.3, 0.25, 0.45])
     strokes = int(rng.uniform(60, 170))
     for order in (range(21, 16, -1), range(22, 27)):  # inner end to outer end
         spine = smooth_curve(chart.landmarks[list(order)], count=48)
@@ -160,7 +160,7 @@ def _detail(rng: np.random.Generator, chart: Chart, noise: NoisePool) -> np.ndar
     """Albedo detail round 0: grain, patches, folds, freckles and moles."""
     age = rng.beta(1.2, 1.6)
     detail = noise.cut(rng, "grain") * rng.uniform(0.005, 0.035) + noise.cut(rng, "blotch") * rng.uniform(0.005, 0.03)
-    detail -= _folds(rng, chart) * age * 0.3
+    detail -= _folds(rng, chart) * age * 0.2
     marks = np.zeros((HEIGHT, WIDTH), np.float32)
     freckled = rng.random() < 0.12
     center = chart.landmarks[30]
@@ -202,7 +202,7 @@ def _folds(rng: np.random.Generator, chart: Chart) -> np.ndarray:
     for level in range(rng.integers(0, 4)):
         y = lm[17:27, 1].min() - 16 - 11 * level
         draw([np.array([lm[18, 0], y]), np.array([lm[27, 0], y - 3]), np.array([lm[25, 0], y])], rng.uniform(0.3, 0.8))
-    return cv2.GaussianBlur(lines, (0, 0), 1.6) * 1.6
+    return cv2.GaussianBlur(lines, (0, 0), 2.2) * 2.0
 
 
 def _blush(rng: np.random.Generator, chart: Chart) -> np.ndarray:
