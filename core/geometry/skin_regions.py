@@ -38,6 +38,7 @@ class SkinRegions:
     lined: np.ndarray  # round brows and lashes
     landmark_weights: np.ndarray  # (V, 68 + D) float32, rows sum to 1 or less
     fine: SurfaceBlur  # 4 mm: cleans masks
+    hairline: SurfaceBlur  # 7 mm: rounds the edges of vertex labels
     coarse: SurfaceBlur  # 10 mm: complexion, not detail
     wide: SurfaceBlur  # 28 mm: what counts as light
     edges: np.ndarray  # (E, 2) int32 edges of the skin's triangles
@@ -76,6 +77,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         lined=smoothstep(_distance(model, *_BROWS, *_SOCKETS), 0.012, 0.008),
         landmark_weights=_landmark_weights(model),
         fine=SurfaceBlur(model.vertices, triangles, 0.004),
+        hairline=SurfaceBlur(model.vertices, triangles, 0.007),
         coarse=SurfaceBlur(model.vertices, triangles, 0.010),
         wide=SurfaceBlur(model.vertices, triangles, 0.028),
         edges=np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0),

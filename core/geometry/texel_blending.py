@@ -19,6 +19,7 @@ _CARRIED_ON = 0.0035  # metres that an occluder found on bare skin is followed i
 _OTHER_HUE = 0.45  # length of the log hue at which a line is no skin
 _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
 _HELD_BACK = 0.75  # of that excess
+_RAGGED = 0.5  # how far strands reach over the hairline
 _GRAIN_SIZE = 3.0  # texels
 _MOST_GRAIN = 0.06  # log brightness; more than this is noise or hair, not skin
 
@@ -30,7 +31,7 @@ class SkinFields:
     weight: np.ndarray  # (V,) in [0, 1], trust in the photo
     gain: np.ndarray  # (V, 3) factor that turns the photo into albedo
     fill: np.ndarray  # (V, 3) albedo where there is no photo
-    scalp: np.ndarray  # (V,) in [0, 1], share of hair
+    scalp: np.ndarray  # (V,) in [0, 1], hair above one half
     bare: np.ndarray  # (V,) in [0, 1], where a dark line is no part of a face
     lined: np.ndarray  # (V,) in [0, 1], brows and lashes, into which such a line may go on
     hair: np.ndarray  # (3,) albedo of the hair
@@ -53,7 +54,8 @@ class SkinBlender:
             *(f[:, None] for f in (fields.weight, fields.scalp, fields.bare, fields.lined)),
         ]
         texels = self._atlas.skin.interpolate(np.concatenate(columns, axis=1))
-        points, smooth, scalp = texels[:, :3], texels[:, 6:9], texels[:, 10]
+        points, smooth = texels[:, :3], texels[:, 6:9]
+        scalp = self._hairline(texels[:, 10])
         photo = view.colors(points[:, :2]) * texels[:, 3:6]
         ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
         departure = ratio @ LUMINANCE
@@ -68,6 +70,11 @@ class SkinBlender:
         color += scalp[:, None] * (hair - color)
         bare = 1.0 - scalp
         return self._atlas.skin.image(np.clip(color, 0.0, 1.0)), self._sources(weight * bare, other * bare)
+
+    def _hairline(self, hair: np.ndarray) -> np.ndarray:
+        """(M,) share of hair, with an edge of single strands where the field (M,) in [0, 1] crosses one half."""
+        between = 4.0 * hair * (1.0 - hair)
+        return smoothstep(hair + _RAGGED * between * self._strands, 0.35, 0.65)
 
     def _feathered(self, weight: np.ndarray) -> np.ndarray:
         """(M,) weights drawn back from their own edges and softened."""

@@ -80,12 +80,12 @@ class Texture:
         weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
         correction, complexion = self._low_frequencies(reading, weight)
         gain = np.exp(correction) / reading.shading
-        fringe = hairy * regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
+        fringe = regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
         return SkinFields(
             weight=weight * _bearable(gain @ LUMINANCE, weight),
             gain=gain,
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
-            scalp=smoothstep(regions.fine(np.maximum(regions.scalp * hairy, fringe)), 0.3, 0.7),
+            scalp=hairy * regions.hairline(np.maximum(regions.scalp, fringe)),
             bare=regions.bare,
             lined=regions.lined,
             hair=hair,
