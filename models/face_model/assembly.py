@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .albedo import PART_COLORS, AlbedoBasis
+from .albedo import PART_COLORS
 from .expressions import NAMES, partner
 from .eyes import IRIS_RADIUS, PUPIL_RADIUS, gaze_axis
 from .identity import IdentityBasis
@@ -21,27 +20,12 @@ from .landmarks import (
 )
 from .skin_fields import SKIN
 from .sources import ICT_COUNT, ict_range
+from .statistics import Statistics
 from .surface import MIRROR, symmetrised
 from .topology import Topology
 
 IDENTITY_STEP = 1.5e-6  # metres; quantisation of all 80 modes together stays below 5 micrometres
 EXPRESSION_STEP = 2.0e-6
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Everything learned on the ICT connectivity, metres, model frame."""
-
-    mean: np.ndarray  # (26719, 3) symmetric
-    mirror: np.ndarray  # (26719,)
-    identity: IdentityBasis
-    expression: np.ndarray  # (64, 26719, 3)
-    albedo: AlbedoBasis  # on the first `SKIN` vertices
-    label: np.ndarray  # (26719,) uint8 regions
-    landmarks: np.ndarray  # (68, 3) points
-    landmark_region: np.ndarray  # (68,) uint8: 0, or the lip the landmark must stay on
-    dense: np.ndarray  # (320,) ICT vertices: right, mirrored, centre line
-    eye_centers: np.ndarray  # (2, 3)
 
 
 def assemble(statistics: Statistics, topology: Topology) -> dict[str, np.ndarray]:

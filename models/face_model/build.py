@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .albedo import learn_albedo
-from .assembly import Statistics, assemble, save
+from .assembly import assemble, save
 from .expressions import expressions
 from .identity import learn_identity
 from .landmarks import REGIONS, dense_points, landmark_points, regions
@@ -17,11 +17,21 @@ from .population import makehuman_fields
 from .registration import register
 from .skin_fields import SKIN, facial, skin_fields
 from .sources import ICT_LANDMARKS, load_ict, load_makehuman
+from .statistics import CACHE, Statistics, load_statistics, save_statistics
 from .surface import mirror_map, symmetrised, vertex_areas
 from .topology import build_topology
 
 LOG = logging.getLogger(__name__)
 FOLDER = Path(__file__).resolve().parent
+
+
+def statistics(refresh: bool = False) -> Statistics:
+    """The learned statistics, from the cache when it is there: a new topology must not change the coefficients."""
+    if not refresh and CACHE.exists():
+        return load_statistics(CACHE)
+    learned = learn()
+    save_statistics(learned, CACHE)
+    return learned
 
 
 def learn() -> Statistics:
@@ -59,10 +69,11 @@ def learn() -> Statistics:
 def main() -> None:
     """Build the file and log what it holds."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--refresh", action="store_true", help="learn again; changes the meaning of coefficients")
     parser.add_argument("--out", type=Path, default=FOLDER / "face_model.npz")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    arrays = assemble(learn(), build_topology())
+    arrays = assemble(statistics(arguments.refresh), build_topology())
     save(arrays, arguments.out)
     LOG.info("%s: %d vertices, %.2f MB", arguments.out, len(arrays["vertices"]), arguments.out.stat().st_size / 1e6)
 
