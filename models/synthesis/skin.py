@@ -18,6 +18,7 @@ HAIR_COLORS = np.array(  # sRGB
     np.float32,
 ) / 255.0  # fmt: skip
 _COMMON = np.array([5, 5, 4, 3, 2, 1.5, 1.3, 0.8, 0.5, 1.2, 1.2, 1.0])
+_DARK = np.array([1, 1, 0.6, 0.2, 0.05, 0, 0, 0, 0, 0.4, 0.3, 0.4])
 BROW, BEARD, LIPS, LINER = range(4)  # ink channels
 DETAIL, SCALP, BLUSH, GLOSS = range(4)  # tone channels
 
@@ -34,11 +35,12 @@ class Paint:
     lashes: float  # how dark they come out, in [0, 1]
 
 
-def sample_hair_color(rng: np.random.Generator) -> np.ndarray:
-    """(3,) float32 linear: natural colours, a few dyed."""
+def sample_hair_color(rng: np.random.Generator, skin_luminance: float) -> np.ndarray:
+    """(3,) float32 linear: natural colours, a few dyed; dark skin mostly goes with dark or grey hair."""
     if rng.random() < 0.03:
         return srgb_to_linear(rng.random(3) * 0.8)
-    base = HAIR_COLORS[rng.choice(len(HAIR_COLORS), p=_COMMON / _COMMON.sum())]
+    common = _COMMON * (_DARK if skin_luminance < 0.16 and rng.random() < 0.9 else 1.0)
+    base = HAIR_COLORS[rng.choice(len(HAIR_COLORS), p=common / common.sum())]
     return srgb_to_linear(np.clip(base * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.015, 3), 0.01, 0.95))
 
 
@@ -54,7 +56,7 @@ def paint_person(
 
     Long hair goes with fewer beards and more make-up, as in most photos.
     """
-    hair = sample_hair_color(rng)
+    hair = sample_hair_color(rng, albedo_luminance)
     made_up = [0.25, 0.35, 0.4] if long_hair else [0.55, 0.35, 0.1]
     lipstick = rng.choice([0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.95)], p=made_up)
     inks = [_brows(rng, chart), _beard(rng, chart, noise, long_hair), chart.lips * lipstick, _liner(rng, chart)]
