@@ -1,0 +1,89 @@
+"""Blurs over a surface, UV sampling and de-lighting on their own."""
+
+import numpy as np
+import pytest
+
+from core.geometry import lighting
+from core.geometry.delighting import Tolerance, read_skin, weighted_median
+from core.geometry.face_model import FaceModel
+from core.geometry.mesh_smoothing import SurfaceBlur
+from core.geometry.uv_sampling import build_atlas, sample
+
+
+def grid(count: int, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """A flat square of count x count vertices."""
+    x, y = np.meshgrid(np.arange(count) * spacing, np.arange(count) * spacing)
+    vertices = np.stack([x.ravel(), y.ravel(), np.zeros(count * count)], axis=1).astype(np.float32)
+    first = (np.arange(count - 1)[:, None] * count + np.arange(count - 1)).ravel()
+    return vertices, np.concatenate(
+        [
+            np.stack([first, first + 1, first + count + 1], axis=1),
+            np.stack([first, first + count + 1, first + count], axis=1),
+        ]
+    )
+
+
+@pytest.mark.parametrize("radius", [0.004, 0.010])
+def test_blur_keeps_the_sum_and_has_its_radius(radius: float) -> None:
+    vertices, triangles = grid(61, 0.002)
+    blur = SurfaceBlur(vertices, triangles, radius)
+    np.testing.assert_allclose(blur(np.full(len(vertices), 3.0)), 3.0, rtol=1e-5)
+    point = np.zeros(len(vertices))
+    middle = len(vertices) // 2
+    point[middle] = 1.0
+    spread = blur(point)
+    variance = (spread * (vertices[:, 0] - vertices[middle, 0]) ** 2).sum() / spread.sum()
+    assert 0.6 * radius < np.sqrt(variance) < 1.4 * radius
+
+
+def test_extension_follows_the_data_and_fades_into_the_rest() -> None:
+    vertices, triangles = grid(61, 0.002)
+    blur = SurfaceBlur(vertices, triangles, 0.006)
+    weight = (vertices[:, 0] < 0.03).astype(np.float32)
+    extended = blur.extend(np.full((len(vertices), 1), 5.0), weight, np.array([1.0]))[:, 0]
+    assert abs(extended[vertices[:, 0] < 0.02].mean() - 5.0) < 0.3
+    assert abs(extended[vertices[:, 0] > 0.08].mean() - 1.0) < 0.1
+
+
+def test_mirrored_texels_lie_on_mirrored_points(face_model: FaceModel) -> None:
+    atlas = build_atlas(face_model, 256)
+    position = atlas.skin.interpolate(face_model.vertices)
+    picture = atlas.skin.image(np.concatenate([position, np.ones((len(position), 1))], axis=1))
+    found = sample(picture, atlas.mirror.reshape(-1, 2)[atlas.skin.index])
+    inside = found[:, 3] > 0.999
+    assert inside.mean() > 0.9
+    offset = found[inside, :3] - position[inside] * [-1, 1, 1]
+    assert np.quantile(np.linalg.norm(offset, axis=1), 0.99) < 0.002
+
+
+def test_every_part_has_texels_in_its_own_place(face_model: FaceModel) -> None:
+    """Lashes are thinner than a texel; without texels of their own they would show their neighbours' colour."""
+    atlas = build_atlas(face_model, 256)
+    used = np.unique(face_model.face_part)
+    for row, name in enumerate(face_model.part_names):
+        texels = atlas.skin if name == "skin" else atlas.parts[name]
+        assert (len(texels.index) > 0) == (row in used), name
+
+
+def test_light_and_hue_are_told_from_a_large_occluder() -> None:
+    """A turquoise cloth over two thirds of the skin: the rest sets the light, the cloth is not believed."""
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(3000, 3))
+    normals[:, 2] = np.abs(normals[:, 2])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    albedo = np.tile(np.array([0.5, 0.3, 0.22], np.float32), (3000, 1))
+    cloth = np.arange(3000) % 3 > 0
+    base = np.where(cloth[:, None], [0.3, 0.6, 0.6], albedo).astype(np.float32)
+    light = lighting.directional_light(np.array([0.3, 0.4, 1.0]), 0.7) + np.array([0.4] + [0.0] * 8, np.float32)
+    colors = lighting.shade(base, normals, light.astype(np.float32))
+    limits = (np.full(3000, value, np.float32) for value in (0.85, 0.75, 0.32))
+    reading = read_skin(colors, albedo, normals, np.ones(3000, np.float32), Tolerance(*limits))
+    assert reading.trust[cloth].max() < 0.05
+    assert np.quantile(reading.trust[~cloth], 0.1) > 0.9
+    assert np.abs(reading.usual).max() < 0.1
+
+
+def test_weighted_median() -> None:
+    values = np.array([5.0, 1.0, 3.0, 100.0])
+    assert weighted_median(values, np.array([1.0, 1.0, 1.0, 0.0])) == 3.0
+    assert weighted_median(values, np.zeros(4)) == 0.0
