@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from mathutils import Matrix
+from mathutils import Matrix  # pyright: ignore[reportMissingImports]
 
 from ..core.types import Camera
 from .coordinates import camera_world_matrix, lens_of

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Vector  # pyright: ignore[reportMissingImports]
 
 from ..core.geometry import lighting
 from ..core.types import Camera
 from .coordinates import camera_world_matrix
+from .nodes import empty_tree
 
 _BANDS = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])  # the cosine lobe, which docs/conventions.md folds in
 _HEIGHT = 32  # rows of the world picture; order two needs no more
@@ -86,10 +87,7 @@ def build_world(name: str, light: np.ndarray, camera: Camera) -> bpy.types.World
     image.pixels.foreach_set(pixels.ravel())
     image.pack()
     world = bpy.data.worlds.new(name)
-    if world.node_tree is None:  # before 5.0 the tree is made on request only
-        world.use_nodes = True
-    tree = world.node_tree
-    tree.nodes.clear()
+    tree = empty_tree(world)
     output = tree.nodes.new("ShaderNodeOutputWorld")
     background = tree.nodes.new("ShaderNodeBackground")
     environment = tree.nodes.new("ShaderNodeTexEnvironment")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from .nodes import empty_tree
+
 CORNEA_IOR = 1.376
 # Slots of a head's mesh, in order, and the parts of the face model that wear them.
 SLOTS: dict[str, tuple[str, ...]] = {
@@ -31,10 +33,7 @@ class Textures:
 def _new(name: str) -> tuple[bpy.types.Material, bpy.types.NodeTree, bpy.types.Node]:
     """A material with a Principled node wired to its output, its tree and that node."""
     material = bpy.data.materials.new(name)
-    if material.node_tree is None:  # before 5.0 the tree is made on request only
-        material.use_nodes = True
-    tree = material.node_tree
-    tree.nodes.clear()
+    tree = empty_tree(material)
     output = tree.nodes.new("ShaderNodeOutputMaterial")
     output.location = (300, 0)
     principled = tree.nodes.new("ShaderNodeBsdfPrincipled")

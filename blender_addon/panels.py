@@ -9,9 +9,8 @@ import bpy
 from . import job
 from .animation import sliders
 from .expression_groups import grouped
-from .head_builder import is_head
 from .identity import rebake_problem
-from .operators.base import active_head
+from .operators.base import active_head, required_head
 from .previews import face_icon
 from .reconstruction import STAGE_LABELS
 
@@ -97,7 +96,7 @@ class FACEWRIGHT_PT_expression(_HeadPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
-        layout, head = self.layout, active_head(context)
+        layout, head = self.layout, required_head(context)
         row = layout.row(align=True)
         row.operator("facewright.expression_reset", text="Neutral").target = "NEUTRAL"
         row.operator("facewright.expression_reset", text="Photo").target = "PHOTO"
@@ -125,7 +124,7 @@ class FACEWRIGHT_PT_identity(_HeadPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
-        layout, head = self.layout, active_head(context)
+        layout, head = self.layout, required_head(context)
         problem = rebake_problem(head)
         if problem is not None:
             layout.label(text=problem, icon="ERROR")
@@ -156,13 +155,12 @@ class FACEWRIGHT_PT_export(_HeadPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
-        layout, head = self.layout, active_head(context)
+        layout, head = self.layout, required_head(context)
         row = layout.row(align=True)
         for suffix, label in ((".glb", "GLB"), (".fbx", "FBX"), (".obj", "OBJ"), (".usdc", "USD")):
             row.operator("facewright.export", text=label).format = suffix
-        if is_head(head):
-            for text in head.get("facewright_warnings", ()):
-                layout.label(text=text, icon="INFO")
+        for text in head.get("facewright_warnings", ()):
+            layout.label(text=text, icon="INFO")
 
 
 CLASSES = (

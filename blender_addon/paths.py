@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 # `bl_ext.user_default.facewright` when installed, whatever holds this package otherwise
-ADDON = __package__.rpartition(".")[0]
+ADDON = __name__.rpartition(".blender_addon.")[0]
 EXPORT_NAME = "head"
 
 
 def export_default(blend_path: str, head_name: str, suffix: str) -> str:
     """Where an export goes unless the user says otherwise: beside the .blend, or just a name if unsaved."""
-    from pathlib import Path
-
     folder = Path(blend_path).parent if blend_path else Path()
     return str(folder / f"{head_name or EXPORT_NAME}{suffix}")

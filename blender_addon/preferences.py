@@ -1,5 +1,7 @@
 """Add-on preferences: where the networks run, texture size, threads."""
 
+# pyright: reportInvalidTypeForm=false
+# Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
 import bpy

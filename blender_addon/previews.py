@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import bpy.utils.previews
+import bpy.utils.previews  # pyright: ignore[reportMissingImports]
 import cv2
 import numpy as np
 

@@ -1,5 +1,7 @@
 """What the add-on keeps in the file: the panel's choices in the scene, the identity sliders on a head."""
 
+# pyright: reportInvalidTypeForm=false
+# Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
 import logging

@@ -62,8 +62,9 @@ def open_photo(source: PhotoSource) -> Photo:
     """The photo's pixels and what its file tells about them."""
     from ..core.image_io import Photo, read_photo
 
-    if source.pixels is None:
+    if source.path is not None:
         return read_photo(source.path)
+    assert source.pixels is not None, "a photo source has a path or pixels"
     height, width = source.pixels.shape[:2]
     return Photo(source.pixels, scale=1.0, original_size=(width, height), focal=None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bpy
-from bpy.app.handlers import persistent
 
 from . import job, operators, panels, previews, properties
 from .preferences import FacewrightPreferences
@@ -11,7 +10,7 @@ from .preferences import FacewrightPreferences
 _CLASSES = (FacewrightPreferences, *operators.CLASSES, *panels.CLASSES)
 
 
-@persistent
+@bpy.app.handlers.persistent
 def _before_load(*_: object) -> None:
     """A file is about to be opened: what runs for the old one must not end up in the new one."""
     job.stop(0.0)

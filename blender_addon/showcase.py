@@ -144,6 +144,8 @@ def render(camera: Camera) -> np.ndarray:
         picture = cv2.imread(scene.render.filepath, cv2.IMREAD_UNCHANGED)
     bpy.data.cameras.remove(eye.data)  # takes the object along
     scene.camera = before
+    if picture is None:
+        raise OutputError("A preview picture could not be rendered. Check the free space of the temporary folder.")
     return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
 
 

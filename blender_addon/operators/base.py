@@ -9,7 +9,6 @@ import bpy
 
 from ...core.errors import Cancelled, FaceError
 from .. import job
-from ..animation import NAMES
 from ..head_builder import is_head
 
 LOGGER = logging.getLogger(__name__)
@@ -25,6 +24,14 @@ def active_head(context: bpy.types.Context) -> bpy.types.Object | None:
         return None
     beside = [other for collection in active.users_collection for other in collection.objects]
     return next((other for other in beside if is_head(other)), None)
+
+
+def required_head(context: bpy.types.Context) -> bpy.types.Object:
+    """The active head; `FaceError` when there is none."""
+    head = active_head(context)
+    if head is None:
+        raise FaceError("Select a head that Facewright made.")
+    return head
 
 
 class FacewrightOperator:
@@ -74,10 +81,7 @@ class HeadOperator(FacewrightOperator):
 
     def work_on(self, context: bpy.types.Context) -> None:
         """Hand the head over."""
-        head = active_head(context)
-        if head is None or NAMES not in head:
-            raise FaceError("Select a head that Facewright made.")
-        self.work_on_head(context, head)
+        self.work_on_head(context, required_head(context))
 
     def work_on_head(self, context: bpy.types.Context, head: bpy.types.Object) -> None:
         """Do the work on one head."""
@@ -95,9 +99,10 @@ class JobOperator(FacewrightOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """One job at a time."""
-        if job.current() is None:
+        running = job.current()
+        if running is None:
             return True
-        cls.poll_message_set(f"{job.current().title} is still running")
+        cls.poll_message_set(f"{running.title} is still running")
         return False
 
     def prepare(self, context: bpy.types.Context) -> job.Work:

@@ -1,5 +1,7 @@
 """Export of the active head."""
 
+# pyright: reportInvalidTypeForm=false
+# Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +11,7 @@ import bpy
 
 from ..exporters import SUFFIXES, export_head
 from ..paths import export_default
-from .base import HeadOperator, active_head
+from .base import HeadOperator, required_head
 
 
 class FACEWRIGHT_OT_export(HeadOperator, bpy.types.Operator):
@@ -34,7 +36,7 @@ class FACEWRIGHT_OT_export(HeadOperator, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask where to."""
-        self.filepath = export_default(bpy.data.filepath, active_head(context).name, self.format)
+        self.filepath = export_default(bpy.data.filepath, required_head(context).name, self.format)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

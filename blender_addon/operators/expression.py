@@ -1,5 +1,7 @@
 """Presets and keyframes of the expression sliders."""
 
+# pyright: reportInvalidTypeForm=false
+# Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
 import bpy

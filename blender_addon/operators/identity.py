@@ -1,5 +1,7 @@
 """Reset and random identity."""
 
+# pyright: reportInvalidTypeForm=false
+# Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
 import bpy

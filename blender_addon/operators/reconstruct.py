@@ -1,5 +1,7 @@
 """Photo to head, finding faces, cancelling."""
 
+# pyright: reportInvalidTypeForm=false
+# Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
 from functools import partial
@@ -88,6 +90,7 @@ class FACEWRIGHT_OT_find_faces(JobOperator, bpy.types.Operator):
 
     def finish(self, context: bpy.types.Context, outcome: object) -> None:
         """Fill the picker."""
+        assert isinstance(outcome, tuple)
         photo, faces = outcome
         store_faces(context.scene.facewright, faces)
         show_faces(photo, faces)
