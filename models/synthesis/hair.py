@@ -1,4 +1,4 @@
-"""Hair and headwear: painted hairlines, displaced shells over the scalp, and strip hair bound to it."""
+"""Hair: painted hairlines, displaced shells over the scalp, and strip hair bound to it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.geometry.rasterizer import vertex_normals
 from models.face_model.sources import DATA, load_makehuman, read_obj
 
 from .chart import AXIS_Z, HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
+from .hats import Hat, hat_meshes, sample_hat
 from .head import Head
 from .labels import Label
-from .layers import Mesh, Posed
+from .layers import Mesh, Posed, compact_mesh
 from .mane import Mane, mane_mesh, sample_mane
-from .meshes import grid_triangles
 from .noise import NoisePool
 from .textures import read_texture
 
@@ -42,10 +42,7 @@ class HairPlan:
     scalp: np.ndarray  # (HEIGHT, WIDTH) float32 cover painted on the scalp
     volume: float  # metres that a cap stands off
     strand: np.ndarray  # (HEIGHT, WIDTH) float32 noise along the hair
-    hat_color: np.ndarray  # (3,) float32 linear
-    hat_stripe: float  # strength of ribs or pattern
-    hat_line: float  # height of the hat's edge above the eyes, metres
-    brim: float  # metres; 0 for none
+    hat: Hat
     mane: Mane | None
     seed: int
 
@@ -72,10 +69,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         scalp=scalp.astype(np.float32),
         volume=float(rng.uniform(0.003, 0.03)) if kind in ("cap", "mane") else 0.0,
         strand=strand,
-        hat_color=srgb_to_linear(rng.beta(0.8, 1.2) * (1 - rng.beta(1, 2) * rng.random(3))),
-        hat_stripe=float(rng.uniform(0, 0.5)),
-        hat_line=float(rng.uniform(0.028, 0.055)),
-        brim=float(rng.uniform(0.05, 0.075)) if rng.random() < 0.5 else 0.0,
+        hat=sample_hat(rng),
         mane=sample_mane(rng, noise) if kind == "mane" or (kind == "hat" and rng.random() < 0.3) else None,
         seed=int(rng.integers(2**31)),
     )
@@ -241,7 +235,7 @@ def hair_meshes(
     if plan.kind == "strips" and plan.style in styles:
         meshes.append(_strips(styles[plan.style], neutral, plan, color))
     if plan.kind == "hat":
-        meshes += _hat(plan, head, posed)
+        meshes += hat_meshes(plan.hat, head, posed)
     return meshes
 
 
@@ -262,30 +256,7 @@ def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:
         albedo = color * np.exp(0.35 * strand)[:, None]
         return albedo, np.clip((here - 0.45 + 0.15 * strand) * 4.0, 0.0, 1.0)
 
-    return _compact(vertices, head.triangles[used], head.rest, paint, Label.HAIR, gloss=0.6, sharpness=12.0)
-
-
-def _compact(
-    vertices: np.ndarray,
-    triangles: np.ndarray,
-    attributes: np.ndarray,
-    paint,
-    kind: int,
-    gloss: float,
-    sharpness: float,
-) -> Mesh:
-    """A mesh of the used vertices only."""
-    rows, inverse = np.unique(triangles, return_inverse=True)
-    return Mesh(
-        vertices[rows].astype(np.float32),
-        inverse.reshape(-1, 3).astype(np.int32),
-        attributes[rows],
-        paint,
-        int(kind),
-        gloss,
-        sharpness,
-        occlusion=0.8,
-    )
+    return compact_mesh(vertices, head.triangles[used], head.rest, paint, Label.HAIR, gloss=0.6, sharpness=12.0)
 
 
 def _strips(bound: BoundHair, neutral: np.ndarray, plan: HairPlan, color: np.ndarray) -> Mesh:
@@ -308,42 +279,3 @@ def _strips(bound: BoundHair, neutral: np.ndarray, plan: HairPlan, color: np.nda
         return color * bright[:, None], texel[:, 3]
 
     return Mesh(vertices, bound.triangles, bound.uv, paint, int(Label.HAIR), gloss, sharpness=14.0, occlusion=0.75)
-
-
-def _hat(plan: HairPlan, head: Head, posed: Posed) -> list[Mesh]:
-    """A knitted or fabric cap over the scalp, with or without a brim."""
-    front = np.clip(head.rest[:, 2] / 0.05, -1.5, 1.0)
-    edge = plan.hat_line - 0.012 * (front < 0) * np.minimum(-front, 1.0)
-    inside = (head.rest[:, 1] > edge) & head.skin_vertices & (head.label != Label.MOUTH)
-    rise = np.clip((head.rest[:, 1] - edge) / 0.05, 0.0, 1.0)
-    vertices = posed.vertices + posed.normals * (0.004 + 0.012 * rise)[:, None]
-    ribs = 18.0 + plan.seed % 60
-
-    def paint(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        turn = np.arctan2(attributes[:, 0], attributes[:, 2] - AXIS_Z)
-        pattern = 1.0 + plan.hat_stripe * np.sin(turn * ribs)
-        return plan.hat_color * pattern[:, None].astype(np.float32), np.ones(len(attributes), np.float32)
-
-    used = inside[head.triangles].all(axis=1)
-    meshes = [_compact(vertices, head.triangles[used], head.rest, paint, Label.HAT, gloss=0.2, sharpness=6.0)]
-    if plan.brim:
-        meshes.append(_brim(plan, posed.vertices[inside], paint))
-    return meshes
-
-
-def _brim(plan: HairPlan, crown: np.ndarray, paint) -> Mesh:
-    """A visor in front, or a brim all round, at the height of the hat's edge."""
-    all_round = plan.seed % 3 == 0
-    turn = np.linspace(-np.pi, np.pi, 49) if all_round else np.linspace(-1.15, 1.15, 25)
-    half = np.abs(crown[:, 0]).max() + 0.004
-    front, back = crown[:, 2].max() + 0.002, crown[:, 2].min() - 0.002
-    middle, deep = (front + back) / 2, (front - back) / 2
-    reach = plan.brim * (1.0 if all_round else np.cos(turn / 1.15 * np.pi / 2) ** 0.6)
-    rings = []
-    for out in (0.0, 0.5, 1.0):
-        x, z = (half + out * reach) * np.sin(turn), middle + (deep + out * reach) * np.cos(turn)
-        y = np.full_like(turn, plan.hat_line + 0.004) - out * 0.01 * np.abs(np.cos(turn)) - 0.006 * np.abs(np.sin(turn))
-        rings.append(np.stack([x, y, z], axis=1))
-    vertices = np.concatenate(rings).astype(np.float32)
-    triangles = grid_triangles(3, len(turn))
-    return Mesh(vertices, triangles, vertices, paint, int(Label.HAT), gloss=0.2, sharpness=6.0)

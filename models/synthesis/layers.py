@@ -60,6 +60,29 @@ class Mesh:
     normals: np.ndarray | None = None  # (N, 3) float32 unit; from the triangles when None
 
 
+def compact_mesh(
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    attributes: np.ndarray,
+    paint: Painter,
+    kind: int,
+    gloss: float,
+    sharpness: float,
+) -> Mesh:
+    """A mesh of the used vertices only."""
+    rows, inverse = np.unique(triangles, return_inverse=True)
+    return Mesh(
+        vertices[rows].astype(np.float32),
+        inverse.reshape(-1, 3).astype(np.int32),
+        attributes[rows],
+        paint,
+        int(kind),
+        gloss,
+        sharpness,
+        occlusion=0.8,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A drawn mesh."""
