@@ -7,8 +7,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from .sources import ICT_COUNT, IctModel, ict_range
-from .surface import MIRROR, edges
+from .sources import ICT_COUNT, ICT_LANDMARKS, ICT_RANGES, IctModel, ict_range
+from .surface import MIRROR, edges, geodesic
 
 ARKIT = (
     *("eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft"),
@@ -51,6 +51,7 @@ def expressions(ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> np.n
         for direction in _GAZE:
             _turn_eyeball(shapes[f"eyeLook{direction}{side}"], vertices, side, direction)
     _close_lids(shapes, vertices)
+    _meet_lips(shapes, ict, vertices, mirror)
     shapes["eyeBlinkRight"] = shapes["eyeBlinkLeft"][mirror] * MIRROR
     shapes["tongueOut"] = tongue_out(ict, vertices)
     for side in _SIDES:
@@ -122,6 +123,23 @@ def _close_lids(shapes: dict[str, np.ndarray], vertices: np.ndarray) -> None:
     close_upper = 0.8 * gap + _LID_OVERLAP * open_part
     fade = _bump(np.minimum(to_upper, to_lower), 0.011)[:, None]
     delta[skin, 1:] += fade * np.where(share[:, None] > 0.5, close_upper, -0.2 * gap) * np.abs(2 * share - 1)[:, None] ** 0.5
+
+
+def _meet_lips(shapes: dict[str, np.ndarray], ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> None:
+    """Let mouthClose on top of jawOpen end with the lips' inner edges in touch.
+
+    ICT stretches the lower lip 5-8 mm up behind the upper one. The excess is taken back from the lower lip, all of it
+    at the inner edge, none at the vermilion border, fading into the mouth.
+    """
+    closed = vertices + shapes["jawOpen"] + shapes["mouthClose"]
+    upper, lower = (closed[ICT_LANDMARKS[rows]] for rows in ([60, 61, 62, 63, 64], [60, 67, 66, 65, 64]))
+    skin = ict.mesh.faces[ict.mesh.faces.max(axis=1) < ICT_RANGES["mouth_socket"].stop]
+    below = geodesic(skin, vertices, ICT_LANDMARKS[[67, 66, 65]]).clip(max=1.0)
+    above = geodesic(skin, vertices, ICT_LANDMARKS[[61, 62, 63]]).clip(max=1.0)
+    lift = _along(upper, closed[:, 0]) - _along(lower, closed[:, 0])
+    share = _bump(below, 0.014) * np.clip((above - below) / 0.002 + 0.5, 0, 1)
+    share = (share + share[mirror]) / 2
+    shapes["mouthClose"][:, 1:] += share[:, None] * np.minimum(lift, 0) * [1.0, 0.0]
 
 
 def _along(edge: np.ndarray, x: np.ndarray) -> np.ndarray:
