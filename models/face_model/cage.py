@@ -36,7 +36,8 @@ FEATURE_SEEDS: dict[str, tuple[tuple[int, int], ...]] = {
     "ear_back": ((7285, 7394),),
 }
 EAR_SIDE = 0.066  # metres: curves named `ear_*` count only where |x| is larger
-CORNER_REACH = 0.016  # metres: `mouth_corner` counts only this near to the corner
+# metres: these rows count only this near to their first seed
+REACH = {"mouth_corner": 0.016}
 STRETCH = 0.55  # how much the length of an edge in an expression counts against its length at rest
 MIDLINE, RIM = "midline", "rim"
 RIDGE = 0.6  # radians: a vertex whose normal turns more over an edge lies on a ridge (ear rim, wing of the nose)
@@ -81,8 +82,8 @@ def make_source(positions: np.ndarray, faces: np.ndarray, mirror: np.ndarray, po
         kept = inside[pairs].all(axis=1)
         if name.startswith("ear"):
             kept &= _run_round(positions[pairs, 0] > EAR_SIDE)
-        elif name == "mouth_corner":
-            kept &= _run_round(np.linalg.norm(positions[pairs] - positions[runs[0][0]], axis=-1) < CORNER_REACH)
+        elif name in REACH:
+            kept &= _run_round(np.linalg.norm(positions[pairs] - positions[runs[0][0]], axis=-1) < REACH[name])
         curves[name] = np.unique(np.sort(pairs[kept], axis=1), axis=0)
     turn, bend = _bending(positions, half, vertex_normals(positions, faces))
     return Source(positions, poses, half, curves, target_size(positions, bend), turn)

@@ -35,7 +35,8 @@ def _revolve(radius: np.ndarray, height: np.ndarray, start: float, end: float | 
     """Points of a surface of revolution in the eye's frame: pole at height `start`, rings, and an end pole."""
     angle = np.arange(SEGMENTS) / SEGMENTS * 2 * np.pi
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    rings = [np.concatenate([r * circle, np.full((SEGMENTS, 1), h)], axis=1) for r, h in zip(radius, height, strict=True)]
+    levels = zip(radius, height, strict=True)
+    rings = [np.concatenate([r * circle, np.full((SEGMENTS, 1), h)], axis=1) for r, h in levels]
     poles = [np.array([[0, 0, start]])], [] if end is None else [np.array([[0, 0, end]])]
     return np.concatenate(poles[0] + rings + poles[1])
 
@@ -119,7 +120,8 @@ def _on_scanned_iris(ict: IctModel, points: np.ndarray) -> tuple[np.ndarray, np.
     polar = np.linalg.norm(own, axis=1, keepdims=True)
     # own pupil rim -> scanned pupil rim, own limbus -> scanned limbus
     moving = np.linalg.norm(flat[moved], axis=1)
-    radius = np.interp(polar, [0, PUPIL_RADIUS, IRIS_RADIUS], [moving.min(), moving.min() * 1.02, min(reach.max(), 0.0055)])
+    scanned = [moving.min(), moving.min() * 1.02, min(reach.max(), 0.0055)]
+    radius = np.interp(polar, [0, PUPIL_RADIUS, IRIS_RADIUS], scanned)
     target = own / np.maximum(polar, 1e-9) * radius
     return _locate(flat[corner], corner, target)
 

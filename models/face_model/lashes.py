@@ -24,7 +24,7 @@ class LashRow:
     last: float
 
 
-UPPER = LashRow(count=56, length=0.0095, lift=0.62, first=0.14, last=0.985)
+UPPER = LashRow(count=56, length=0.0085, lift=0.48, first=0.14, last=0.985)
 LOWER = LashRow(count=36, length=0.0060, lift=-0.34, first=0.22, last=0.97)
 DAMPING = 0.25  # of the mean length of the lid's frame vectors
 HALF_WIDTH = 0.00011  # metres at the root

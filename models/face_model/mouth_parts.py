@@ -11,10 +11,10 @@ from .source_surface import closest_barycentric
 from .sources import ICT_RANGES, IctModel
 from .surface import triangulate
 
-TOOTH_SEGMENTS = 10
-CROWN_RINGS = 4  # over the biting end
-WALL_RINGS = 4  # down to below the gum
+TOOTH_SEGMENTS = 12
 CROWN_LENGTH = 0.0125  # metres from the biting end to where the tooth vanishes in the gum
+RING_DEPTHS = (0.0005, 0.0015, 0.0032, 0.0056, 0.0088, CROWN_LENGTH)  # metres below the biting end
+SQUARENESS = 0.7
 ON_MIDLINE = 0.0004  # metres
 GUM_SIZE, TONGUE_SIZE = 0.0021, 0.0032  # wanted edge lengths
 
@@ -45,28 +45,22 @@ def _crown(ict: IctModel, tooth: np.ndarray, bite: float) -> Piece:
     """A crown shot from rays inside the scanned tooth; `bite` is the sign of y towards the biting end."""
     points = ict.vertices[tooth]
     height = bite * points[:, 1]
-    near = points[height > height.max() - 0.8 * CROWN_LENGTH]
-    low, high = near.min(axis=0), near.max(axis=0)
     tip = height.max()
-    heart = tip - 0.3 * CROWN_LENGTH  # the rays of the cap start here
-    half = (high - low) / 2
+    near = points[height > tip - 0.8 * CROWN_LENGTH]
+    half = np.ptp(near, axis=0)[[0, 2]] / 2
     angle = np.arange(TOOTH_SEGMENTS) / TOOTH_SEGMENTS * 2 * np.pi
-    around = np.stack([np.cos(angle), np.sin(angle) * -bite], axis=1) * half[[0, 2]]
-    center = _middle(points, height, heart)
-    starts, rays = [np.array([center[0], bite * heart, center[2]])], [np.array([0.0, bite, 0.0])]
-    for tilt in np.linspace(0, np.pi / 2, CROWN_RINGS + 1)[1:]:
-        flat = around * np.sin(tilt)
-        rise = np.full(TOOTH_SEGMENTS, bite * np.cos(tilt) * 0.3 * CROWN_LENGTH)
-        starts += [starts[0]] * TOOTH_SEGMENTS
-        rays += list(np.stack([flat[:, 0], rise, flat[:, 1]], axis=1))
-    for depth in np.linspace(0.3, 1.0, WALL_RINGS + 1)[1:] * CROWN_LENGTH:
+    around = np.stack([np.cos(angle), np.sin(angle) * -bite], axis=1)
+    around = np.sign(around) * np.abs(around) ** SQUARENESS * half  # crowns are boxes rather than barrels
+    heart = _middle(points, height, tip - 0.3 * CROWN_LENGTH)
+    starts, rays = [heart], [np.array([0.0, bite, 0.0])]
+    for depth in RING_DEPTHS:
         middle = _middle(points, height, tip - depth)
         starts += [np.array([middle[0], bite * (tip - depth), middle[2]])] * TOOTH_SEGMENTS
         rays += list(np.stack([around[:, 0], np.zeros(TOOTH_SEGMENTS), around[:, 1]], axis=1))
     faces = ict.mesh.faces[np.isin(ict.mesh.faces, tooth).all(axis=1)]
     corners, weights = _shoot(ict.vertices, triangulate(faces), np.array(starts), np.array(rays))
     rows = rows_on(corners, weights)
-    grid = polar_grid(CROWN_RINGS + WALL_RINGS, TOOTH_SEGMENTS, closed_end=False)
+    grid = polar_grid(len(RING_DEPTHS), TOOTH_SEGMENTS, closed_end=False)
     where = rows @ ict.vertices
     return Piece("tooth", where, rows, grid, np.arange(len(where)), np.zeros(len(grid), int))
 

@@ -10,7 +10,13 @@ import scipy.sparse as sp
 from .cage import CORNERS, MIDLINE, Cage
 from .quads import edges_of, subdivide
 from .source_surface import Places, SourceSurface
+from .sources import ICT_LANDMARKS
+from .topology_checks import folded_quads
 
+EYE_CORNERS = ICT_LANDMARKS[[42, 45]]
+TEAR_CORNER = int(EYE_CORNERS[0])  # fine folds round the caruncle, which fairing would flatten
+TEAR_REACH = 0.0035  # metres
+CROWDED = 0.005  # metres round the corners of the eye
 BEND = 0.45  # radians over an edge at which a vertex off the feature curves becomes half as free across the bend
 
 
@@ -80,11 +86,39 @@ def _project(mesh: HalfMesh, surface: SourceSurface, points: np.ndarray, keep: n
 
 def relax(mesh: HalfMesh, surface: SourceSurface, steps: int, step: float = 0.5) -> HalfMesh:
     """Laplacian fairing along the surface; stiff where the surface bends sharply within an edge."""
+    points = surface.positions(mesh.places)
+    return _smooth(mesh, surface, steps, _freedom(mesh, surface, points, step))
+
+
+def untangle(mesh: HalfMesh, surface: SourceSurface, rounds: int = 24) -> HalfMesh:
+    """Free the corners of folded quads, and nothing else, until none is folded. In the corners of the eye, where the
+    curves crowd, they may leave their curve."""
+    loose_curves = dict(mesh.curves)
+    corners = surface.vertices[EYE_CORNERS]
+    apart = np.linalg.norm(surface.positions(mesh.places)[:, None] - corners, axis=2).min(axis=1) > CROWDED
+    bound = mesh.fixed & apart
+    places = mesh.places
+    for _ in range(rounds):
+        folded = folded_quads(surface.positions(places), mesh.faces, limit=0.1)
+        if not len(folded):
+            break
+        near = np.isin(mesh.faces, mesh.faces[folded]).any(axis=1)
+        loose = np.zeros(len(mesh.fixed))
+        loose[mesh.faces[near]] = 0.3
+        loose[mesh.faces[folded]] = 0.6
+        loose[bound] = 0.0
+        for name, pairs in loose_curves.items():
+            loose_curves[name] = pairs[~np.isin(pairs, mesh.faces[folded]).any(axis=1) | apart[pairs].any(axis=1)]
+        current = HalfMesh(mesh.faces, places, loose_curves, bound)
+        places = _smooth(current, surface, 3, loose[:, None, None] * np.eye(3)).places
+    return HalfMesh(mesh.faces, places, mesh.curves, mesh.fixed)
+
+
+def _smooth(mesh: HalfMesh, surface: SourceSurface, steps: int, freedom: np.ndarray) -> HalfMesh:
     average = _neighbour_average(mesh)
     midline = np.unique(mesh.curves[MIDLINE])
     places = mesh.places
     points = surface.positions(places)
-    freedom = _freedom(mesh, surface, points, step)
     for _ in range(steps):
         target = average @ points
         target[midline, 0] = 0.0
@@ -116,5 +150,7 @@ def _freedom(mesh: HalfMesh, surface: SourceSurface, points: np.ndarray, step: f
     stiff = 1 / (1 + (bend * reach[:, None] / BEND) ** 2)
     for line in mesh.curves.values():
         stiff[line.ravel()] = 1.0  # the curve itself keeps these on the ridge
+    near_tear = np.linalg.norm(points - surface.vertices[TEAR_CORNER], axis=1) / TEAR_REACH
+    stiff *= np.clip(near_tear, 0.1, 1.0)[:, None]
     stiff[mesh.fixed] = 0.0
     return step * np.einsum("nk,nki,nkj->nij", stiff, direction, direction)

@@ -22,6 +22,7 @@ from .eyes import cornea, eyeball
 from .lashes import lashes
 from .mouth_parts import gums_and_tongue, teeth
 from .pieces import Piece, doubled, mirrored
+from .rings import RingWish, insert_rings
 from .source_surface import make_surface
 from .sources import ICT_COUNT, ICT_RANGES, IctModel, load_ict
 from .surface import MIRROR
@@ -45,7 +46,13 @@ PART_NAMES = (
 )
 HALF_CAGE_QUADS = 1430  # quads of the coarse cage, half a head; the skin has eight times as many
 # Expressions whose stretch the density of the cage must bear: eyes shut, jaw open, a wide mouth.
-POSES = (("eyeBlink_L", "eyeBlink_R"), ("jawOpen",), ("mouthStretch_L", "mouthStretch_R"), ("mouthUpperUp_L", "mouthUpperUp_R"))
+POSES = (
+    ("eyeBlink_L", "eyeBlink_R"),
+    ("jawOpen",),
+    ("mouthStretch_L", "mouthStretch_R"),
+    ("mouthUpperUp_L", "mouthUpperUp_R"),
+)
+EYE_RINGS = (RingWish("lid_outer", distance=0.0065, tolerance=0.003, count=2),)
 CAGE_STEPS, FINE_STEPS = 30, 15  # fairing steps on the cage and on the refined half
 
 
@@ -128,9 +135,12 @@ def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.n
     poses = np.stack([positions + (move + move[mirror[:count]] * MIRROR) / 2 for move in moves])
     source = cages.make_source(positions, faces, mirror[:count], poses)
     cage = cages.build_cage(source, HALF_CAGE_QUADS)
+    for wish in EYE_RINGS:
+        cage = insert_rings(cage, positions, ict.eye_centers[1], wish)
     surface = make_surface(positions, faces, source.curves)
     mesh = fairing.relax(fairing.from_cage(cage, surface), surface, CAGE_STEPS)
     mesh = fairing.relax(fairing.refine(mesh, surface), surface, FINE_STEPS)
+    mesh = fairing.untangle(mesh, surface)
     rows = sp.csr_matrix(surface.weights(mesh.places))
     weights = sp.csr_matrix((rows.data, rows.indices, rows.indptr), (rows.shape[0], ICT_COUNT))
     points = surface.positions(mesh.places)
