@@ -69,17 +69,15 @@ def _fibres(angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
     return total
 
 
-def paint_teeth(texels: TexelMap, vertices: np.ndarray, gums: np.ndarray, albedo: np.ndarray) -> np.ndarray:
-    """(M, 3) linear: `albedo` (V, 3), warmer and darker towards the gums, a little cooler at the biting edge.
-
-    `vertices` is (V, 3) metres, `gums` the rows of the gums' vertices.
-    """
-    if len(gums) == 0:
-        return texels.interpolate(albedo)
-    reach = cKDTree(vertices[gums]).query(vertices)[0]
-    height = smoothstep(texels.interpolate(reach.astype(np.float32)), 0.0, 0.007)[:, None]
+def tooth_tint(model: FaceModel, texels: TexelMap) -> np.ndarray:
+    """(M, 3) factor on the teeth's albedo: warm and dark at the gums, a little cool at the biting edge."""
+    gums = model.vertices[model.vertex_part == model.part("gums")]
+    if len(gums) == 0 or len(texels.index) == 0:
+        return np.ones((len(texels.index), 3), np.float32)
+    reach = cKDTree(gums).query(model.vertices)[0].astype(np.float32)
+    height = smoothstep(texels.interpolate(reach), 0.0, 0.007)[:, None]
     neck, edge = np.array([0.80, 0.68, 0.50], np.float32), np.array([0.98, 1.0, 1.04], np.float32)
-    return texels.interpolate(albedo) * (neck + height * (edge - neck))
+    return neck + height * (edge - neck)
 
 
 def mouth_shadow(model: FaceModel) -> np.ndarray:
@@ -112,7 +110,7 @@ def hair_strands(model: FaceModel, texels: TexelMap) -> np.ndarray:
 def pores(texels: TexelMap) -> np.ndarray:
     """(M,) float32 noise of deviation 1 as fine as the skin's grain, one value per texel."""
     rng = np.random.default_rng(5)
-    shape = (texels.size, texels.size)
+    shape = texels.shape
     total = np.zeros(shape, np.float32)
     for sigma, strength in ((0.8, 1.0), (1.8, 0.8)):
         noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), sigma)

@@ -11,7 +11,7 @@ from .delighting import LUMINANCE, smoothstep, weighted_median
 from .face_model import FaceModel
 from .head_view import HeadView
 from .part_painting import hair_strands, pores
-from .uv_sampling import Atlas
+from .uv_sampling import Atlas, sample
 
 MODEL, MIRRORED, SEEN = 1, 2, 4  # values of FaceTexture.source; 0 is outside, 3 left to completion
 _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
@@ -37,39 +37,60 @@ class SkinFields:
     hair: np.ndarray  # (3,) albedo of the hair
 
 
+@dataclass(frozen=True, eq=False)
+class _FacePhoto:
+    """What the photo says about the F texels of the face."""
+
+    color: np.ndarray  # (F, 3) linear albedo, the photo's and its mirror image's, weighted; add to the rest
+    seen: np.ndarray  # (F,) weight of the photo
+    mirrored: np.ndarray  # (F,) weight of the mirror image
+    grain: float  # deviation of the log brightness at the scale of pores
+
+
 class SkinBlender:
     """Blends on one atlas; see `blend`."""
 
-    def __init__(self, model: FaceModel, atlas: Atlas) -> None:
+    def __init__(self, model: FaceModel, atlas: Atlas, allowed: np.ndarray) -> None:
+        """`allowed` (V,): 0 where no photo is ever used; texels there are filled without looking at one."""
         self._atlas, self._metre = atlas, texels_per_metre(model, atlas.size)
         self._strands = hair_strands(model, atlas.skin)
         self._pores = pores(atlas.skin)
+        self._rows = np.flatnonzero(atlas.skin.interpolate(allowed) > 0)
+        self._face, corner = atlas.skin.window(self._rows)
+        self._mirror = atlas.skin.read(atlas.mirror)[self._rows] - corner.astype(np.float32)
 
     def blend(self, view: HeadView, fields: SkinFields) -> tuple[np.ndarray, np.ndarray]:
         """Linear colour (S, S, 3) float32 and source (S, S) uint8; both 0 outside the skin."""
-        columns = [
-            view.points,
-            fields.gain,
-            fields.fill,
-            *(f[:, None] for f in (fields.weight, fields.scalp, fields.bare, fields.lined)),
-        ]
-        texels = self._atlas.skin.interpolate(np.concatenate(columns, axis=1))
-        points, smooth = texels[:, :3], texels[:, 6:9]
-        scalp = self._hairline(texels[:, 10])
+        texels = self._atlas.skin.interpolate(np.concatenate([fields.fill, fields.scalp[:, None]], axis=1))
+        face = self._read_photo(view, fields, texels[self._rows, :3])
+        color = texels[:, :3] * np.exp(face.grain * self._pores)[:, None]
+        color[self._rows] *= (1.0 - face.seen - face.mirrored)[:, None]
+        color[self._rows] += face.color
+        scalp = self._hairline(texels[:, 3])
+        color += scalp[:, None] * (fields.hair * (1.0 + self._strands)[:, None] - color)
+        source = np.full(len(color), MODEL, np.uint8)
+        skin = 1.0 - scalp[self._rows]
+        source[self._rows[face.mirrored * skin > 0.5]] = MIRRORED
+        source[self._rows[face.seen * skin > 0.5]] = SEEN
+        sources = self._atlas.skin.image(source).astype(np.uint8)
+        return self._atlas.skin.image(np.clip(color, 0.0, 1.0)), sources
+
+    def _read_photo(self, view: HeadView, fields: SkinFields, smooth: np.ndarray) -> _FacePhoto:
+        """The photo on the face's texels; `smooth` (F, 3) is the fill there."""
+        single = (fields.weight, fields.bare, fields.lined)
+        columns = [view.points, fields.gain, *(field[:, None] for field in single)]
+        texels = self._face.interpolate(np.concatenate(columns, axis=1))
+        points, weight, bare, lined = texels[:, :3], texels[:, 6], texels[:, 7], texels[:, 8]
         photo = view.colors(points[:, :2]) * texels[:, 3:6]
         ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
         departure = ratio @ LUMINANCE
-        weight = self._feathered(texels[:, 9] * view.shown(points))
-        weight *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, texels[:, 11], texels[:, 12])
+        seen = self._feathered(weight * view.shown(points))
+        seen *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, bare, lined)
         photo = _without_glare(photo, smooth, departure)
-        mirrored = self._mirrored(photo, weight)
-        other = (1.0 - weight) * mirrored[:, 3]
-        filled = smooth * np.exp(self._grain(departure, weight) * self._pores)[:, None]
-        color = filled + weight[:, None] * (photo - filled) + other[:, None] * (mirrored[:, :3] - filled)
-        hair = fields.hair * (1.0 + self._strands)[:, None]
-        color += scalp[:, None] * (hair - color)
-        bare = 1.0 - scalp
-        return self._atlas.skin.image(np.clip(color, 0.0, 1.0)), self._sources(weight * bare, other * bare)
+        turned = self._turned(photo, seen)
+        mirrored = (1.0 - seen) * turned[:, 3]
+        color = photo * seen[:, None] + turned[:, :3] * mirrored[:, None]
+        return _FacePhoto(color, seen, mirrored, self._grain(departure, seen))
 
     def _hairline(self, hair: np.ndarray) -> np.ndarray:
         """(M,) share of hair, with an edge of single strands where the field (M,) in [0, 1] crosses one half."""
@@ -77,51 +98,41 @@ class SkinBlender:
         return smoothstep(hair + _RAGGED * between * self._strands, 0.35, 0.65)
 
     def _feathered(self, weight: np.ndarray) -> np.ndarray:
-        """(M,) weights drawn back from their own edges and softened."""
-        picture = self._atlas.skin.image(weight)
+        """(F,) weights drawn back from their own edges and softened."""
+        picture = self._face.image(weight)
         drawn_back = cv2.erode(picture, _disk(0.0006 * self._metre))
         soft = cv2.GaussianBlur(drawn_back, (0, 0), 0.0011 * self._metre)
-        return np.minimum(soft.ravel()[self._atlas.skin.index], weight)
+        return np.minimum(self._face.read(soft), weight)
 
     def _thin_occluders(
         self, hue: np.ndarray, departure: np.ndarray, bare: np.ndarray, lined: np.ndarray
     ) -> np.ndarray:
-        """(M,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
+        """(F,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
 
-        `departure` (M,) and `hue` (M, 3) are the log ratio of the photo to the fill, brightness and the rest of
+        `departure` (F,) and `hue` (F, 3) are the log ratio of the photo to the fill, brightness and the rest of
         it; freckles and moles are too small.
         """
         strange = (departure * bare < _DARK_LINE) | (np.einsum("mc,mc->m", hue, hue) * bare > _OTHER_HUE**2)
-        picture = self._atlas.skin.image(strange.astype(np.float32))
+        picture = self._face.image(strange.astype(np.float32))
         core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(0.0006 * self._metre))
         # close by, the same dark line goes on where brows and lashes are dark anyway
-        dark = self._atlas.skin.image((departure * lined < _DARK_LINE).astype(np.float32))
+        dark = self._face.image((departure * lined < _DARK_LINE).astype(np.float32))
         core = np.maximum(core, np.minimum(dark, cv2.dilate(core, _disk(_CARRIED_ON * self._metre))))
         grown = cv2.dilate(core, _disk(0.002 * self._metre))
-        return cv2.GaussianBlur(grown, (0, 0), 0.0008 * self._metre).ravel()[self._atlas.skin.index]
+        return self._face.read(cv2.GaussianBlur(grown, (0, 0), 0.0008 * self._metre))
 
-    def _mirrored(self, photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """(M, 4): colour and weight of the mirrored texels."""
-        seen = self._atlas.skin.image(np.concatenate([photo, weight[:, None]], axis=1))
-        mirror = self._atlas.mirror
-        turned = cv2.remap(seen, mirror[..., 0], mirror[..., 1], cv2.INTER_LINEAR)
-        return turned.reshape(-1, 4)[self._atlas.skin.index]
+    def _turned(self, photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """(F, 4): colour and weight of the mirrored texels."""
+        picture = self._face.image(np.concatenate([photo, weight[:, None]], axis=1))
+        return sample(picture, self._mirror, border=cv2.BORDER_CONSTANT)
 
     def _grain(self, departure: np.ndarray, weight: np.ndarray) -> float:
         """Deviation of the log brightness of the photo's skin at the scale of pores, for the fill to match."""
-        picture = self._atlas.skin.image(departure)
+        picture = self._face.image(departure)
         fine = picture - cv2.GaussianBlur(picture, (0, 0), _GRAIN_SIZE)
         chosen = slice(None, None, 7)
-        size = np.abs(fine.ravel()[self._atlas.skin.index][chosen])
+        size = np.abs(self._face.read(fine)[chosen])
         return min(1.48 * weighted_median(size, np.maximum(weight[chosen] - 0.9, 0.0)), _MOST_GRAIN)
-
-    def _sources(self, seen: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-        source = np.full(len(seen), MODEL, np.uint8)
-        source[mirrored > 0.5] = MIRRORED
-        source[seen > 0.5] = SEEN
-        out = np.zeros(self._atlas.size**2, np.uint8)
-        out[self._atlas.skin.index] = source
-        return out.reshape(self._atlas.size, self._atlas.size)
 
 
 def texels_per_metre(model: FaceModel, size: int) -> float:

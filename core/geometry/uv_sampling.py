@@ -18,8 +18,8 @@ from .rasterizer import Raster, rasterize
 class TexelMap:
     """The M texels that a set of triangles covers and the surface points behind them."""
 
-    size: int  # texels a side
-    index: np.ndarray  # (M,) int64, flat row-major texel
+    shape: tuple[int, int]  # rows and columns of the picture
+    index: np.ndarray  # (M,) int64, flat row-major texel of the picture
     weights: csr_matrix  # (M, V) float32: texel <- vertices
 
     def interpolate(self, values: np.ndarray) -> np.ndarray:
@@ -27,11 +27,22 @@ class TexelMap:
         return self.weights @ np.ascontiguousarray(values, dtype=np.float32)
 
     def image(self, values: np.ndarray, outside: float = 0.0) -> np.ndarray:
-        """(S, S) or (S, S, C) float32 picture of (M,) or (M, C) texel values."""
-        shape = (self.size * self.size, *values.shape[1:])
-        out = np.full(shape, outside, np.float32)
+        """(H, W) or (H, W, C) float32 picture of (M,) or (M, C) texel values."""
+        out = np.full((self.shape[0] * self.shape[1], *values.shape[1:]), outside, np.float32)
         out[self.index] = values
-        return out.reshape(self.size, self.size, *values.shape[1:])
+        return out.reshape(*self.shape, *values.shape[1:])
+
+    def read(self, picture: np.ndarray) -> np.ndarray:
+        """(M,) or (M, C) texel values of a (H, W[, C]) picture; undoes `image`."""
+        return picture.reshape(-1, *picture.shape[2:])[self.index]
+
+    def window(self, rows: np.ndarray) -> tuple[TexelMap, np.ndarray]:
+        """The map of the chosen rows (K,) alone on the smallest picture that holds them; its (x, y) corner."""
+        y, x = np.divmod(self.index[rows], self.shape[1])
+        corner = np.array([x.min(), y.min()])
+        width, height = int(np.ptp(x)) + 1, int(np.ptp(y)) + 1
+        index = (y - corner[1]) * width + (x - corner[0])
+        return TexelMap((height, width), index, self.weights[rows]), corner
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +106,7 @@ def _texel_map(model: FaceModel, raster: Raster, mask: np.ndarray, size: int) ->
     weights = raster.barycentric.reshape(-1, 3)[index]
     rows = np.arange(0, 3 * len(index) + 1, 3)
     matrix = csr_matrix((weights.ravel(), corners.ravel(), rows), shape=(len(index), len(model.vertices)))
-    return TexelMap(size=size, index=index, weights=matrix)
+    return TexelMap(shape=(size, size), index=index, weights=matrix)
 
 
 def _gutter(covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,10 +139,15 @@ def _mirrored_corner_uv(model: FaceModel) -> np.ndarray:
     return halves[keep[:, 1] != keep[:, 2]]
 
 
-def sample(picture: np.ndarray, points: np.ndarray, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
-    """(N, C) or (N,) samples of a (H, W[, C]) picture at (N, 2) pixel positions, edges repeated."""
+def sample(
+    picture: np.ndarray,
+    points: np.ndarray,
+    interpolation: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_REPLICATE,
+) -> np.ndarray:
+    """(N, C) or (N,) samples of a (H, W[, C]) picture at (N, 2) pixel positions; its edge goes on outside."""
     x, y = _folded(points)
-    found = cv2.remap(picture, x, y, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(picture, x, y, interpolation, borderMode=border)
     return found.reshape(-1, *picture.shape[2:])[: len(points)]
 
 

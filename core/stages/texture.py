@@ -15,8 +15,8 @@ from ..geometry.part_painting import (
     eye_texels,
     mouth_shadow,
     paint_eye,
-    paint_teeth,
     robust_color,
+    tooth_tint,
 )
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import MODEL, SkinBlender, SkinFields
@@ -40,8 +40,10 @@ class Texture:
         self._model, self._size = model, size
         self._atlas = build_atlas(model, size)
         self._regions = skin_regions(model)
-        self._blender = SkinBlender(model, self._atlas)
+        self._blender = SkinBlender(model, self._atlas, self._regions.allowed)
         self._eyes = eye_texels(model, self._atlas)
+        teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
+        self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
         self._shadow = mouth_shadow(model)
 
     def __call__(self, photo: np.ndarray, params: FaceParams, camera: Camera, landmarks: Landmarks) -> FaceTexture:
@@ -164,12 +166,11 @@ class Texture:
     def _paint_parts(self, color: np.ndarray, source: np.ndarray, albedo: np.ndarray, iris: np.ndarray) -> None:
         """Eyes and teeth painted, every other part in the model's own colours; in place."""
         flat, sources = color.reshape(-1, 3), source.reshape(-1)
-        gums = np.flatnonzero(self._model.vertex_part == self._model.part("gums"))
         for name, texels in self._atlas.parts.items():
             if name in self._eyes:
                 flat[texels.index] = paint_eye(self._eyes[name], iris)
-            elif name.startswith("teeth"):
-                flat[texels.index] = paint_teeth(texels, self._model.vertices, gums, albedo)
+            elif name in self._teeth:
+                flat[texels.index] = texels.interpolate(albedo) * self._teeth[name]
             else:
                 flat[texels.index] = texels.interpolate(albedo)
             sources[texels.index] = MODEL
