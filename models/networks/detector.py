@@ -1,7 +1,7 @@
 """Faces of any number in a picture: anchor-free, single shot, on three strides.
 
 The plan of FCOS (Tian et al., 2019) with the quality-focal score of GFL (Li et al., 2020) and five points as in
-SCRFD (Guo et al., 2021) and YuNet (Wu et al., 2023), on a small trunk of separable convolutions.
+SCRFD (Guo et al., 2021) and YuNet (Wu et al., 2023), on a small residual trunk.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _CENTERS = 5  # points
 class DetectorConfig:
     """Sizes of the network."""
 
-    stem: int = 16
-    channels: tuple[int, int, int] = (64, 128, 160)  # of strides 8, 16, 32
-    depth: tuple[int, int, int] = (3, 4, 4)
+    stem: int = 12
+    channels: tuple[int, int, int] = (40, 72, 128)  # of strides 8, 16, 32
+    depth: tuple[int, int, int] = (1, 1, 2)  # residual blocks
     neck: int = 64
 
 
@@ -39,18 +39,29 @@ class DetectorOutput(NamedTuple):
     points: Tensor  # (N, C, 10) x y of five points, input pixels
 
 
+class Residual(nn.Module):
+    """Two dense convolutions added to their input; dense ones learn faster per second on CPUs than separable ones."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = ConvUnit(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.act(features + self.second(self.first(features)))
+
+
 class Trunk(nn.Module):
     """Features of strides 8, 16 and 32."""
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         stem = config.stem
-        self.stem = nn.Sequential(
-            ConvUnit(3, stem, stride=2), Separable(stem, stem * 2, stride=2), Separable(stem * 2, stem * 2)
-        )
+        self.stem = nn.Sequential(ConvUnit(3, stem, stride=2), ConvUnit(stem, stem * 2, stride=2))
         inputs = [stem * 2, *config.channels[:-1]]
         self.stages = nn.ModuleList(
-            nn.Sequential(Separable(a, b, stride=2), *(Separable(b, b) for _ in range(depth - 1)))
+            nn.Sequential(ConvUnit(a, b, stride=2), *(Residual(b) for _ in range(depth)))
             for a, b, depth in zip(inputs, config.channels, config.depth, strict=True)
         )
 

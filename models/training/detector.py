@@ -117,7 +117,7 @@ def _stack(scenes: list[Scene]) -> Batch:
 def main() -> None:
     """Train from the command line."""
     arguments = common_arguments("detector", "Train the face detector on composed scenes.").parse_args()
-    config = config_from(arguments, batch=32, rate=2e-3, workers=2)
+    config = config_from(arguments, batch=32, rate=2e-3, workers=2, half=True)
     torch.manual_seed(config.seed)
     recipe = DetectorRecipe(read_pictures(arguments.data), background_stock())
     run_recipe(recipe, config, arguments)

@@ -180,13 +180,14 @@ def detector_terms(
     giou = generalized_box_iou_loss(found_box, target_box, reduction="none")
     side = (target_box[:, 2:] - target_box[:, :2]).amax(-1, keepdim=True)
     distance = nn.functional.smooth_l1_loss(found_points / side, target_points / side, beta=0.02, reduction="none")
+    corners = nn.functional.smooth_l1_loss(found_box / side, target_box / side, beta=0.05, reduction="none")
     quality = torch.zeros_like(out.score_logit)
     quality[rows, cells] = (1.0 - giou.detach()).clamp(0.0, 1.0)
     score = _quality_focal(out.score_logit, quality)
     count = positive.sum().clamp_min(1)
     return {
         "score": 2.0 * torch.where(ignored, 0.0, score).sum() / count,
-        "box": 2.0 * giou.sum() / count,
+        "box": (2.0 * giou.sum() + 4.0 * corners.mean(-1).sum()) / count,
         "points": 8.0 * distance.mean(-1).sum() / count,
     }
 
