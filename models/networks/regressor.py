@@ -26,7 +26,7 @@ class RegressorConfig:
     size: int = 128  # crop side, pixels
     width: float = 1.0
     narrow: int = 24
-    hidden: int = 320
+    hidden: int = 256
 
 
 class Regressor(nn.Module):

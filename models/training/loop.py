@@ -84,7 +84,7 @@ def common_arguments(name: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=None)
     parser.add_argument("--out", type=Path, default=Path("build/training") / name)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument("--start", type=Path, default=None, help="checkpoint whose averaged weights to start from")
+    parser.add_argument("--start", type=Path, default=None, help="checkpoint whose averaged weights to start from, where layers agree")
     return parser
 
 
@@ -229,16 +229,30 @@ class Run:
 
 def load_averaged(net: nn.Module, checkpoint: Path) -> None:
     """Put a checkpoint's averaged weights into `net`."""
+    net.load_state_dict(_averaged(checkpoint))
+
+
+def load_shared(net: nn.Module, checkpoint: Path) -> None:
+    """Put the averaged weights of another network's checkpoint into `net` where names and shapes agree."""
+    own = net.state_dict()
+    shared = {k: v for k, v in _averaged(checkpoint).items() if k in own and own[k].shape == v.shape}
+    if not shared:
+        raise ValueError(f"{checkpoint} shares no layer with this network; start from a network with the same trunk.")
+    net.load_state_dict(shared, strict=False)
+    logging.getLogger(__name__).info("started with %d of %d tensors of %s", len(shared), len(own), checkpoint)
+
+
+def _averaged(checkpoint: Path) -> dict[str, Tensor]:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
     prefix = "module."
-    net.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
+    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
 def run_recipe(recipe: Recipe, config: TrainConfig, arguments: argparse.Namespace) -> dict[str, float]:
     """Train as the command line says."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if arguments.start is not None:
-        load_averaged(recipe.net, arguments.start)
+        load_shared(recipe.net, arguments.start)
     run = Run(recipe, config, arguments.out)
     if arguments.resume:
         run.resume()
