@@ -79,7 +79,8 @@ def visit(folder: Path, archive: Path, photo: Path, out: Path) -> int:
     with mounted(folder):
         inside = ["chroot", str(folder), "python3", "/tmp/facewright/session.py", "/tmp/facewright"]
         status = subprocess.run(inside).returncode
-    out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     for kept in [*work.glob("*.png"), *work.glob("*.log")]:
         shutil.copyfile(kept, out / kept.name)
     return status

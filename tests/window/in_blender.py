@@ -30,7 +30,7 @@ def prepare() -> None:
     space = area.spaces.active
     space.show_region_ui = True
     space.shading.color_type = "TEXTURE"
-    space.shading.show_cavity = True
+    space.shading.studio_light = "paint.sl"
     overlay = space.overlay
     overlay.show_floor = overlay.show_axis_x = overlay.show_axis_y = False
     overlay.show_cursor = overlay.show_extras = overlay.show_relationship_lines = overlay.show_outline_selected = False
@@ -65,6 +65,7 @@ def state() -> dict[str, object]:
     _, region = view()
     keys = {} if head is None else {key.name: key.value for key in head.data.shape_keys.key_blocks}
     return {
+        "drawn_with_materials": 0,
         "job": None if running is None else running.progress.stage,
         "head": None if head is None else head.name,
         "values": keys,
@@ -74,7 +75,7 @@ def state() -> dict[str, object]:
     }
 
 
-SEEN = {"ticks": 0, "framed": False}
+SEEN = {"ticks": 0, "framed": False, "materials": 0}
 
 
 def tick() -> float:
@@ -88,6 +89,11 @@ def tick() -> float:
     if now["head"] is not None and not SEEN["framed"]:
         look_at(bpy.data.objects[now["head"]])
         SEEN["framed"] = True
+    if (STATE.parent / "show_materials").exists():
+        if SEEN["materials"] == 0:
+            view()[0].spaces.active.shading.type = "RENDERED"
+        SEEN["materials"] += 1  # ticks stand still while the materials compile
+        now["drawn_with_materials"] = SEEN["materials"]
     partial = STATE.with_suffix(".part")
     partial.write_text(json.dumps(now))
     partial.replace(STATE)
