@@ -239,7 +239,7 @@ def load_shared(net: nn.Module, checkpoint: Path) -> None:
     if not shared:
         raise ValueError(f"{checkpoint} shares no layer with this network; start from a network with the same trunk.")
     net.load_state_dict(shared, strict=False)
-    logging.getLogger(__name__).info("started with %d of %d tensors of %s", len(shared), len(own), checkpoint)
+    LOG.info("started with %d of %d tensors of %s", len(shared), len(own), checkpoint)
 
 
 def _averaged(checkpoint: Path) -> dict[str, Tensor]:
