@@ -155,6 +155,7 @@ def _best_collapse(source: Source, state: _State, refused: set[tuple[int, ...]])
     representative, position = _representatives(source, state)
     chord, cost = _chord_needs(source, edges, representative, position)
     best, best_cost, seen = None, np.inf, 0
+    poles = _poles(state.faces)
     for candidate in np.argsort(cost, kind="stable"):
         key = tuple(np.unique(representative[edges.pairs[chord == candidate]])[:6])
         if key in refused:
@@ -163,7 +164,7 @@ def _best_collapse(source: Source, state: _State, refused: set[tuple[int, ...]])
         if reduced is None:
             refused.add(key)
             continue
-        score = (0.02 + cost[candidate]) * POLE_WEIGHT ** (_poles(reduced.faces) - _poles(state.faces))
+        score = (0.02 + cost[candidate]) * POLE_WEIGHT ** (_poles(reduced.faces) - poles)
         if score < best_cost:
             best, best_cost = reduced, score
         seen += 1

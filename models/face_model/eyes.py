@@ -13,6 +13,7 @@ SEGMENTS = 24
 IRIS_RADIUS = 0.00585  # metres; visible iris 11.7 mm across
 PUPIL_RADIUS = 0.00185
 LID_CLEARANCE = 0.00025  # between the sharp lid edge and the sclera
+PUPIL_FOLLOW = 0.45  # of the scanned dilation, so that a full one makes a pupil of 8 mm across
 KAPPA = np.radians(5.0)  # the optical axis points this much outwards when a person looks straight ahead
 CORNEA_RADIUS = 0.0081
 ANCHORS = 48
@@ -102,7 +103,9 @@ def _eye_weights(ict: IctModel, positions: np.ndarray, follow_pupil: np.ndarray)
         (np.ones(len(columns)), (np.flatnonzero(follow_pupil), np.arange(len(columns)))), (len(positions), len(columns))
     )
     correction = rows_on(columns, values) - rows_on(anchors, affine_weights(touched, ict.vertices[anchors]))
-    return (rows + selector @ correction).tocsr()
+    offset = (positions[follow_pupil] - ict.eye_centers[1]) @ _frame()[:, :2]
+    share = PUPIL_FOLLOW * np.minimum(np.linalg.norm(offset, axis=1) / PUPIL_RADIUS, 1.0)  # the pupil's centre stays
+    return (rows + selector @ sp.diags(share) @ correction).tocsr()
 
 
 def _on_scanned_iris(ict: IctModel, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

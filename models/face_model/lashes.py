@@ -127,7 +127,7 @@ def _grow(
         k = min(int(np.searchsorted(arc, at, side="right")) - 1, len(chain) - 2)
         t = (at - arc[k]) / (arc[k + 1] - arc[k])
         pick = sp.csr_matrix(([1 - t, t], ([0, 0], [k, k + 1])), (1, len(chain)))
-        root, axes = pick @ base, sp.vstack([pick @ operator for operator in frame])
+        root, axes = pick @ base, sp.csr_matrix(sp.vstack([pick @ operator for operator in frame]))
         curve, across = _blade_curve(row, number, share, (root @ positions)[0], eye, (pick @ frame[0] @ positions)[0])
         blades.append(_follow(root, axes, curve, across, positions, upward))
     return blades

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .pieces import Piece, doubled, mirrored, polar_grid, rows_on, stack
-from .quads import chords_of, edges_of, merge
+from .quads import chords_of, distinct_corners, edges_of, merge
 from .source_surface import closest_barycentric
 from .sources import ICT_RANGES, IctModel
 from .surface import triangulate
@@ -184,7 +184,7 @@ def _weld(
         return None
     _, labels = merge(faces, pairs, count)
     merged = labels[faces]
-    distinct = np.array([len(set(row)) for row in merged])
+    distinct = distinct_corners(merged)
     was_triangle = faces[:, 2] == faces[:, 3]
     if ((distinct == 3) & ~was_triangle).any():
         return None

@@ -52,7 +52,7 @@ def doubled(half: Piece, source_mirror: sp.csr_matrix, on_midline: np.ndarray) -
     return Piece(
         half.name,
         np.concatenate([positions, positions[right] * MIRROR]),
-        sp.vstack([left_weights, reflected[right]]).tocsr(),
+        sp.csr_matrix(sp.vstack([left_weights, reflected[right]])),
         np.concatenate([half.faces, flip(twin[half.faces])]),
         np.concatenate([twin, right]),
         np.concatenate([half.charts, _twin_charts(half, on_midline)]),
@@ -72,7 +72,7 @@ def stack(name: str, pieces: list[Piece]) -> Piece:
     return Piece(
         name,
         np.concatenate([piece.positions for piece in pieces]),
-        sp.vstack([piece.weights for piece in pieces]).tocsr(),
+        sp.csr_matrix(sp.vstack([piece.weights for piece in pieces])),
         np.concatenate([piece.faces + start for piece, start in zip(pieces, starts, strict=False)]),
         np.concatenate([piece.mirror + start for piece, start in zip(pieces, starts, strict=False)]),
         np.concatenate([piece.charts + start for piece, start in zip(pieces, charts, strict=False)]),

@@ -19,10 +19,12 @@ class Edges:
 
 def edges_of(faces: np.ndarray) -> Edges:
     """Edges of (F, 4) quads."""
-    corners = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1)
-    pairs, inverse = np.unique(np.sort(corners, axis=-1).reshape(-1, 2), axis=0, return_inverse=True)
+    ahead = np.roll(faces, -1, axis=1)
+    base = np.int64(faces.max()) + 1
+    keys, inverse = np.unique(np.minimum(faces, ahead) * base + np.maximum(faces, ahead), return_inverse=True)
     inverse = inverse.reshape(-1, 4)
-    return Edges(pairs, inverse, np.bincount(inverse.ravel(), minlength=len(pairs)))
+    pairs = np.stack([keys // base, keys % base], axis=1)
+    return Edges(pairs, inverse, np.bincount(inverse.ravel(), minlength=len(keys)))
 
 
 def chords_of(edges: Edges) -> tuple[int, np.ndarray]:
@@ -42,8 +44,19 @@ def merge(faces: np.ndarray, pairs: np.ndarray, count: int) -> tuple[np.ndarray,
     graph = sp.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     labels = sp.csgraph.connected_components(graph, directed=False)[1]
     merged = labels[faces]
-    distinct = np.array([len(set(row)) for row in merged])
-    return merged[distinct == 4], labels
+    return merged[distinct_corners(merged) == 4], labels
+
+
+def distinct_corners(faces: np.ndarray) -> np.ndarray:
+    """(F,) number of different vertices of each face."""
+    return 1 + (np.diff(np.sort(faces, axis=1), axis=1) != 0).sum(axis=1)
+
+
+def _has_twins(faces: np.ndarray) -> bool:
+    """True if two quads have the same corners (mesh of at most 55,000 vertices)."""
+    base = np.int64(faces.max()) + 1
+    a, b, c, d = np.sort(faces, axis=1).astype(np.int64).T
+    return len(np.unique(((a * base + b) * base + c) * base + d)) < len(faces)
 
 
 def is_clean(
@@ -54,7 +67,7 @@ def is_clean(
     `corners` border vertices may have one face only.
     """
     edges = edges_of(faces)
-    if edges.faces.max() > 2 or len(np.unique(np.sort(faces, axis=1), axis=0)) < len(faces):
+    if edges.faces.max() > 2 or _has_twins(faces):
         return False
     count = int(faces.max()) + 1
     valence = np.bincount(edges.pairs.ravel(), minlength=count)
@@ -104,7 +117,7 @@ def _catmull_clark(faces: np.ndarray, edges: Edges, count: int) -> sp.csr_matrix
     on_rim = np.zeros(count)
     on_rim[edges.pairs[rim].ravel()] = 1
     vertices = sp.diags(1 - on_rim) @ smooth + sp.diags(on_rim) @ curve
-    return sp.vstack([vertices, edge_points, face_points]).tocsr()
+    return sp.csr_matrix(sp.vstack([vertices, edge_points, face_points]))
 
 
 def loop_table(faces: np.ndarray) -> dict[tuple[int, int], int]:

@@ -106,29 +106,30 @@ class SourceSurface:
 def make_surface(positions: np.ndarray, faces: np.ndarray, curves: dict[str, np.ndarray]) -> SourceSurface:
     """Refine (S, 3) source positions with (F, 4) quads; `curves` maps features to their (N, 2) source edges."""
     count = len(positions)
-    operator, refined, lines = sp.identity(count, format="csr"), faces, dict(curves)
+    operator, refined, lines = sp.csr_matrix(sp.identity(count)), faces, dict(curves)
+    rows = count
     for _ in range(2):
-        lines = {name: _split_lines(refined, pairs, operator.shape[0]) for name, pairs in lines.items()}
-        refined, step = subdivide(refined, operator.shape[0])
-        operator = step @ operator
-    operator = (operator @ _interpolating(operator[:count])).tocsr()
+        lines = {name: _split_lines(refined, pairs, rows) for name, pairs in lines.items()}
+        refined, step = subdivide(refined, rows)
+        operator = sp.csr_matrix(step @ operator)
+        rows = step.indptr.size - 1
+    operator = sp.csr_matrix(operator @ _interpolating(sp.csr_matrix(operator[:count]), count))
     vertices = operator @ positions
     ring, fans = _rings(refined, len(vertices))
     tables = {name: _line_table(pairs, len(vertices)) for name, pairs in lines.items()}
     return SourceSurface(vertices, vertex_normals(vertices, refined), operator, ring, fans, tables)
 
 
-def _interpolating(smoothing: sp.csr_matrix) -> sp.csr_matrix:
+def _interpolating(smoothing: sp.csr_matrix, count: int) -> sp.csr_matrix:
     """Approximate inverse of the (S, S) smoothing of the source vertices; rows sum to one."""
-    rest = sp.identity(smoothing.shape[0]) - smoothing
-    total = term = sp.identity(smoothing.shape[0], format="csr")
+    rest = sp.csr_matrix(sp.identity(count) - smoothing)
+    total = term = sp.csr_matrix(sp.identity(count))
     for _ in range(CORRECTIONS):
-        term = (term @ rest).tocsr()
-        total = total + term
-    total = total.tocsr()
+        term = sp.csr_matrix(term @ rest)
+        total = sp.csr_matrix(total + term)
     total.data[np.abs(total.data) < 1e-4] = 0
     total.eliminate_zeros()
-    return sp.diags(1 / np.asarray(total.sum(axis=1)).ravel()) @ total
+    return sp.csr_matrix(sp.diags(1 / np.asarray(total.sum(axis=1)).ravel()) @ total)
 
 
 def _split_lines(faces: np.ndarray, pairs: np.ndarray, count: int) -> np.ndarray:
@@ -194,16 +195,13 @@ def closest_barycentric(p: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarr
     v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
     inside = (v >= 0) & (w >= 0) & (v + w <= 1) & (det > 1e-24)
     options = [_on_edge(d20, d00, 0), _on_edge(d21, d11, 1), _on_far_edge(ap, ab, ac)]
-    best, best_distance = None, None
+    best, best_distance = options[0], np.full(inside.shape, np.inf)
     for vw in options:
         gap = ap - vw[..., :1] * ab - vw[..., 1:] * ac
         distance = (gap * gap).sum(-1)
-        if best is None:
-            best, best_distance = vw, distance
-        else:
-            closer = distance < best_distance
-            best = np.where(closer[..., None], vw, best)
-            best_distance = np.where(closer, distance, best_distance)
+        closer = distance < best_distance
+        best = np.where(closer[..., None], vw, best)
+        best_distance = np.where(closer, distance, best_distance)
     vw = np.where(inside[..., None], np.stack([v, w], axis=-1), best)
     return np.concatenate([1 - vw.sum(-1, keepdims=True), vw], axis=-1)
 

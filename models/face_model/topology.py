@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from . import cage as cages
 from . import relax as fairing
+from . import topology_checks as checks
 from .eyes import cornea, eyeball
 from .lashes import lashes
 from .mouth_parts import gums_and_tongue, teeth
@@ -131,7 +132,8 @@ def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.n
     count = 14062
     faces = ict.mesh.faces[(ict.mesh.faces < count).all(axis=1)].astype(int)
     positions = (ict.vertices[:count] + ict.vertices[mirror[:count]] * MIRROR) / 2
-    moves = [sum(ict.expression[ict.expression_names.index(name)] for name in pose)[:count] for pose in POSES]
+    chosen = [[ict.expression_names.index(name) for name in pose] for pose in POSES]
+    moves = [ict.expression[rows].sum(axis=0)[:count] for rows in chosen]
     poses = np.stack([positions + (move + move[mirror[:count]] * MIRROR) / 2 for move in moves])
     source = cages.make_source(positions, faces, mirror[:count], poses)
     cage = cages.build_cage(source, HALF_CAGE_QUADS)
@@ -142,7 +144,7 @@ def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.n
     mesh = fairing.relax(fairing.refine(mesh, surface), surface, FINE_STEPS)
     mesh = fairing.untangle(mesh, surface)
     rows = sp.csr_matrix(surface.weights(mesh.places))
-    weights = sp.csr_matrix((rows.data, rows.indices, rows.indptr), (rows.shape[0], ICT_COUNT))
+    weights = sp.csr_matrix((rows.data, rows.indices, rows.indptr), (len(mesh.fixed), ICT_COUNT))
     points = surface.positions(mesh.places)
     charts = np.zeros(len(mesh.faces), int)
     return Piece("skin", points, weights, mesh.faces, np.arange(len(points)), charts), mesh.curves
@@ -151,10 +153,8 @@ def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.n
 def _join(ict: IctModel, pieces: list[Piece], curves: dict[str, np.ndarray], layout: Layout) -> Topology:
     sizes = [len(piece.positions) for piece in pieces]
     starts = np.cumsum([0, *sizes])
-    mirror = np.concatenate(
-        [piece.mirror + starts[_twin(number)] for number, piece in enumerate(pieces)]
-    )
-    transfer = sp.vstack([piece.weights for piece in pieces]).tocsr()
+    mirror = np.concatenate([piece.mirror + starts[_twin(number)] for number, piece in enumerate(pieces)])
+    transfer = sp.csr_matrix(sp.vstack([piece.weights for piece in pieces]))
     vertices = np.concatenate([piece.positions for piece in pieces])
     vertices = (vertices + vertices[mirror] * MIRROR) / 2
     names = tuple(curves)
@@ -206,3 +206,30 @@ def load_topology(path: Path = CACHE) -> Topology:
     for key in ("part_names", "curve_names"):
         arrays[key] = tuple(str(name) for name in arrays[key])
     return Topology(**arrays)
+
+
+def measure(topology: Topology) -> dict[str, float]:
+    """Figures for the card: counts, share of quads, worst valence, texel size on the face at 1024 texels (mm)."""
+    skin = topology.faces[topology.face_part == 0].astype(int)
+    valence = checks.valence_counts(skin)
+    texel = checks.millimetres_per_texel(topology.vertices, topology.faces, topology.uv, topology.uv_faces, size=1024)
+    center = topology.vertices[topology.faces].mean(axis=1)
+    face = (topology.face_part == 0) & (center[:, 2] > 0) & (np.abs(center[:, 1] + 0.02) < 0.06)
+    return {
+        "vertices": len(topology.vertices),
+        "skin_quads": len(skin),
+        "quad_share": checks.quad_share(skin),
+        "valence_max": max(valence),
+        "poles": sum(number for value, number in valence.items() if value != 4),
+        "folded_quads": len(checks.folded_quads(topology.vertices, skin)),
+        "closed_loops": len(checks.closed_loops(skin)),
+        "mirror_error_m": float(np.abs(topology.vertices[topology.mirror] * MIRROR - topology.vertices).max()),
+        "face_mm_per_texel_1024": float(np.median(texel[face])),
+        "uv_overlap_texels_2048": checks.uv_overlap(topology.uv, topology.uv_faces),
+    }
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for figure, value in measure(build_topology(refresh=True)).items():
+        log.info("%s: %g", figure, value)

@@ -206,7 +206,7 @@ def _unwrap(faces: np.ndarray, positions: np.ndarray) -> np.ndarray:
         np.asfortranarray(np.zeros((0, 2))),
         0.0,
     )
-    return igl.slim_solve(data, SLIM_STEPS)[: len(positions), :2]
+    return np.asarray(igl.slim_solve(data, SLIM_STEPS))[: len(positions), :2]
 
 
 def _length(positions: np.ndarray, loop: list[int]) -> float:
@@ -221,7 +221,7 @@ def _tutte(triangles: np.ndarray, positions: np.ndarray, border: np.ndarray) -> 
     both = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     both = np.concatenate([both, both[:, ::-1]])
     weights = (sp.coo_matrix((np.ones(len(both)), both.T), (count, count)).tocsr() > 0).astype(float)
-    laplacian = sp.diags(np.asarray(weights.sum(axis=1)).ravel()) - weights
+    laplacian = sp.csr_matrix(sp.diags(np.asarray(weights.sum(axis=1)).ravel()) - weights)
     free = np.setdiff1d(np.arange(count), border)
     uv = np.zeros((count, 2))
     uv[border] = circle
