@@ -164,7 +164,9 @@ def cmd_bench(args: argparse.Namespace) -> int:
     """Time the stages against named baselines in the same run."""
     ensure("core", "opencv", "portrait", "blender")
     ensure_system_libraries()
-    return python("-m", "models.evaluation.bench", *args.rest)
+    user = installed_extension()
+    in_blender = python("tests/blender/bench.py", env={"BLENDER_USER_RESOURCES": str(user)})
+    return python("-m", "models.evaluation.bench", *args.rest) or in_blender
 
 
 def this_platform() -> str:

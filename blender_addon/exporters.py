@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
+from ..core.files import output_error
 
 
 def _glb(path: str) -> None:
@@ -61,23 +62,26 @@ def export_head(head: bpy.types.Object, path: Path) -> None:
     if writer is None:
         raise OutputError(f"{path.suffix or 'No suffix'} is not a format Facewright writes. Use {', '.join(SUFFIXES)}.")
     try:
-        with (
-            tempfile.TemporaryDirectory(dir=path.parent, prefix=".facewright-") as folder,
-            only_selected(head),
-        ):
-            writer(str(Path(folder) / path.name))
-            written = sorted(Path(folder).rglob("*"))
-            if not any(item.name == path.name for item in written):
-                raise OutputError(f"{path.name} was not written. Look at Blender's console for the reason.")
-            for item in written:
-                if item.is_file():
-                    target = path.parent / item.relative_to(folder)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(item, target)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(
-            f"{path} could not be written ({error}). Check the folder's permissions and free space."
-        ) from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".facewright-") as folder:
+            with only_selected(head):
+                writer(str(Path(folder) / path.name))
+            _move_files(Path(folder), path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    except RuntimeError as error:  # Blender's exporters report everything this way
+        raise OutputError(f"{path} cannot be written ({error}). Choose another folder or format.") from error
+
+
+def _move_files(folder: Path, path: Path) -> None:
+    """Put the file called as `path`, and those it came with, in their places."""
+    if not (folder / path.name).exists():
+        raise OutputError(f"{path.name} was not written. Look at Blender's console for the reason.")
+    for item in sorted(folder.rglob("*")):
+        if item.is_file():
+            target = path.parent / item.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(item, target)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from ..core.errors import ImageError
 from ..core.geometry.lighting import linear_to_srgb
 
 _UNREADABLE = {"VIEWER", "MOVIE"}
+_PHOTO_FILES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}  # others only Blender can read: EXR, HDR, ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def from_image(image: bpy.types.Image | None) -> PhotoSource:
         raise ImageError("No image chosen. Pick an image or a photo file first.")
     name = Path(image.name).stem
     file = Path(bpy.path.abspath(image.filepath, library=image.library)) if image.filepath else None
-    if image.source == "FILE" and image.packed_file is None and not image.is_dirty and file is not None:
+    unchanged = image.source == "FILE" and image.packed_file is None and not image.is_dirty
+    if unchanged and file is not None and file.suffix.lower() in _PHOTO_FILES:
         return PhotoSource(name=name, path=file)
     if image.source in _UNREADABLE:
         raise ImageError(f"The image {image.name} is a movie or a render. Save a frame as a picture and pick that.")

@@ -9,7 +9,9 @@ import numpy as np
 WIDTH, HEIGHT = 480, 600
 
 
-def synthetic_result(addon, model, expression: Mapping[str, float] | None = None, seed: int = 3):
+def synthetic_result(
+    addon, model, expression: Mapping[str, float] | None = None, seed: int = 3, texture_size: int = 256
+):
     """A `FaceResult` of the installed add-on's own types."""
     types, camera_math = addon("core.types"), addon("core.geometry.camera")
     rng = np.random.default_rng(seed)
@@ -43,7 +45,7 @@ def synthetic_result(addon, model, expression: Mapping[str, float] | None = None
         camera=camera,
         vertices=vertices,
         neutral=model.shape(params.identity),
-        texture=_texture(types, rng),
+        texture=_texture(types, rng, texture_size),
         timings={"detect": 0.01},
         warnings=("The face is only 90 pixels large, so the texture is coarse. Use a larger photo.",),
     )
@@ -53,7 +55,7 @@ def _sliders(model, wanted: Mapping[str, float]) -> np.ndarray:
     return np.array([wanted.get(name, 0.0) for name in model.expression_names], np.float32)
 
 
-def _texture(types, rng: np.random.Generator, size: int = 256):
+def _texture(types, rng: np.random.Generator, size: int):
     color = np.array([198, 156, 136]) + rng.normal(size=(size, size, 1)) * 6
     return types.FaceTexture(
         color=np.clip(color, 0, 255).astype(np.uint8),

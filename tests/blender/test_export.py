@@ -77,9 +77,11 @@ def test_unknown_format_is_refused(bpy, built, addon, tmp_path) -> None:
         addon("blender_addon.exporters").export_head(built.head, tmp_path / "head.stl")
 
 
-def test_missing_folder_says_so(bpy, built, tmp_path) -> None:
-    with pytest.raises(RuntimeError, match="could not be written"):
-        bpy.ops.facewright.export(filepath=str(tmp_path / "nowhere" / "head.glb"))
+def test_folder_is_made_or_the_reason_said(bpy, built, tmp_path) -> None:
+    bpy.ops.facewright.export(filepath=str(tmp_path / "new" / "head.glb"))
+    assert (tmp_path / "new" / "head.glb").exists()
+    with pytest.raises(RuntimeError, match=r"cannot be written\. A file is in the way"):
+        bpy.ops.facewright.export(filepath=str(tmp_path / "new" / "head.glb" / "head.glb"))
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied")])
@@ -93,7 +95,7 @@ def test_failing_disk_leaves_the_old_file_alone(bpy, built, addon, tmp_path, mon
         raise failure
 
     monkeypatch.setitem(exporters._WRITERS, ".glb", fail)
-    with pytest.raises(RuntimeError, match="could not be written"):
+    with pytest.raises(RuntimeError, match="cannot be written"):
         bpy.ops.facewright.export(filepath=str(path))
     assert path.read_bytes() == b"precious"
     assert [item.name for item in tmp_path.iterdir()] == ["head.glb"]

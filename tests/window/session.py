@@ -131,13 +131,13 @@ def move_slider(session: Session, name: str, place: tuple[int, int], tries: int 
 
 def drive(session: Session, button: tuple[int, int], sliders: dict[str, tuple[int, int]]) -> None:
     """The visit: open the panel, Reconstruct, two sliders. Places are pixels of the window."""
-    session.wait("the panel", lambda now: now["tab"] == "Facewright", 120)
+    session.wait("the panel", lambda now: now["tab"] == "Facewright", 400)
     time.sleep(4)
     session.shoot("1_panel")
     session.click(*button)
-    session.wait("the job", lambda now: now["job"] is not None or now["head"] is not None, 30)
+    session.wait("the job", lambda now: now["job"] is not None or now["head"] is not None, 120)
     session.shoot("2_progress")
-    session.wait("the head", lambda now: now["head"] is not None and now["job"] is None, 180)
+    session.wait("the head", lambda now: now["head"] is not None and now["job"] is None, 400)
     time.sleep(5)
     session.shoot("3_head")
     for number, (name, place) in enumerate(sliders.items(), 4):
