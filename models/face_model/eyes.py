@@ -104,7 +104,9 @@ def _eye_weights(ict: IctModel, positions: np.ndarray, follow_pupil: np.ndarray)
     )
     correction = rows_on(columns, values) - rows_on(anchors, affine_weights(touched, ict.vertices[anchors]))
     offset = (positions[follow_pupil] - ict.eye_centers[1]) @ _frame()[:, :2]
-    share = PUPIL_FOLLOW * np.minimum(np.linalg.norm(offset, axis=1) / PUPIL_RADIUS, 1.0)  # the pupil's centre stays
+    reach = np.linalg.norm(offset, axis=1)
+    # the pupil's centre stays, and so does the rim of the iris
+    share = PUPIL_FOLLOW * np.clip(np.minimum(reach / PUPIL_RADIUS, (IRIS_RADIUS - reach) / (0.3 * IRIS_RADIUS)), 0, 1)
     return (rows + selector @ sp.diags(share) @ correction).tocsr()
 
 

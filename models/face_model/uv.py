@@ -266,7 +266,7 @@ def _lying(uv: np.ndarray) -> np.ndarray:
 
 
 def _try_shelves(charts: list[_Chart], scale: float) -> bool:
-    order = sorted(range(len(charts)), key=lambda i: -charts[i].uv[:, 1].max())
+    order = sorted(range(len(charts)), key=lambda i: (-round(charts[i].uv[:, 1].max(), 4), i))
     x, y, row = GUTTER, GUTTER, 0.0
     where = []
     for i in order:
