@@ -112,9 +112,7 @@ def _detail(fields: SkinFields, tone: float, rng: np.random.Generator) -> np.nda
     return np.tensordot(share, fields.details[chosen], axes=1)
 
 
-def _hair(
-    color: np.ndarray, fields: SkinFields, tone: float, age: float, rng: np.random.Generator
-) -> np.ndarray:
+def _hair(color: np.ndarray, fields: SkinFields, tone: float, age: float, rng: np.random.Generator) -> np.ndarray:
     """Blend brows, stubble and a shaved scalp into (N, 3) skin."""
     chances = np.where(tone < 0.0, _HAIR_DARK, _HAIR_LIGHT) * np.where(np.arange(8) > 5, 0.4 + 3.0 * age**2, 1.0)
     hair = HAIR[rng.choice(8, p=chances / chances.sum())] * rng.uniform(0.8, 1.25)

@@ -9,15 +9,16 @@ import numpy as np
 
 from .albedo import PART_COLORS
 from .expressions import NAMES, partner
+from .eye_fit import seat_eyes
 from .eyes import IRIS_RADIUS, PUPIL_RADIUS, gaze_axis
 from .identity import IdentityBasis
 from .landmarks import (
     MIRROR_68,
-    REGIONS,
     Embedding,
     contour_candidates,
     embed,
 )
+from .regions import REGIONS
 from .skin_fields import SKIN
 from .sources import ICT_COUNT, ict_range
 from .statistics import Statistics
@@ -33,6 +34,7 @@ def assemble(statistics: Statistics, topology: Topology) -> dict[str, np.ndarray
     vertices = symmetrised(topology.transfer @ statistics.mean + topology.offset, topology.mirror)
     region = _regions(statistics, topology)
     identity = _identity(statistics.identity, topology)
+    identity = seat_eyes(identity, statistics.identity.parity, topology, vertices, statistics.eye_centers)
     expression = _expression(statistics.expression, topology)
     albedo_mean, albedo = _albedo(statistics, topology, vertices)
     sparse = _landmarks(statistics, topology, vertices, region)

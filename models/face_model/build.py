@@ -10,10 +10,12 @@ import numpy as np
 
 from .albedo import learn_albedo
 from .assembly import assemble, save
+from .card import write_card
 from .expressions import expressions
 from .identity import learn_identity
-from .landmarks import REGIONS, dense_points, landmark_points, regions
+from .landmarks import dense_points, landmark_points
 from .population import makehuman_fields
+from .regions import REGIONS, regions
 from .registration import register
 from .skin_fields import SKIN, facial, skin_fields
 from .sources import ICT_LANDMARKS, load_ict, load_makehuman
@@ -73,8 +75,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER / "face_model.npz")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    arrays = assemble(statistics(arguments.refresh), build_topology())
+    learned, topology = statistics(arguments.refresh), build_topology()
+    arrays = assemble(learned, topology)
     save(arrays, arguments.out)
+    write_card(arguments.out, learned, topology)
     LOG.info("%s: %d vertices, %.2f MB", arguments.out, len(arrays["vertices"]), arguments.out.stat().st_size / 1e6)
 
 

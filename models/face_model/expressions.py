@@ -7,7 +7,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from .sources import ICT_COUNT, ICT_LANDMARKS, ICT_RANGES, IctModel, ict_range
+from .sources import ICT_LANDMARKS, ICT_RANGES, IctModel, ict_range
 from .surface import MIRROR, edges, geodesic
 
 ARKIT = (
@@ -31,14 +31,16 @@ NAMES = ARKIT + EXTRAS
 # Degrees the eyeball turns at slider 1; the lids' own shapes are made for about these.
 _GAZE = {"In": 30.0, "Out": 30.0, "Up": 25.0, "Down": 28.0}
 _TONGUE_JAW, _TONGUE_LEVEL = 0.32, -0.0758  # share of jawOpen that makes way; height between the incisors, metres
-_PUPIL = 0.42  # of ICT's delta, which widens the pupil over the whole iris
 _SIDES = {"Left": "L", "Right": "R"}
 
 
 # ICT vertices of the left eye's sharp lid edges, inner to outer corner.
-UPPER_LID = np.array([3780, 3781, 3782, 3783, 3784, 3785, 3786, 3787, 4131, 3753, 3789, 3790, 3792, 3793, 4132, 3794, 3795, 3761])
+UPPER_LID = np.array(
+    [3780, 3781, 3782, 3783, 3784, 3785, 3786, 3787, 4131, 3753, 3789, 3790, 3792, 3793, 4132, 3794, 3795] + [3761]
+)
 LOWER_LID = np.array(
-    [3780, 4432, 3779, 3778, 3777, 3776, 3775, 3774, 3772, 3771, 3770, 3768, 3767, 3766, 3764, 3763, 3762, 3831, 4433, 3761]
+    [3780, 4432, 3779, 3778, 3777, 3776, 3775, 3774, 3772, 3771, 3770, 3768, 3767, 3766, 3764, 3763, 3762]
+    + [3831, 4433, 3761]
 )
 _LID_OVERLAP = np.array([-0.00030, 0.00012])  # metres y, z: the upper lid's edge past the lower's
 
@@ -46,7 +48,8 @@ _LID_OVERLAP = np.array([-0.00030, 0.00012])  # metres y, z: the upper lid's edg
 def expressions(ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> np.ndarray:
     """(64, 26719, 3) float32 deltas on the symmetric mean `vertices`, in the order of `NAMES`."""
     source = dict(zip(ict.expression_names, ict.expression, strict=True))
-    shapes = {name: _mapped(name, source) for name in NAMES if _mapped(name, source) is not None}
+    mapped = {name: _mapped(name, source) for name in NAMES}
+    shapes = {name: delta for name, delta in mapped.items() if delta is not None}
     for side in _SIDES:
         for direction in _GAZE:
             _turn_eyeball(shapes[f"eyeLook{direction}{side}"], vertices, side, direction)
@@ -55,7 +58,6 @@ def expressions(ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> np.n
     shapes["eyeBlinkRight"] = shapes["eyeBlinkLeft"][mirror] * MIRROR
     shapes["tongueOut"] = tongue_out(ict, vertices)
     for side in _SIDES:
-        shapes[f"pupilDilate{side}"] *= _PUPIL
         shapes[f"nostrilFlare{side}"] = _nostril_flare(vertices, side)
     shapes["browFurrow"] = _brow_furrow(vertices)
     shapes["neckTense"] = _neck_tense(vertices)
@@ -122,7 +124,8 @@ def _close_lids(shapes: dict[str, np.ndarray], vertices: np.ndarray) -> None:
     open_part = np.clip(-gap[:, :1] / 0.0006, 0, 1)  # no overlap in the corners, where the lids meet anyway
     close_upper = 0.8 * gap + _LID_OVERLAP * open_part
     fade = _bump(np.minimum(to_upper, to_lower), 0.011)[:, None]
-    delta[skin, 1:] += fade * np.where(share[:, None] > 0.5, close_upper, -0.2 * gap) * np.abs(2 * share - 1)[:, None] ** 0.5
+    meet = np.where(share[:, None] > 0.5, close_upper, -0.2 * gap)
+    delta[skin, 1:] += fade * meet * np.abs(2 * share - 1)[:, None] ** 0.5
 
 
 def _meet_lips(shapes: dict[str, np.ndarray], ict: IctModel, vertices: np.ndarray, mirror: np.ndarray) -> None:

@@ -79,7 +79,8 @@ def _remove_pose(fields: np.ndarray, mean: np.ndarray, weights: np.ndarray) -> N
     """Take rigid motion out of each (M, V, 3) field, in place (head size stays)."""
     w = weights / weights.sum()
     arm = mean - w @ mean
-    inertia = (w[:, None, None] * ((arm**2).sum(axis=1)[:, None, None] * np.eye(3) - arm[:, :, None] * arm[:, None])).sum(0)
+    second = np.einsum("v,vi,vj->ij", w, arm, arm)
+    inertia = np.trace(second) * np.eye(3) - second
     for field in fields:
         field -= w @ field
         turn = np.linalg.solve(inertia, (w[:, None] * np.cross(arm, field)).sum(axis=0))

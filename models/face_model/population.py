@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from .registration import Registration, makehuman_mean
 from .sources import ICT_COUNT, IctModel, MakeHuman, ict_range, sphere_center
-from .surface import averaging, harmonic
+from .surface import HarmonicExtension, averaging
 
 AGES = ("baby", "child", "young", "old")
 _AGE_KNOTS = np.array([0.0, 0.1875, 0.5, 1.0])  # MakeHuman's age slider at those targets
@@ -103,14 +103,14 @@ class _Transfer:
         flat = fields.reshape(ICT_COUNT, -1)
         surface = ict_range("face", "head", "mouth_socket", "eye_sockets")
         quads = self.faces[np.isin(self.faces, surface).all(axis=1)]
-        extend = harmonic(quads, len(surface), self.registration.vertices, order=1)
+        extend = HarmonicExtension(quads, len(surface), self.registration.vertices)
         skin = extend(flat[: len(surface)])
         ring = averaging(quads, len(surface))
         for _ in range(_SMOOTHING):
             skin = 0.5 * skin + 0.5 * (ring @ skin)
         flat[: len(surface)] = skin
         follow = ict_range("eye_shells", "lashes")
-        distance, near = cKDTree(self.mean[: 9409]).query(self.mean[follow], k=6)
+        distance, near = cKDTree(self.mean[:9409]).query(self.mean[follow], k=6)
         weight = 1 / np.maximum(distance, 1e-4) ** 2
         weight /= weight.sum(axis=1, keepdims=True)
         flat[follow] = np.einsum("nk,nkm->nm", weight, flat[:9409][near])
@@ -163,7 +163,7 @@ def _macro(name: str, age: dict, sex: dict, ancestry: np.ndarray, build: dict) -
 def _features(weights: np.ndarray, column: dict[str, int], rng: np.random.Generator) -> None:
     """Fill in local features: opposite targets share one signed value, left and right nearly so."""
     count = len(weights)
-    for name, k in column.items():
+    for name in column:
         folder, _, leaf = name.partition("/")
         if folder == "macrodetails" or leaf.startswith("r-"):
             continue
@@ -172,7 +172,8 @@ def _features(weights: np.ndarray, column: dict[str, int], rng: np.random.Genera
         if ending in _OPPOSITES.values():
             continue  # filled in with its opposite
         spread = _spread(folder, leaf)
-        value = spread * rng.standard_normal(count) if opposite in column else spread * np.abs(rng.standard_normal(count))
+        value = spread * rng.standard_normal(count)
+        value = value if opposite in column else np.abs(value)
         sides = [(name, opposite, value)]
         if leaf.startswith("l-"):
             right = [f"{folder}/r-{n.partition('/')[2][2:]}" if n else None for n in (name, opposite)]

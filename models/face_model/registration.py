@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
-from scipy.sparse import coo_matrix, csr_matrix, diags, vstack
+from scipy.sparse import csr_matrix, diags, vstack
 from scipy.sparse.linalg import spsolve
 
 from .sources import DECIMETRE, ICT_COUNT, IctModel, MakeHuman, ict_range, sphere_center
@@ -139,7 +139,7 @@ def _landmark_pairs(
             columns += [int(mirror[k]) if side else k for k in mix]
             values += list(mix.values())
             places.append(mean[ict_mirror[vertex] if side else vertex])
-    return coo_matrix((values, (rows, columns)), shape=(len(places), len(source))).tocsr(), np.array(places)
+    return csr_matrix((values, (rows, columns)), shape=(len(places), len(source))), np.array(places)
 
 
 def mirror_of(makehuman: MakeHuman) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .landmarks import REGIONS, regions
+from .regions import REGIONS, regions
 from .registration import Registration
 from .skins import ambient_occlusion, brow_fields, read_skins, without_baked_light
 from .sources import ICT_COUNT, ICT_RANGES, IctModel, MakeHuman

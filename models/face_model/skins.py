@@ -38,14 +38,23 @@ def read_skins(registration: Registration, faces: np.ndarray, data: Path = DATA)
 
 def _sample(file: Path, uv: np.ndarray) -> np.ndarray:
     """(N, 3) linear RGB of a skin at (N, 2) texture coordinates, blurred to the spacing of the vertices."""
-    image = cv2.imread(str(file))[:, :, ::-1]
+    image = _read_image(file)[:, :, 2::-1]
     size = 512 if image.shape[0] == 512 else _TEXTURE
     linear = srgb_to_linear(image / 255.0).astype(np.float32)
     if size == _TEXTURE:
         linear = cv2.GaussianBlur(linear, (0, 0), 2.0)
     shift = np.array(_ISLAND if size == _TEXTURE else (0, 0))
     pixels = (np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1) * size - 0.5 - shift).astype(np.float32)
-    return cv2.remap(linear, pixels[None, :, 0], pixels[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    x, y = pixels[None, :, 0], pixels[None, :, 1]
+    return cv2.remap(linear, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+
+
+def _read_image(file: Path) -> np.ndarray:
+    """(H, W, 3 or 4) uint8 BGR(A) picture."""
+    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise FileNotFoundError(f"{file} cannot be read as a picture")
+    return image
 
 
 def _fill(placed: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -132,7 +141,7 @@ def _brow_points(folder: Path, base: np.ndarray) -> tuple[np.ndarray, np.ndarray
     name = folder.name
     mesh = read_obj(folder / f"{name}.obj")
     fitted = fit_clothes(folder / f"{name}.mhclo", base)
-    alpha = cv2.imread(str(folder / f"{name}.png"), cv2.IMREAD_UNCHANGED)[:, :, 3] / 255.0
+    alpha = _read_image(folder / f"{name}.png")[:, :, 3] / 255.0
     size = 256
     alpha = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
     split = [0, 1, 2, 0, 2, 3]

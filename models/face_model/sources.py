@@ -16,7 +16,7 @@ DECIMETRE = 0.1  # MakeHuman's unit
 
 # Vertex ranges of the ICT mesh (data README).
 ICT_RANGES: dict[str, range] = {
-    "face": range(0, 9409),
+    "face": range(9409),
     "head": range(9409, 11248),
     "mouth_socket": range(11248, 13294),
     "eye_sockets": range(13294, 14062),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
@@ -29,14 +29,14 @@ def adjacency(faces: np.ndarray, vertices: np.ndarray) -> csr_matrix:
     pairs = edges(faces)
     length = np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1) + 1e-12
     both = np.concatenate([pairs, pairs[:, ::-1]])
-    return coo_matrix((np.tile(length, 2), both.T), shape=(len(vertices),) * 2).tocsr()
+    return csr_matrix((np.tile(length, 2), both.T), shape=(len(vertices),) * 2)
 
 
 def averaging(faces: np.ndarray, count: int) -> csr_matrix:
     """(V, V) operator that replaces a field by the mean over each vertex's neighbours."""
     pairs = edges(faces)
     both = np.concatenate([pairs, pairs[:, ::-1]])
-    matrix = coo_matrix((np.ones(len(both)), both.T), shape=(count, count)).tocsr()
+    matrix = csr_matrix((np.ones(len(both)), both.T), shape=(count, count))
     return diags(1.0 / np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), 1.0)) @ matrix
 
 
@@ -99,25 +99,23 @@ def laplacian(faces: np.ndarray, count: int) -> csr_matrix:
     return diags(np.ones(count)) - averaging(faces, count)
 
 
-def harmonic(faces: np.ndarray, count: int, known: np.ndarray, order: int = 2) -> HarmonicExtension:
-    """Extends values given at `known` vertices smoothly over the mesh (biharmonic for `order` 2)."""
-    return HarmonicExtension(laplacian(faces, count), known, order)
-
-
 class HarmonicExtension:
-    """Prefactored (poly)harmonic interpolation of values given at some vertices."""
+    """Prefactored smooth interpolation over a mesh of values given at some of its vertices.
 
-    def __init__(self, matrix: csr_matrix, known: np.ndarray, order: int):
-        power = matrix
+    `order` 1 minimises the squared graph Laplacian (biharmonic), higher ones its powers.
+    """
+
+    def __init__(self, faces: np.ndarray, count: int, known: np.ndarray, order: int = 1):
+        power = matrix = laplacian(faces, count)
         for _ in range(order - 1):
             power = power @ matrix
-        system = (power.T @ power).tocsr()
-        mask = np.zeros(matrix.shape[0], bool)
-        mask[known] = True
-        self.known, self.free = np.flatnonzero(mask), np.flatnonzero(~mask)
-        regular = diags(np.full(len(self.free), 1e-9))
-        self._solver = splu((system[self.free][:, self.free] + regular).tocsc())
-        self._cross = system[self.free][:, self.known]
+        system = csr_matrix(power.T @ power)
+        given = np.zeros(count, bool)
+        given[known] = True
+        self.known, self.free = np.flatnonzero(given), np.flatnonzero(~given)
+        rows = system[self.free]
+        self._solver = splu((rows[:, self.free] + diags(np.full(len(self.free), 1e-9))).tocsc())
+        self._cross = rows[:, self.known]
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """(V, C) field equal to the (V, C) `values` at the known vertices."""
@@ -126,7 +124,9 @@ class HarmonicExtension:
         return result
 
 
-def closest_points(vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray, candidates: int = 24):
+def closest_points(
+    vertices: np.ndarray, triangles: np.ndarray, points: np.ndarray, candidates: int = 24
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nearest point on (T, 3) triangles for each of (N, 3) points: triangle (N,), weights (N, 3), distance (N,)."""
     corners = vertices[triangles]  # (T, 3, 3)
     _, near = cKDTree(corners.mean(axis=1)).query(points, k=min(candidates, len(triangles)))
