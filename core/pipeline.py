@@ -14,6 +14,7 @@ from .checks import check_face_size, check_photo, check_shape, choose_face
 from .errors import Cancelled
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
+from .geometry.mirroring import mirrored_landmarks
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
@@ -121,7 +122,7 @@ class Pipeline:
 
     @cached_property
     def _landmark(self) -> Landmark:
-        return Landmark(self._network("landmarker"))
+        return Landmark(self._network("landmarker"), mirrored_landmarks(self.face_model))
 
     @cached_property
     def _regress(self) -> Regress:

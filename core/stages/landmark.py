@@ -9,37 +9,64 @@ from ..runtime.sessions import Network
 from ..runtime.specs import CROP_SIZE
 from ..types import LANDMARKS, Crop, FaceBox, Landmarks
 
-ROUNDS = 2  # the first on the detector's crop, the second on the crop of the first round's landmarks
+VIEWS = (0.92, 1.0, 1.08)  # scales of the second round's crop; each is also looked at mirrored
 
 
 class Landmark:
-    """Photo and box -> landmarks in photo pixels."""
+    """Photo and box -> landmarks in photo pixels.
 
-    def __init__(self, network: Network) -> None:
+    The first round looks once, at the detector's crop. The second looks at several views of the crop that follows
+    from the first round's landmarks and takes their mean, which is steadier than any of them.
+    """
+
+    def __init__(self, network: Network, mirrored: np.ndarray) -> None:
+        """`mirrored` is the (68 + D,) index of `mirrored_landmarks`."""
         self._network = network
+        self._mirrored = mirrored
 
     def __call__(self, photo: np.ndarray, box: FaceBox) -> Landmarks:
         """Landmarks of the face in `box` of a (H, W, 3) uint8 RGB photo."""
         corners = np.array([box.x0, box.y0, box.x1, box.y1])
-        matrix = alignment.crop_matrix(box.points, CROP_SIZE, corners)
-        landmarks = self._round(photo, matrix)
-        for _ in range(ROUNDS - 1):
-            matrix = alignment.crop_matrix(landmarks.points, CROP_SIZE)
-            landmarks = self._round(photo, matrix)
-        return landmarks
+        first = self._look(photo, [alignment.crop_matrix(box.points, CROP_SIZE, corners)])
+        matrix = alignment.crop_matrix(first.points, CROP_SIZE)
+        views = [_scaled(matrix, scale) for scale in VIEWS]
+        return self._look(photo, views + [_mirrored(view) for view in views], mirrored_from=len(views))
 
-    def _round(self, photo: np.ndarray, matrix: np.ndarray) -> Landmarks:
-        crop = alignment.extract(photo, matrix, CROP_SIZE)
-        out = self._network.run(image=network_input(crop))
-        pixels = out["landmarks"][0].astype(np.float64) * CROP_SIZE - 0.5
-        points = alignment.apply(alignment.invert(matrix), pixels).astype(np.float32)
-        pixel_size = 1.0 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # photo pixels per crop pixel
+    def _look(self, photo: np.ndarray, matrices: list[np.ndarray], mirrored_from: int | None = None) -> Landmarks:
+        """Mean over views given by (2, 3) photo -> crop matrices; those from `mirrored_from` on are mirror images."""
+        crops = [alignment.extract(photo, matrix, CROP_SIZE) for matrix in matrices]
+        out = self._network.run(image=np.concatenate([network_input(crop) for crop in crops]))
+        points, visibility, sigma = [], [], []
+        for row, matrix in enumerate(matrices):
+            mirrored = mirrored_from is not None and row >= mirrored_from
+            order = self._mirrored if mirrored else slice(None)
+            pixels = out["landmarks"][row].astype(np.float64)[order] * CROP_SIZE - 0.5
+            points.append(alignment.apply(alignment.invert(matrix), pixels))
+            visibility.append(out["visibility"][row][order])
+            pixel_size = 1.0 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # photo pixels per crop pixel
+            sigma.append(out["sigma"][row][order] * CROP_SIZE * pixel_size)
+        mean = np.mean(points, axis=0).astype(np.float32)
         return Landmarks(
-            points=points[:LANDMARKS],
-            dense=points[LANDMARKS:],
-            visibility=out["visibility"][0].clip(0.0, 1.0),
-            sigma=(out["sigma"][0] * CROP_SIZE * pixel_size).astype(np.float32),
+            points=mean[:LANDMARKS],
+            dense=mean[LANDMARKS:],
+            visibility=np.mean(visibility, axis=0).clip(0.0, 1.0).astype(np.float32),
+            sigma=np.mean(sigma, axis=0).astype(np.float32),
         )
+
+
+def _scaled(matrix: np.ndarray, scale: float) -> np.ndarray:
+    """The same crop `scale` times as large about its centre."""
+    out = matrix * scale
+    out[:, 2] += (1.0 - scale) * (CROP_SIZE - 1) / 2
+    return out
+
+
+def _mirrored(matrix: np.ndarray) -> np.ndarray:
+    """The same crop seen in a mirror."""
+    out = matrix.copy()
+    out[0] = -out[0]
+    out[0, 2] += CROP_SIZE - 1
+    return out
 
 
 def network_input(crop: Crop) -> np.ndarray:

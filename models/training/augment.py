@@ -7,12 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-FLIP_68 = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
-)  # the landmark that takes each one's place in a mirrored picture
-
 
 @dataclass(frozen=True)
 class Strength:

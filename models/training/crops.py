@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 
 from core.geometry import alignment
-from core.geometry.face_model import FaceModel
 from core.types import LANDMARKS
 
-from .augment import FLIP_68
 from .data import Pictures
 
 _HOLD_OUT = 0.03  # share of the pictures, the last ones
@@ -42,17 +40,3 @@ class Cropper:
         return cv2.warpAffine(
             self.pictures.image(index), matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border
         )
-
-
-def flip_order(model: FaceModel) -> np.ndarray:
-    """(68 + D,) index of the landmark that takes each one's place in a mirrored picture.
-
-    A dense landmark's partner is the one nearest to its mirror image on the symmetric mean head.
-    """
-    dense = model.dense_landmarks(model.vertices)
-    mirrored = dense * [-1.0, 1.0, 1.0]
-    distance = np.linalg.norm(mirrored[:, None] - dense[None], axis=2)
-    partner = distance.argmin(axis=1)
-    if not np.array_equal(partner[partner], np.arange(len(dense))):
-        raise ValueError("The dense landmarks are not symmetric; rebuild the face model.")
-    return np.concatenate([FLIP_68, LANDMARKS + partner])

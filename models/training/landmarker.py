@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from core.geometry.face_model import FaceModel, load_face_model
+from core.geometry.mirroring import mirrored_landmarks
 from models.networks.landmarker import LandmarkerConfig, build_landmarker
 
 from . import augment
-from .crops import Cropper, flip_order, split
+from .crops import Cropper, split
 from .data import Pictures, read_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import landmark_terms, landmark_weights
@@ -34,7 +35,7 @@ class LandmarkerRecipe:
         self.pictures = pictures
         self.cropper = Cropper(pictures, self.config.size)
         self.train, self.held_out = split(len(pictures))
-        self.order = flip_order(model)
+        self.order = mirrored_landmarks(model)
         self.net = build_landmarker(self.config)
         mean = self.cropper.mean_points(self.train[:2000])
         self.net.set_mean_points(torch.from_numpy(mean).float())

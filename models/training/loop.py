@@ -84,7 +84,9 @@ def common_arguments(name: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=None)
     parser.add_argument("--out", type=Path, default=Path("build/training") / name)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument("--start", type=Path, default=None, help="checkpoint whose averaged weights to start from, where layers agree")
+    parser.add_argument(
+        "--start", type=Path, default=None, help="checkpoint whose averaged weights to start from, where layers agree"
+    )
     return parser
 
 

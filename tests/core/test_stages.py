@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from core.geometry import alignment
+from core.geometry.face_model import FaceModel
+from core.geometry.mirroring import mirrored_landmarks
 from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.detect import Detect
+from core.stages.landmark import VIEWS, Landmark
 from core.types import FaceBox, FaceParams
 
 MakePhoto = Callable[..., np.ndarray]
@@ -148,3 +151,51 @@ def test_tiny_face_is_refused(pipeline: Pipeline) -> None:
     box = FaceBox(10, 10, 30, 30, 0.9, np.zeros((5, 2), np.float32))
     with pytest.raises(NoFaceFound, match="20 pixels"):
         pipeline.landmarks(np.zeros((100, 100, 3), np.uint8), box)
+
+
+def test_second_round_sees_each_view_and_its_mirror_image(
+    pipeline: Pipeline, photo_with_faces: MakePhoto, landmark_points: np.ndarray
+) -> None:
+    photo = photo_with_faces((300, 200, 150))
+    photo = np.random.default_rng(0).integers(0, 255, photo.shape, np.uint8) // 2 + photo // 2
+    (box,) = pipeline.detect(photo_with_faces((300, 200, 150)))
+    seen: list[np.ndarray] = []
+    network = pipeline._landmark._network
+
+    class Spy:
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            seen.append(image)
+            return network.run(image=image)
+
+    Landmark(Spy(), mirrored_landmarks(pipeline.face_model))(photo, box)
+    views = seen[1]
+    assert len(views) == 2 * len(VIEWS)
+    for view, mirror in zip(views[: len(VIEWS)], views[len(VIEWS) :], strict=True):
+        assert np.abs(view[:, :, ::-1] - mirror).mean() < 0.01
+        assert np.abs(view - mirror).mean() > 0.05
+    assert np.abs(views[0] - views[1]).mean() > 0.02
+
+
+def test_views_of_a_symmetric_answer_agree(face_model: FaceModel, photo_with_faces: MakePhoto) -> None:
+    order = mirrored_landmarks(face_model)
+    points = np.random.default_rng(1).uniform(0.2, 0.8, (len(order), 2)).astype(np.float32)
+    points = (points + points[order] * [-1, 1] + [1, 0]) / 2  # symmetric about the crop's middle
+    points[36:48, 1] = 0.3
+    points[48:68, 1] = 0.7
+
+    class Constant:
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            count = len(image)
+            return {
+                "landmarks": np.repeat(points[None], count, axis=0).astype(np.float32),
+                "visibility": np.full((count, len(points)), 0.5, np.float32),
+                "sigma": np.full((count, len(points)), 0.02, np.float32),
+            }
+
+    landmark = Landmark(Constant(), order)
+    matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    photo = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    once = landmark._look(photo, [matrix])
+    mirror = np.array([[-1.0, 0.0, CROP_SIZE - 1.0], [0.0, 1.0, 0.0]])
+    both = landmark._look(photo, [matrix, mirror], mirrored_from=1)
+    assert both.points == pytest.approx(once.points, abs=1e-3)

@@ -14,12 +14,13 @@ from core.errors import FaceModelError  # noqa: E402
 from core.geometry import alignment, lighting  # noqa: E402
 from core.geometry.camera import camera_from_pose, project, rotation_from_angles  # noqa: E402
 from core.geometry.face_model import FaceModel, load_face_model  # noqa: E402
+from core.geometry.mirroring import mirrored_landmarks  # noqa: E402
 from core.types import LAYOUT  # noqa: E402
 from models.networks.detector import DetectorConfig  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig  # noqa: E402
 from models.networks.regressor import RegressorConfig  # noqa: E402
 from models.training import augment, loop  # noqa: E402
-from models.training.crops import Cropper, flip_order  # noqa: E402
+from models.training.crops import Cropper  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.detector import DetectorRecipe  # noqa: E402
 from models.training.landmarker import LandmarkerRecipe  # noqa: E402
@@ -118,8 +119,8 @@ def test_jittered_crop_moves_labels_with_the_picture(pictures) -> None:
         assert np.allclose(found, cropper.fractions(0, matrix)[30] * 64 - 0.5, atol=0.9)
 
 
-def test_flip_order_swaps_left_and_right(model) -> None:
-    order = flip_order(model)
+def test_mirrored_landmarks_swap_left_and_right(model) -> None:
+    order = mirrored_landmarks(model)
     points = np.concatenate([model.landmarks(model.vertices), model.dense_landmarks(model.vertices)])
     mirrored = points[order] * [-1.0, 1.0, 1.0]
     assert np.array_equal(order[order], np.arange(len(order)))
