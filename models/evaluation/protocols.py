@@ -9,10 +9,13 @@ import cv2
 import numpy as np
 
 from core.errors import FaceError
+from core.geometry.alignment import crop_matrix, extract
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.pipeline import Pipeline
-from core.types import FaceBox, FaceResult
+from core.runtime.specs import CROP_SIZE
+from core.stages.fit import Fit
+from core.types import Camera, FaceBox, FaceParams
 
 from .data import PEERS, Photo
 from .metrics import INNER, Interval, bootstrap, landmark_error, overlap
@@ -125,23 +128,53 @@ def landmark_predictor(pipeline: Pipeline):
 
     def predict(image: np.ndarray) -> np.ndarray | None:
         boxes = pipeline.detect(image)
-        return pipeline.landmarks(image, boxes[0]).points if boxes else None
+        try:
+            return pipeline.landmarks(image, boxes[0]).points if boxes else None
+        except FaceError:
+            return None
 
     return predict
 
 
-def projected_landmarks(model: FaceModel, result: FaceResult) -> np.ndarray:
+@dataclass(frozen=True)
+class Fitted:
+    """Coefficients before and after the fit, without the texture that would take most of the time."""
+
+    regressed: FaceParams
+    params: FaceParams
+    camera: Camera
+
+
+class Fitter:
+    """`image, box -> Fitted` through the pipeline's own stages."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline, self._fit = pipeline, Fit(pipeline.face_model)
+
+    def __call__(self, image: np.ndarray, box: FaceBox) -> Fitted:
+        """Fit the face in `box` of a (H, W, 3) RGB photo."""
+        landmarks = self.pipeline.landmarks(image, box)
+        regressed = self.pipeline.regress(image, landmarks.points)
+        crop = extract(image, crop_matrix(landmarks.points, CROP_SIZE), CROP_SIZE)
+        params, camera = self._fit(landmarks, regressed, crop, (image.shape[0], image.shape[1]))
+        return Fitted(regressed, params, camera)
+
+
+def projected_landmarks(model: FaceModel, fitted: Fitted) -> np.ndarray:
     """(68, 2) landmarks of the fitted model in photo pixels, jaw points on the visible contour."""
-    points = model.visible_landmarks(result.vertices, result.camera.rotation)
-    return project(result.camera, points)[:, :2]
+    vertices = model.shape(fitted.params.identity, fitted.params.expression)
+    points = model.visible_landmarks(vertices, fitted.camera.rotation)
+    return project(fitted.camera, points)[:, :2]
 
 
-def fit_predictor(pipeline: Pipeline, model: FaceModel):
+def fit_predictor(pipeline: Pipeline):
     """`image -> (68, 2)` projected from the fitted model."""
+    fitter = Fitter(pipeline)
 
     def predict(image: np.ndarray) -> np.ndarray | None:
+        boxes = pipeline.detect(image)
         try:
-            return projected_landmarks(model, pipeline.reconstruct(image))
+            return projected_landmarks(pipeline.face_model, fitter(image, boxes[0])) if boxes else None
         except FaceError:
             return None
 

@@ -11,7 +11,6 @@ import subprocess
 import numpy as np
 
 from core.errors import FaceError
-from core.geometry.face_model import FaceModel, load_face_model
 from core.pipeline import Pipeline
 from core.settings import Settings
 
@@ -56,12 +55,12 @@ def detection_table(pipeline: Pipeline, limit: int | None) -> Table:
     )
 
 
-def landmark_table(pipeline: Pipeline, model: FaceModel, limit: int | None) -> Table:
+def landmark_table(pipeline: Pipeline, limit: int | None) -> Table:
     """Landmarker and projected fitted model on hand-placed points."""
     photos = data.landmarks68()[:limit]
     scores = {
         "landmarker": protocols.score_points(photos, protocols.landmark_predictor(pipeline)),
-        "fitted model, projected": protocols.score_points(photos, protocols.fit_predictor(pipeline, model)),
+        "fitted model, projected": protocols.score_points(photos, protocols.fit_predictor(pipeline)),
     }
     rows = [(name, s.inner.text(), s.all.text(), str(s.missed)) for name, s in scores.items()]
     return Table(
@@ -72,9 +71,9 @@ def landmark_table(pipeline: Pipeline, model: FaceModel, limit: int | None) -> T
     )
 
 
-def synthetic_table(pipeline: Pipeline, model: FaceModel, count: int) -> Table:
+def synthetic_table(pipeline: Pipeline, count: int) -> Table:
     """Vertex error on held-out synthetic people."""
-    score = synthetic.measure(pipeline, model, count)
+    score = synthetic.measure(pipeline, count)
 
     def row(name: str, value: Interval, mean: Interval) -> tuple[str, str, str, str]:
         return name, value.text(), mean.text(), f"{100 * value.mean / mean.mean:.0f} %"
@@ -107,13 +106,13 @@ def time_table(pipeline: Pipeline, rounds: int = 7) -> Table:
     return Table("Warm photo to FaceResult, ms", ("stage", "median"), tuple(rows))
 
 
-def write_gallery(pipeline: Pipeline, model: FaceModel) -> None:
+def write_gallery(pipeline: Pipeline) -> None:
     """Contact sheet of the gallery into the ignored output folder."""
     rows = []
     for photo in data.gallery():
         image = photo.image()
         try:
-            rows.append(sheet_row(model, image, pipeline.reconstruct(image)))
+            rows.append(sheet_row(pipeline.face_model, image, pipeline.reconstruct(image)))
         except FaceError as error:
             log.warning("%s: %s", photo.path.name, error)
     if rows:
@@ -141,17 +140,17 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=500, help="held-out synthetic people")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    pipeline, model = Pipeline(Settings()), load_face_model()
+    pipeline = Pipeline(Settings())
     report = Report(code_commit(), describe_machine())
     if data.EVALUATION.exists():
         report.tables += [
             detection_table(pipeline, args.limit),
-            landmark_table(pipeline, model, args.limit),
+            landmark_table(pipeline, args.limit),
         ]
-        write_gallery(pipeline, model)
+        write_gallery(pipeline)
     else:
         log.warning("%s is not there: the protocols on real photos are left out", data.EVALUATION)
-    report.tables += [synthetic_table(pipeline, model, args.people), time_table(pipeline)]
+    report.tables += [synthetic_table(pipeline, args.people), time_table(pipeline)]
     for table in report.tables:
         log.info("\n%s", table.markdown())
     if args.limit is None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import FaceError
-from core.geometry.face_model import FaceModel
 from core.pipeline import Pipeline
 from models.synthesis.dataset import held_out_pictures
 
 from .metrics import Interval, bootstrap, vertex_error
+from .protocols import Fitter
 
 FACE_REGIONS = (
     "forehead", "brow_right", "brow_left", "lids_right", "lids_left", "nose", "cheek_right", "cheek_left",
@@ -34,12 +34,13 @@ class SyntheticScore:
     posed_mean: Interval
 
 
-def measure(pipeline: Pipeline, model: FaceModel, count: int) -> SyntheticScore:
+def measure(pipeline: Pipeline, count: int) -> SyntheticScore:
     """Run the whole pipeline on `count` pictures of unseen people and compare shapes."""
+    model = pipeline.face_model
     face = model.in_regions(*FACE_REGIONS)
     mean = model.vertices[face]
     rows: list[tuple[float, ...]] = []
-    missed = 0
+    fitter, missed = Fitter(pipeline), 0
     for picture in held_out_pictures(model, count):
         truth = model.shape(picture.identity)[face]
         posed = model.shape(picture.identity, picture.expression)[face]
@@ -48,12 +49,13 @@ def measure(pipeline: Pipeline, model: FaceModel, count: int) -> SyntheticScore:
             if not boxes:
                 missed += 1
                 continue
-            result = pipeline.reconstruct(picture.image, box=boxes[0])
-            regressed = model.shape(pipeline.regress(picture.image, result.landmarks.points).identity)[face]
+            fitted = fitter(picture.image, boxes[0])
         except FaceError:
             missed += 1
             continue
-        neutral = result.neutral[face]
+        neutral = model.shape(fitted.params.identity)[face]
+        regressed = model.shape(fitted.regressed.identity)[face]
+        moved = model.shape(fitted.params.identity, fitted.params.expression)[face]
         rows.append(
             (
                 vertex_error(neutral, truth),
@@ -61,7 +63,7 @@ def measure(pipeline: Pipeline, model: FaceModel, count: int) -> SyntheticScore:
                 vertex_error(neutral, truth, with_scale=True),
                 vertex_error(mean, truth, with_scale=True),
                 vertex_error(regressed, truth),
-                vertex_error(result.vertices[face], posed),
+                vertex_error(moved, posed),
                 vertex_error(mean, posed),
             )
         )
