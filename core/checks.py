@@ -14,9 +14,7 @@ MIN_PHOTO_SIDE = 32  # pixels; nothing smaller can hold a face
 
 def check_shape(name: str, array: np.ndarray, shape: Sequence[int | None]) -> None:
     """Raise ValueError unless `array` has this shape; None stands for any length."""
-    fits = array.ndim == len(shape) and all(
-        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
-    )
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = ", ".join("any" if want is None else str(want) for want in shape)
         raise ValueError(f"{name} has shape {array.shape}, expected ({wanted})")

@@ -36,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parser.parse_args(arguments)
     except SystemExit as stop:  # argparse has said what is wrong, or shown its help
         return int(stop.code or 0)
-    settings = Settings(
-        provider=chosen.provider, texture_size=chosen.texture_size, min_score=chosen.min_score
-    )
+    settings = Settings(provider=chosen.provider, texture_size=chosen.texture_size, min_score=chosen.min_score)
     pipeline = Pipeline(settings)
     try:
         _check_names(chosen.files, stems=chosen.command == "reconstruct")

@@ -155,9 +155,7 @@ def obj_text(vertices: np.ndarray, model: FaceModel, mtl_name: str) -> str:
     for part, name in enumerate(model.part_names):
         rows = np.flatnonzero(model.face_part == part)
         lines.append(f"g {name}")
-        lines += [
-            _face_line(*row) for row in zip(model.faces[rows] + 1, model.uv_faces[rows] + 1, strict=True)
-        ]
+        lines += [_face_line(*row) for row in zip(model.faces[rows] + 1, model.uv_faces[rows] + 1, strict=True)]
     return "\n".join(lines) + "\n"
 
 

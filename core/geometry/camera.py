@@ -82,9 +82,7 @@ def pose_from_camera(camera: Camera, crop_matrix: np.ndarray, size: int) -> np.n
     return np.array([*angles_from_rotation(turn @ camera.rotation), sides_per_metre, *t2d])
 
 
-def _photo_to_crop_rotation(
-    crop_matrix: np.ndarray, size: int, center: np.ndarray, focal: float
-) -> np.ndarray:
+def _photo_to_crop_rotation(crop_matrix: np.ndarray, size: int, center: np.ndarray, focal: float) -> np.ndarray:
     """(3, 3) rotation from the photo's camera frame to that of the crop's camera.
 
     The crop's camera looks at the crop's centre (the shortest turn brings that viewing ray onto its axis) and

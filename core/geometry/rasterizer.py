@@ -27,9 +27,7 @@ class Raster:
         return self.triangle_id >= 0
 
 
-def rasterize(
-    points: np.ndarray, triangles: np.ndarray, width: int, height: int, *, cull: bool = False
-) -> Raster:
+def rasterize(points: np.ndarray, triangles: np.ndarray, width: int, height: int, *, cull: bool = False) -> Raster:
     """Rasterise (T, 3) triangles over points given in pixels of a `width` x `height` picture.
 
     `points` is (V, 3): x, y as a pinhole projects them and the depth (z > 0, greater is farther, any unit),
@@ -121,9 +119,7 @@ def _solve(corners: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarra
     return weights / nearness[:, None], 1.0 / nearness
 
 
-def _gather(
-    shape: tuple[int, int], hit: np.ndarray, ids: np.ndarray, weights: np.ndarray, depth: np.ndarray
-) -> Raster:
+def _gather(shape: tuple[int, int], hit: np.ndarray, ids: np.ndarray, weights: np.ndarray, depth: np.ndarray) -> Raster:
     pixels = shape[0] * shape[1]
     triangle_id, barycentric = np.full(pixels, BACKGROUND, np.int32), np.zeros((pixels, 3), np.float32)
     depths = np.full(pixels, np.inf, np.float32)

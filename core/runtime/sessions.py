@@ -49,9 +49,7 @@ class Network:
             self._leave(provider, str(error))
         return self._evaluate(self._running[1], inputs)
 
-    def _evaluate(
-        self, session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
+    def _evaluate(self, session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = list(self.spec.outputs)
         answers = session.run(names, inputs)
         return {name: np.asarray(answer) for name, answer in zip(names, answers, strict=True)}
@@ -113,13 +111,10 @@ def _read_verified(path: Path, spec: NetworkSpec) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise WeightsError(
-            f"The weight file {path.name} is missing in {path.parent}. Reinstall Facewright."
-        ) from error
+        raise WeightsError(f"The weight file {path.name} is missing in {path.parent}. Reinstall Facewright.") from error
     except OSError as error:
         raise WeightsError(
-            f"The weight file {path} cannot be read ({error.strerror}). "
-            "Check its permissions or reinstall Facewright."
+            f"The weight file {path} cannot be read ({error.strerror}). Check its permissions or reinstall Facewright."
         ) from error
     if hashlib.sha256(content).hexdigest() != spec.sha256:
         raise WeightsError(

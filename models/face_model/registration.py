@@ -233,9 +233,7 @@ def _correspond(
     uv = np.einsum("nk,nkd->nd", weights, mesh.uv[corners_uv[owner]])
     good = distance < 0.006
     LOG.info("%d of %d ICT vertices placed on MakeHuman", good.sum(), len(target))
-    return Registration(
-        target[good], triangles[owner][good], weights[good], uv[good], rotation, shift, deformed
-    )
+    return Registration(target[good], triangles[owner][good], weights[good], uv[good], rotation, shift, deformed)
 
 
 def _facing_closest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from core.geometry.rasterizer import (
     BACKGROUND,
     interpolate,
@@ -13,9 +14,7 @@ from core.geometry.rasterizer import (
 )
 
 
-def _brute_force(
-    points: np.ndarray, triangles: np.ndarray, width: int, height: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _brute_force(points: np.ndarray, triangles: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     ids, depths = np.full((height, width), BACKGROUND), np.full((height, width), np.inf)
     for y in range(height):
         for x in range(width):
