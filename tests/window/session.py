@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DISPLAY, SIZE = ":77", (1280, 800)
-MATERIALS_SECONDS = 600  # a software renderer compiles the materials for minutes on a busy machine
+MATERIALS_SECONDS = 300  # a nicer picture, if the software renderer compiles the materials in time
 
 
 class Session:
@@ -65,18 +65,23 @@ class Session:
         """What Blender said last."""
         return json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
 
-    def wait(self, what: str, until: Callable[[dict], bool], seconds: float) -> dict:
-        """Wait for Blender to say so."""
+    def came(self, until: Callable[[dict], bool], seconds: float) -> bool:
+        """Wait for Blender to say so; whether it did."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.processes[-1].poll() is not None:
-                raise SystemExit(f"Blender ended while waiting: {what}")
+                raise SystemExit("Blender ended by itself; see blender.log.")
             now = self.state()
             if now and until(now):
-                return now
+                return True
             time.sleep(0.2)
-        self.shoot("failed")
-        raise SystemExit(f"{what}: not within {seconds:.0f} s; see failed.png. Blender said: {self.state()}")
+        return False
+
+    def wait(self, what: str, until: Callable[[dict], bool], seconds: float) -> None:
+        """Wait for what must come."""
+        if not self.came(until, seconds):
+            self.shoot("failed")
+            raise SystemExit(f"{what}: not within {seconds:.0f} s; see failed.png. Blender said: {self.state()}")
 
     def mouse(self, *command: object) -> None:
         """One xdotool command."""
@@ -145,8 +150,8 @@ def drive(session: Session, button: tuple[int, int], sliders: dict[str, tuple[in
         time.sleep(2)
         session.shoot(f"{number}_slider")
     (session.folder / "show_materials").touch()
-    session.wait("the materials", lambda now: now["drawn_with_materials"] > 60, MATERIALS_SECONDS)
-    session.shoot("6_materials")
+    if session.came(lambda now: now["drawn_with_materials"] > 60, MATERIALS_SECONDS):
+        session.shoot("6_materials")
 
 
 def main() -> None:
