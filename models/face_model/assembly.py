@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from .statistics import Statistics
 from .surface import MIRROR, symmetrised
 from .topology import Topology
 
+LOG = logging.getLogger(__name__)
 IDENTITY_STEP = 1.5e-6  # metres; quantisation of all 80 modes together stays below 5 micrometres
 EXPRESSION_STEP = 2.0e-6
 
@@ -71,6 +73,26 @@ def assemble(statistics: Statistics, topology: Topology) -> dict[str, np.ndarray
         "dense_weights": dense.weights,
         "eye_centers": statistics.eye_centers.astype(np.float32),
     }
+
+
+def keep_signs(arrays: dict[str, np.ndarray], shipped: Path) -> None:
+    """Flip modes, in place, to the sign they have in the shipped file, so that trained networks stay valid.
+
+    A component's sign is arbitrary, and that of an antisymmetric one hangs on rounding.
+    """
+    if not shipped.exists():
+        return
+    with np.load(shipped, allow_pickle=False) as old:
+        for name in ("identity_basis", "albedo_basis"):
+            if old[name].shape != arrays[name].shape:
+                LOG.warning("another topology in %s: the signs of %s are not compared", shipped.name, name)
+                continue
+            now = arrays[name].reshape(len(arrays[name]), -1).astype(float)
+            then = old[name].reshape(now.shape).astype(float)
+            cosine = (now * then).sum(axis=1) / np.linalg.norm(now, axis=1) / np.linalg.norm(then, axis=1)
+            if (np.abs(cosine) < 0.95).any():
+                LOG.warning("%s differs from the shipped modes: train the networks again", name)
+            arrays[name] = arrays[name] * np.where(cosine < 0, -1, 1).astype(arrays[name].dtype)[:, None, None]
 
 
 def save(arrays: dict[str, np.ndarray], path: Path) -> None:

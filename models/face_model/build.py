@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .albedo import learn_albedo
-from .assembly import assemble, save
+from .assembly import assemble, keep_signs, save
 from .card import write_card
 from .expressions import expressions
 from .identity import learn_identity
@@ -77,6 +77,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     learned, topology = statistics(arguments.refresh), build_topology()
     arrays = assemble(learned, topology)
+    keep_signs(arrays, FOLDER / "face_model.npz")
     save(arrays, arguments.out)
     write_card(arguments.out, learned, topology)
     LOG.info("%s: %d vertices, %.2f MB", arguments.out, len(arrays["vertices"]), arguments.out.stat().st_size / 1e6)
