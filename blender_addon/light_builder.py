@@ -15,7 +15,8 @@ from .nodes import empty_tree
 
 _BANDS = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])  # the cosine lobe, which docs/conventions.md folds in
 _HEIGHT = 32  # rows of the world picture; order two needs no more
-_KEY_SHARE = 0.6  # of the light's directional part that becomes a lamp: eyes and skin need a highlight
+_KEY_SHARE = 0.45  # of the light's directional part that becomes a lamp: eyes and skin need a highlight
+_BACKDROP = (0.05, 0.05, 0.05, 1.0)  # what the camera sees: a sky of nine numbers is no sight
 _KEY_AMBIENT_LIMIT = 0.5  # of the even light that the lamp may take along
 _KEY_ANGLE = np.radians(18.0)  # diameter of the lamp in the sky: a large window
 
@@ -88,13 +89,26 @@ def build_world(name: str, light: np.ndarray, camera: Camera) -> bpy.types.World
     image.pack()
     world = bpy.data.worlds.new(name)
     tree = empty_tree(world)
-    output = tree.nodes.new("ShaderNodeOutputWorld")
-    background = tree.nodes.new("ShaderNodeBackground")
+    output, mix, path, sky, backdrop = (
+        tree.nodes.new(f"ShaderNode{kind}")
+        for kind in ("OutputWorld", "MixShader", "LightPath", "Background", "Background")
+    )
     environment = tree.nodes.new("ShaderNodeTexEnvironment")
     environment.image = image
-    background.location, environment.location = (-200, 0), (-500, 0)
-    tree.links.new(environment.outputs["Color"], background.inputs["Color"])
-    tree.links.new(background.outputs["Background"], output.inputs["Surface"])
+    backdrop.inputs["Color"].default_value = _BACKDROP
+    for node, x, y in (
+        (mix, -200, 0),
+        (path, -450, 300),
+        (sky, -450, 0),
+        (backdrop, -450, -150),
+        (environment, -750, 0),
+    ):
+        node.location = (x, y)
+    tree.links.new(environment.outputs["Color"], sky.inputs["Color"])
+    tree.links.new(path.outputs["Is Camera Ray"], mix.inputs[0])
+    tree.links.new(sky.outputs[0], mix.inputs[1])
+    tree.links.new(backdrop.outputs[0], mix.inputs[2])
+    tree.links.new(mix.outputs[0], output.inputs["Surface"])
     return world
 
 
