@@ -1,11 +1,13 @@
-"""Which landmark takes which one's place in a mirrored picture."""
+"""What a mirrored picture does to landmarks and coefficients."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import FaceModelError
-from ..types import LANDMARKS
+from ..types import COEFFICIENTS, LANDMARKS, LAYOUT
 from .face_model import FaceModel
 
 MIRRORED_68 = np.array(
@@ -27,3 +29,50 @@ def mirrored_landmarks(model: FaceModel) -> np.ndarray:
     if not np.array_equal(partner[partner], np.arange(len(dense))):
         raise FaceModelError("The dense landmarks are not symmetric. Reinstall Facewright.")
     return np.concatenate([MIRRORED_68, LANDMARKS + partner])
+
+
+@dataclass(frozen=True, eq=False)
+class CoefficientMirror:
+    """Turns the 239 coefficients of a face crop into those of its mirror image."""
+
+    order: np.ndarray  # (239,) where each value comes from
+    sign: np.ndarray  # (239,) float32, 1 or -1
+
+    @staticmethod
+    def of(model: FaceModel) -> CoefficientMirror:
+        """From a model whose modes are each symmetric or antisymmetric; raises `FaceModelError` if one is neither."""
+        order, sign = np.arange(COEFFICIENTS), np.ones(COEFFICIENTS, np.float32)
+        sign[LAYOUT["identity"]] = _mode_signs(model.identity_basis, model.mirror, np.array([-1.0, 1.0, 1.0]))
+        sign[LAYOUT["albedo"]] = _mode_signs(model.albedo_basis, model.mirror, np.ones(3))
+        names = model.expression_names
+        order[LAYOUT["expression"]] = [LAYOUT["expression"].start + names.index(_other_side(name)) for name in names]
+        sign[LAYOUT["light"]] = LIGHT_SIGNS
+        sign[LAYOUT["pose"]] = POSE_SIGNS
+        return CoefficientMirror(order, sign)
+
+    def __call__(self, coefficients: np.ndarray) -> np.ndarray:
+        """(239,) coefficients, pose and light in the crop's frame, of the mirrored crop."""
+        out = coefficients[self.order] * self.sign
+        out[_T_X] += 1.0  # from -x to 1 - x crop sides
+        return out.astype(np.float32)
+
+
+LIGHT_SIGNS = np.array([1, 1, 1, -1, -1, 1, 1, -1, 1], np.float32)  # terms odd in x change their sign
+POSE_SIGNS = np.array([1, -1, -1, 1, -1, 1], np.float32)  # pitch, yaw, roll, f, t2d
+_T_X = LAYOUT["pose"].start + 4
+_MIXED = 0.15  # share of a mode's size by which it may miss its mirror image
+
+
+def _mode_signs(basis: np.ndarray, mirror: np.ndarray, flip: np.ndarray) -> np.ndarray:
+    """(K,) 1 or -1 of (K, V, 3) modes that equal their mirror image up to sign."""
+    image = basis[:, mirror] * flip
+    product = (basis * image).sum(axis=(1, 2)) / np.maximum((basis**2).sum(axis=(1, 2)), 1e-20)
+    if (np.abs(product) < 1.0 - _MIXED).any():
+        raise FaceModelError("A mode of the face model is neither symmetric nor antisymmetric. Rebuild the face model.")
+    return np.sign(product).astype(np.float32)
+
+
+def _other_side(name: str) -> str:
+    if name.endswith("Left"):
+        return name[:-4] + "Right"
+    return name[:-5] + "Left" if name.endswith("Right") else name

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from core.geometry.camera import pose_from_camera, rotation_from_angles
 from core.geometry.face_model import FaceModel, load_face_model
 from core.geometry.lighting import LIGHT_FLIP, basis
+from core.geometry.mirroring import CoefficientMirror
 from core.types import LAYOUT
 from models.networks.regressor import RegressorConfig, build_regressor
 
@@ -48,6 +49,7 @@ class RegressorRecipe:
         self.config = config or RegressorConfig()
         self.pictures = pictures
         self.cropper = Cropper(pictures, self.config.size)
+        self.mirror = CoefficientMirror.of(model)
         self.train, self.held_out = split(len(pictures))
         self.net = build_regressor(self.config)
         sample = np.stack([self.label(i, self.cropper.matrices[i]) for i in self.train[:3000]])
@@ -67,19 +69,22 @@ class RegressorRecipe:
         return out.astype(np.float32)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """Slightly jittered, recoloured crops. Not mirrored: mirroring is not linear in the coefficients."""
+        """Slightly jittered, mirrored, recoloured crops."""
         samples = [self._sample(int(i), rng) for i in rng.choice(self.train, size)]
         image, coefficients = (np.stack(column) for column in zip(*samples, strict=True))
         return {"image": image, "coefficients": coefficients}
 
     def _sample(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, _JITTER)
+        label = self.label(index, matrix)
+        if rng.random() < 0.5:
+            matrix, label = augment.mirrored(matrix, self.config.size), self.mirror(label)
         border = cv2.BORDER_REFLECT_101 if rng.random() < 0.6 else cv2.BORDER_CONSTANT
         image = self.cropper.cut(index, matrix, border)
         if rng.random() < _COVER:
             other = int(rng.choice(self.train))
             augment.cover(image, rng, self.cropper.cut(other, self.cropper.matrices[other]))
-        return augment.photometric(image, rng, _STRENGTH), self.label(index, matrix)
+        return augment.photometric(image, rng, _STRENGTH), label
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Geometry, sliders, colour, light, pose."""
