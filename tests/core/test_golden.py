@@ -7,11 +7,11 @@ import pytest
 
 from core.errors import NoFaceFound
 from core.geometry.camera import angles_from_rotation, project
+from core.geometry.texel_blending import SEEN
 from core.image_io import read_photo
 from core.pipeline import Pipeline
 from core.runtime.specs import SPECS
 from core.settings import Settings
-from core.stages.texture import SEEN
 from core.types import FaceResult
 
 EVALUATION = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "evaluation"
