@@ -198,6 +198,26 @@ def test_rendered_ball_has_the_photos_shading(bpy, addon, tmp_path) -> None:
         assert shown[v, u] == pytest.approx(float(basis @ light), abs=0.035)
 
 
+def test_light_turns_with_the_face_crop(bpy, addon, model, result) -> None:
+    """The coefficients are the upright crop's: a photo on its side lights the same side of the face."""
+    from dataclasses import replace
+
+    rotation = addon("core.geometry.camera").rotation_from_angles
+    upright = replace(result, params=replace(result.params, pose=np.array([0.1, 0.3, 0.0, 3, 0.5, 0.5], np.float32)))
+    directions = []
+    for roll in (0.0, np.pi / 2):
+        photo = replace(upright, camera=replace(result.camera, rotation=rotation(0.1, 0.3, roll)))
+        built = addon("blender_addon.face_builder").build_face(bpy.context.scene, "Ada", photo, model)
+        (lamp,) = (item for item in built.collection.objects if item.type == "LIGHT")
+        bpy.context.view_layer.update()
+        directions.append(np.array(lamp.matrix_world)[:3, 2])
+    assert directions[0] == pytest.approx(directions[1], abs=1e-5)
+    y, z, x = result.params.light[1:4]
+    towards = rotation(0.1, 0.3, 0.0).T @ np.array([x, -y, -z])  # light axes -> camera axes -> model axes
+    towards /= np.linalg.norm(towards)
+    assert directions[0] == pytest.approx([towards[0], -towards[2], towards[1]], abs=1e-4)
+
+
 def test_scenes_own_world_is_kept(bpy, addon, model, result) -> None:
     scene = bpy.context.scene
     mine = bpy.data.worlds.new("Mine")
