@@ -6,6 +6,7 @@ names or installs the system libraries of Blender on Debian and Ubuntu.
 """
 
 import argparse
+import ast
 import ctypes.util
 import hashlib
 import os
@@ -56,6 +57,9 @@ SHIPPED = (  # the extension's files, from the top of the tree
     "models/weights/*.json",
     "models/face_model/face_model.npz",
     "models/face_model/card.*",
+)
+RETRAIN = (
+    "Restore it from the repository, or train and export it (`build.py train`, `python -m models.export.onnx_export`)."
 )
 RUN_FILES = ("head.blend", "head.glb", "coefficients.json", "preview.png")
 SYSTEM_LIBRARIES = {  # Debian package -> a library it brings
@@ -258,8 +262,21 @@ def build_extension(platforms: "list[str]", pythons: "list[str]", gpu: bool, dis
     return sorted(dist.glob("facewright-*.zip"))
 
 
+def check_networks(root: Path = ROOT) -> None:
+    """Raise `BuildError` unless models/weights holds every network of core/runtime/specs.py, unaltered."""
+    body = ast.parse((root / "core" / "runtime" / "specs.py").read_text(encoding="utf-8")).body
+    hashes = next(node.value for node in body if isinstance(node, ast.AnnAssign) and node.target.id == "SHA256")
+    for name, wanted in ast.literal_eval(hashes).items():
+        path = root / "models" / "weights" / f"{name}.onnx"
+        if not path.exists():
+            raise BuildError(f"The network {path} is missing, so the extension could not find a face. {RETRAIN}")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+            raise BuildError(f"The network {path} is not the one that core/runtime/specs.py names. {RETRAIN}")
+
+
 def cmd_extension(args: argparse.Namespace) -> int:
     """Build the installable zip."""
+    check_networks()
     platforms = args.platforms or [this_platform()]
     for path in build_extension(platforms, list(WHEELS), args.gpu, ROOT / "dist"):
         print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 2**20:.0f} MB")
@@ -325,6 +342,7 @@ def nasa_portrait() -> Path:
 
 def cmd_run(args: argparse.Namespace) -> int:
     """Photo to head.blend, head.glb, coefficients.json and preview.png through the installed extension."""
+    check_networks()
     ensure("core", "opencv", "portrait", "blender")
     ensure_system_libraries()
     user = installed_extension()
