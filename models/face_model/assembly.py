@@ -8,17 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from core.geometry.mirroring import MIRRORED_68
+
 from .albedo import PART_COLORS
 from .expressions import NAMES, partner
 from .eye_fit import seat_eyes
 from .eyes import IRIS_RADIUS, PUPIL_RADIUS, gaze_axis
 from .identity import IdentityBasis
-from .landmarks import (
-    MIRROR_68,
-    Embedding,
-    contour_candidates,
-    embed,
-)
+from .landmarks import Embedding, contour_candidates, embed
 from .regions import REGIONS
 from .skin_fields import SKIN
 from .sources import ICT_COUNT, ict_range
@@ -208,7 +205,7 @@ def _eye_colors(points: np.ndarray, left: bool, kind: str) -> np.ndarray:
 
 def _landmarks(statistics: Statistics, topology: Topology, vertices: np.ndarray, region: np.ndarray) -> Embedding:
     """The 68 points: the right half and the midline embedded, the left half mirrored."""
-    return _embed_pairs(statistics.landmarks, statistics.landmark_region, MIRROR_68, topology, vertices, region)
+    return _embed_pairs(statistics.landmarks, statistics.landmark_region, MIRRORED_68, topology, vertices, region)
 
 
 def _dense(statistics: Statistics, topology: Topology, vertices: np.ndarray, region: np.ndarray) -> Embedding:

@@ -34,13 +34,6 @@ _CONTOUR_END = np.array(
 )
 # Brow landmarks 17-21 (and 26-22): |x|, y on the upper half of the hair, metres.
 BROW_POINTS = np.array([[0.0590, 0.0140], [0.0500, 0.0205], [0.0378, 0.0232], [0.0245, 0.0218], [0.0122, 0.0178]])
-MIRROR_68 = np.array(
-    list(range(16, -1, -1))
-    + list(range(26, 16, -1))
-    + [27, 28, 29, 30, 35, 34, 33, 32, 31]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-)
 
 
 @dataclass(frozen=True)
