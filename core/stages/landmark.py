@@ -9,14 +9,15 @@ from ..runtime.sessions import Network
 from ..runtime.specs import CROP_SIZE
 from ..types import LANDMARKS, Crop, FaceBox, Landmarks
 
-VIEWS = (0.92, 1.0, 1.08)  # scales of the second round's crop; each is also looked at mirrored
+LOOKS = 3  # single looks, the first at the detector's crop, each further one at the crop of the landmarks before it
+VIEWS = (1.0, 1.08, 1.16)  # scales of the last crop; each is also looked at mirrored
 
 
 class Landmark:
     """Photo and box -> landmarks in photo pixels.
 
-    The first round looks once, at the detector's crop. The second looks at several views of the crop that follows
-    from the first round's landmarks and takes their mean, which is steadier than any of them.
+    A few single looks settle the crop. Then several views of it are looked at together; their mean is steadier than any
+    of them.
     """
 
     def __init__(self, network: Network, mirrored: np.ndarray) -> None:
@@ -27,8 +28,9 @@ class Landmark:
     def __call__(self, photo: np.ndarray, box: FaceBox) -> Landmarks:
         """Landmarks of the face in `box` of a (H, W, 3) uint8 RGB photo."""
         corners = np.array([box.x0, box.y0, box.x1, box.y1])
-        first = self._look(photo, [alignment.crop_matrix(box.points, CROP_SIZE, corners)])
-        matrix = alignment.crop_matrix(first.points, CROP_SIZE)
+        matrix = alignment.crop_matrix(box.points, CROP_SIZE, corners)
+        for _ in range(LOOKS):
+            matrix = alignment.crop_matrix(self._look(photo, [matrix]).points, CROP_SIZE)
         views = [_scaled(matrix, scale) for scale in VIEWS]
         return self._look(photo, views + [_mirrored(view) for view in views], mirrored_from=len(views))
 

@@ -59,8 +59,8 @@ def landmark_table(pipeline: Pipeline, limit: int | None) -> Table:
     """Landmarker and projected fitted model on hand-placed points."""
     photos = data.landmarks68()[:limit]
     scores = {
-        "landmarker": protocols.score_points(photos, protocols.landmark_predictor(pipeline)),
-        "fitted model, projected": protocols.score_points(photos, protocols.fit_predictor(pipeline)),
+        "landmarker": protocols.score_points(photos, pipeline.detect, protocols.landmark_predictor(pipeline)),
+        "fitted model, projected": protocols.score_points(photos, pipeline.detect, protocols.fit_predictor(pipeline)),
     }
     rows = [(name, s.inner.text(), s.all.text(), str(s.missed)) for name, s in scores.items()]
     return Table(

@@ -13,7 +13,7 @@ from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.detect import Detect
-from core.stages.landmark import VIEWS, Landmark
+from core.stages.landmark import LOOKS, VIEWS, Landmark
 from core.types import FaceBox, FaceParams
 
 MakePhoto = Callable[..., np.ndarray]
@@ -92,11 +92,12 @@ def test_landmarks_come_back_in_photo_pixels(
     # what the network says does not depend on the picture, so only the crop's place and scale may differ
     low, high = landmarks.points.min(axis=0), landmarks.points.max(axis=0)
     assert (low + high) / 2 == pytest.approx([303.5, 207.5], abs=4.0)
-    assert (high - low).max() == pytest.approx(150, rel=0.05)
-    assert landmarks.sigma == pytest.approx(0.01 * 1.5 * 150, rel=0.1)
+    side = 150 * np.mean(1 / np.array(VIEWS))  # a larger view is a smaller part of the photo
+    assert (high - low).max() == pytest.approx(side, rel=0.05)
+    assert landmarks.sigma == pytest.approx(0.01 * 1.5 * side, rel=0.1)
 
 
-def test_second_crop_follows_the_landmarks(
+def test_next_crop_follows_the_landmarks(
     pipeline: Pipeline, photo_with_faces: MakePhoto, landmark_points: np.ndarray
 ) -> None:
     (box,) = pipeline.detect(photo_with_faces((300, 200, 150)))
@@ -114,7 +115,7 @@ def test_second_crop_follows_the_landmarks(
 
     pipeline._landmark._network = Spy()
     landmarks = pipeline.landmarks(photo_with_faces((300, 200, 150)), box)
-    assert len(seen) == 2
+    assert len(seen) == LOOKS + 1
     expected = np.array([303.5, 207.5]) + 0.1 * 1.5 * 150  # the second crop sits where the first look pointed
     center = (landmarks.points.min(axis=0) + landmarks.points.max(axis=0)) / 2
     assert center == pytest.approx(expected, abs=5.0)
@@ -153,7 +154,7 @@ def test_tiny_face_is_refused(pipeline: Pipeline) -> None:
         pipeline.landmarks(np.zeros((100, 100, 3), np.uint8), box)
 
 
-def test_second_round_sees_each_view_and_its_mirror_image(
+def test_last_look_sees_each_view_and_its_mirror_image(
     pipeline: Pipeline, photo_with_faces: MakePhoto, landmark_points: np.ndarray
 ) -> None:
     photo = photo_with_faces((300, 200, 150))
@@ -168,7 +169,7 @@ def test_second_round_sees_each_view_and_its_mirror_image(
             return network.run(image=image)
 
     Landmark(Spy(), mirrored_landmarks(pipeline.face_model))(photo, box)
-    views = seen[1]
+    views = seen[-1]
     assert len(views) == 2 * len(VIEWS)
     for view, mirror in zip(views[: len(VIEWS)], views[len(VIEWS) :], strict=True):
         assert np.abs(view[:, :, ::-1] - mirror).mean() < 0.01
