@@ -120,9 +120,13 @@ def _split(faces: np.ndarray) -> np.ndarray:
     return faces[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
 
 
-@lru_cache(maxsize=2)
 def load_face_model(path: Path = DEFAULT_PATH) -> FaceModel:
-    """Read and check face_model.npz; raises `FaceModelError` when it is missing, damaged or another one."""
+    """Read and check face_model.npz, once; raises `FaceModelError` when it is missing, damaged or another one."""
+    return _load(path)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path) -> FaceModel:  # apart, for the cache would hold a default and the same path twice
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {key: data[key] for key in data.files}
