@@ -1,4 +1,4 @@
-"""Reads photos and writes pictures. Errors are sentences; files appear whole or not at all."""
+"""Reads photos and encodes pictures. Errors are sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from . import image_header
 from .errors import ImageError
-from .files import write_file
 from .image_header import Header
 
 LOG = logging.getLogger(__name__)
@@ -33,11 +32,6 @@ class Photo:
     scale: float  # pixels of `pixels` per pixel of the upright original, at most 1
     original_size: tuple[int, int]  # width, height of the upright original, pixels
     focal: float | None  # from EXIF, in pixels of `pixels`
-
-
-def load_photo(path: Path | str) -> np.ndarray:
-    """(H, W, 3) uint8 RGB upright photo; see `read_photo`."""
-    return read_photo(path).pixels
 
 
 def read_photo(path: Path | str) -> Photo:
@@ -61,27 +55,13 @@ def read_photo(path: Path | str) -> Photo:
     return Photo(pixels, scale, original, header.focal * scale if header.focal else None)
 
 
-def save_png(path: Path | str, image: np.ndarray, *, overwrite: bool = False) -> None:
-    """Write a (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey uint8 picture; whole or not at all."""
-    write_file(Path(path), png_bytes(image), overwrite=overwrite)
-
-
-def save_jpeg(path: Path | str, image: np.ndarray, *, quality: int = 92, overwrite: bool = False) -> None:
-    """Write a (H, W, 3) RGB or (H, W) grey uint8 picture; whole or not at all."""
-    write_file(Path(path), _encode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality]), overwrite=overwrite)
-
-
 def png_bytes(image: np.ndarray) -> bytes:
     """A (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey uint8 picture as a PNG file."""
-    return _encode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])
-
-
-def _encode(kind: str, image: np.ndarray, options: list[int]) -> bytes:
     if image.dtype != np.uint8:
         raise ValueError(f"picture has type {image.dtype}, expected uint8")
     conversion = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(image.shape[2] if image.ndim == 3 else 1)
     bgr = image if conversion is None else cv2.cvtColor(image, conversion)
-    return cv2.imencode(kind, bgr, options)[1].tobytes()
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
 
 
 def _read_bytes(path: Path) -> bytes:

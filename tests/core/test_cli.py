@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from core import cli, files
+from core.files import write_file
 from core.geometry.face_model import FaceModel
-from core.image_io import load_photo, save_png
+from core.image_io import png_bytes, read_photo
 from core.pipeline import Pipeline
 from core.settings import Settings
 from core.types import FaceTexture
@@ -40,9 +41,9 @@ def small_networks(
 def photos(tmp_path: Path, photo_with_faces: Callable[..., np.ndarray]) -> Path:
     """A folder: one.png (one face), two.png (two), none.png (no face), torn.jpg (not a picture)."""
     folder = tmp_path / "photos"
-    save_png(folder / "one.png", photo_with_faces((300, 200, 150)))
-    save_png(folder / "two.png", photo_with_faces((120, 300, 100), (450, 200, 160)))
-    save_png(folder / "none.png", photo_with_faces())
+    write_file(folder / "one.png", png_bytes(photo_with_faces((300, 200, 150))))
+    write_file(folder / "two.png", png_bytes(photo_with_faces((120, 300, 100), (450, 200, 160))))
+    write_file(folder / "none.png", png_bytes(photo_with_faces()))
     (folder / "torn.jpg").write_bytes(b"text")
     return folder
 
@@ -84,8 +85,8 @@ def test_any_file_name_is_a_key(photos: Path, tmp_path: Path) -> None:
 
 def test_reduced_photo_gives_original_pixels(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("landmarks", photos / "one.png", "--out", tmp_path / "a.npz") == cli.DONE
-    large = cv2.resize(load_photo(photos / "one.png"), (2560, 1920), interpolation=cv2.INTER_NEAREST)
-    save_png(photos / "large.png", large)
+    large = cv2.resize(read_photo(photos / "one.png").pixels, (2560, 1920), interpolation=cv2.INTER_NEAREST)
+    write_file(photos / "large.png", png_bytes(large))
     monkeypatch.setattr("core.image_io.WORKING_PIXELS", 640 * 480)
     assert run("landmarks", photos / "large.png", "--out", tmp_path / "b.npz") == cli.DONE
     with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
@@ -142,7 +143,7 @@ def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> Non
     assert (corners.max(axis=0) == [len(vertices), len(obj["vt"])]).all()
     assert [name for (name,) in obj["g"]] == list(face_model.part_names)
     assert "map_Kd one_texture.png" in (out / "one.mtl").read_text()
-    assert load_photo(out / "one_texture.png").shape == (1024, 1024, 3)
+    assert read_photo(out / "one_texture.png").pixels.shape == (1024, 1024, 3)
 
 
 def test_reconstruct_again_replaces_only_its_own(photos: Path, tmp_path: Path) -> None:

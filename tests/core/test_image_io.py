@@ -16,7 +16,8 @@ from PIL.TiffImagePlugin import IFDRational
 
 from core import files, image_io
 from core.errors import FaceError, ImageError, OutputError
-from core.image_io import load_photo, read_photo, save_jpeg, save_png
+from core.files import write_file
+from core.image_io import png_bytes, read_photo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +66,7 @@ def test_reads_colour(tmp_path: Path, picture: np.ndarray, kind: str, options: d
 def test_grey_becomes_rgb(tmp_path: Path, picture: np.ndarray, kind: str) -> None:
     grey = Image.fromarray(picture).convert("L")
     (tmp_path / "grey").write_bytes(encode(grey, kind))
-    photo = load_photo(tmp_path / "grey")
+    photo = read_photo(tmp_path / "grey").pixels
     assert photo.shape == (90, 120, 3)
     assert mean_difference(photo, np.asarray(grey.convert("RGB"))) < 3.0
 
@@ -77,7 +78,7 @@ def test_sixteen_bits(tmp_path: Path, picture: np.ndarray, suffix: str, grey: bo
     path = tmp_path / f"deep{suffix}"
     assert cv2.imwrite(str(path), deep[:, :, 0] if grey else deep[:, :, ::-1])
     wanted = np.repeat(picture[:, :, :1], 3, axis=2) if grey else picture
-    assert np.array_equal(load_photo(path), wanted)
+    assert np.array_equal(read_photo(path).pixels, wanted)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
@@ -86,7 +87,7 @@ def test_alpha_lies_over_grey(tmp_path: Path, picture: np.ndarray, kind: str) ->
     alpha[:, :40] = 0
     rgba = Image.fromarray(np.concatenate([picture, alpha], axis=2))
     (tmp_path / "cut").write_bytes(encode(rgba, kind, **({"lossless": True} if kind == "WEBP" else {})))
-    photo = load_photo(tmp_path / "cut")
+    photo = read_photo(tmp_path / "cut").pixels
     assert (photo[:, :40] == image_io.TRANSPARENT).all()
     assert np.array_equal(photo[:, 40:], picture[:, 40:])
 
@@ -94,10 +95,10 @@ def test_alpha_lies_over_grey(tmp_path: Path, picture: np.ndarray, kind: str) ->
 def test_palette_and_cmyk(tmp_path: Path, picture: np.ndarray) -> None:
     palette = Image.fromarray(picture).quantize(64)
     (tmp_path / "p.png").write_bytes(encode(palette, "PNG"))
-    assert mean_difference(load_photo(tmp_path / "p.png"), np.asarray(palette.convert("RGB"))) < 1.0
+    assert mean_difference(read_photo(tmp_path / "p.png").pixels, np.asarray(palette.convert("RGB"))) < 1.0
     for kind in ("JPEG", "TIFF"):
         (tmp_path / "c").write_bytes(encode(Image.fromarray(picture).convert("CMYK"), kind))
-        assert mean_difference(load_photo(tmp_path / "c"), picture) < 4.0
+        assert mean_difference(read_photo(tmp_path / "c").pixels, picture) < 4.0
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -151,7 +152,7 @@ def test_truncated(tmp_path: Path, kind: str, share: float) -> None:
     data = encode(Image.fromarray(noise), kind)
     (tmp_path / "cut.jpg").write_bytes(data[: int(len(data) * share)])
     with pytest.raises(ImageError, match="damaged or cut off"):
-        load_photo(tmp_path / "cut.jpg")
+        read_photo(tmp_path / "cut.jpg")
 
 
 @pytest.mark.parametrize(
@@ -169,16 +170,16 @@ def test_not_a_picture(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=words) as caught:
-        load_photo(path)
+        read_photo(path)
     assert isinstance(caught.value, FaceError)
     assert "photo.jpg" in str(caught.value)
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no file"):
-        load_photo(tmp_path / "nothing.jpg")
+        read_photo(tmp_path / "nothing.jpg")
     with pytest.raises(ImageError, match="folder"):
-        load_photo(tmp_path)
+        read_photo(tmp_path)
 
 
 def test_hundred_megapixels(tmp_path: Path) -> None:
@@ -200,26 +201,24 @@ def test_absurd_size_is_refused_before_decoding(tmp_path: Path, picture: np.ndar
     data[16:24] = (60000).to_bytes(4, "big") * 2
     (tmp_path / "bomb.png").write_bytes(bytes(data))
     with pytest.raises(ImageError, match="60000 x 60000"):
-        load_photo(tmp_path / "bomb.png")
+        read_photo(tmp_path / "bomb.png")
 
 
 def test_saves_and_reads_back(tmp_path: Path, picture: np.ndarray) -> None:
-    save_png(tmp_path / "new" / "a.png", picture)  # the folder is made
-    assert np.array_equal(load_photo(tmp_path / "new" / "a.png"), picture)
-    save_jpeg(tmp_path / "a.jpg", picture)
-    assert mean_difference(load_photo(tmp_path / "a.jpg"), picture) < 3.0
-    save_png(tmp_path / "grey.png", picture[:, :, 0])
-    assert load_photo(tmp_path / "grey.png").shape == (90, 120, 3)
+    write_file(tmp_path / "new" / "a.png", png_bytes(picture))  # the folder is made
+    assert np.array_equal(read_photo(tmp_path / "new" / "a.png").pixels, picture)
+    write_file(tmp_path / "grey.png", png_bytes(picture[:, :, 0]))
+    assert read_photo(tmp_path / "grey.png").pixels.shape == (90, 120, 3)
 
 
 def test_never_overwrites_unasked(tmp_path: Path, picture: np.ndarray) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"something else")
     with pytest.raises(OutputError, match="already there"):
-        save_png(path, picture)
+        write_file(path, png_bytes(picture))
     assert path.read_bytes() == b"something else"
-    save_png(path, picture, overwrite=True)
-    assert np.array_equal(load_photo(path), picture)
+    write_file(path, png_bytes(picture), overwrite=True)
+    assert np.array_equal(read_photo(path).pixels, picture)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +235,7 @@ def test_failed_write_leaves_the_old_file(
 
     monkeypatch.setattr(files.os, "fsync", fail)
     with pytest.raises(OutputError, match=words):
-        save_png(path, picture, overwrite=True)
+        write_file(path, png_bytes(picture), overwrite=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
     assert path.read_bytes() == b"the old one"
 
