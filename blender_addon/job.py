@@ -89,7 +89,7 @@ class Job:
         try:
             outcome = self._work(report, self._cancel.is_set)
             if self._cancel.is_set():
-                raise Cancelled("Cancelled; nothing was changed.")
+                raise Cancelled
         except FaceError as error:
             self._events.put(Failed(error))
         except Exception as error:  # noqa: BLE001 - a thread must hand over every failure, or the job never ends

@@ -9,6 +9,7 @@ import bpy
 from ..core.errors import FaceError
 from ..core.settings import Settings
 from .paths import ADDON
+from .reconstruction import close_pipeline
 
 _PROVIDERS = (
     ("auto", "Automatic", "The best one present: CUDA, DirectML, CoreML, else the CPU"),
@@ -20,12 +21,16 @@ _PROVIDERS = (
 )
 
 
+def _try_again(preferences: FacewrightPreferences, context: bpy.types.Context) -> None:
+    close_pipeline()
+
+
 class FacewrightPreferences(bpy.types.AddonPreferences):
     """Choices that hold for all files."""
 
     bl_idname = ADDON
 
-    provider: bpy.props.EnumProperty(name="Run on", items=_PROVIDERS, default="auto")
+    provider: bpy.props.EnumProperty(name="Run on", items=_PROVIDERS, default="auto", update=_try_again)
     texture_size: bpy.props.EnumProperty(
         name="Texture",
         items=(("1024", "1024 px", "Small and quick"), ("2048", "2048 px", "For large photos and close-ups")),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import Cancelled, NoFaceFound
+from ..core.checks import no_face_found
+from ..core.errors import Cancelled
 from ..core.settings import Settings
 from ..core.types import FaceBox, FaceResult
 from .job import IsCancelled, ReportProgress
@@ -58,6 +59,14 @@ def pipeline(settings: Settings) -> Pipeline:
     return Pipeline(settings)
 
 
+def close_pipeline() -> None:
+    """Open the networks anew for the next photo, and let providers that failed be tried again."""
+    from ..core.runtime.sessions import close_networks
+
+    pipeline.cache_clear()
+    close_networks()
+
+
 def open_photo(source: PhotoSource) -> Photo:
     """The photo's pixels and what its file tells about them."""
     from ..core.image_io import Photo, read_photo
@@ -74,7 +83,7 @@ def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled
     report("open", 0.0)
     photo = open_photo(request.source)
     if cancelled():
-        raise Cancelled("Cancelled. Nothing was changed.")
+        raise Cancelled
     engine = pipeline(request.settings)
     result = engine.reconstruct(photo.pixels, box=request.box, focal=photo.focal, progress=report, cancelled=cancelled)
     return Outcome(request.source.name, photo, result, engine.face_model, engine.provider)
@@ -85,9 +94,9 @@ def find_faces(request: Request, report: ReportProgress, cancelled: IsCancelled)
     report("open", 0.0)
     photo = open_photo(request.source).pixels
     if cancelled():
-        raise Cancelled("Cancelled. Nothing was changed.")
+        raise Cancelled
     report("detect", 0.3)
     faces = pipeline(request.settings).detect(photo)
     if not faces:
-        raise NoFaceFound("No face found. Use a photo where the face is at least 32 pixels wide and well lit.")
+        raise no_face_found()
     return photo, faces

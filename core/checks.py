@@ -36,13 +36,18 @@ def check_photo(photo: np.ndarray) -> None:
 def choose_face(boxes: Sequence[FaceBox], min_size: int) -> FaceBox:
     """The largest face; raises `NoFaceFound` when there is none of at least `min_size` pixels."""
     if not boxes:
-        raise NoFaceFound(
-            "No face was found in the picture. Use a photo where the whole face is seen, upright, "
-            "sharp and at least 64 pixels wide."
-        )
+        raise no_face_found()
     largest = max(boxes, key=lambda box: box.size)
     check_face_size(largest, min_size)
     return largest
+
+
+def no_face_found() -> NoFaceFound:
+    """The error for a picture without a face."""
+    return NoFaceFound(
+        "No face was found in the picture. Use a photo where the whole face is seen, upright, "
+        "sharp and at least 64 pixels wide."
+    )
 
 
 def check_face_size(box: FaceBox, min_size: int) -> None:

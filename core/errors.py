@@ -33,3 +33,6 @@ class OutputError(FaceError):
 
 class Cancelled(FaceError):
     """The user cancelled the work; nothing was changed."""
+
+    def __init__(self, message: str = "Cancelled. Nothing was changed.") -> None:
+        super().__init__(message)

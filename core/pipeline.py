@@ -159,4 +159,4 @@ class _Run:
 
     def _check_cancelled(self) -> None:
         if self._cancelled():
-            raise Cancelled("Cancelled. Nothing was changed.")
+            raise Cancelled

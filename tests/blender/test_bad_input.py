@@ -84,8 +84,20 @@ def test_core_errors_are_reported_as_they_are(bpy, cube, addon, fake_pipeline, p
 def test_no_face_in_the_picker(bpy, cube, fake_pipeline, photo_file, monkeypatch) -> None:
     monkeypatch.setattr(fake_pipeline, "detect", lambda photo: [])
     bpy.context.scene.facewright.filepath = str(photo_file)
-    with pytest.raises(RuntimeError, match="No face found"):
+    with pytest.raises(RuntimeError, match=r"No face was found.*Use a photo"):
         bpy.ops.facewright.find_faces()
+
+
+def test_choosing_a_provider_again_tries_it_again(bpy, addon) -> None:
+    providers = addon("core.runtime.providers")
+    preferences = addon("blender_addon.preferences").preferences()
+    providers.report_failure("cuda", "lost")
+    assert any("CUDA" in line and "failed" in line for line in addon("blender_addon.preferences").provider_lines())
+    try:
+        preferences.provider = "cpu"
+        assert providers.failures() == ()
+    finally:
+        preferences.provider = "auto"
 
 
 def test_absent_provider_is_named(bpy, cube, addon, photo_file) -> None:
