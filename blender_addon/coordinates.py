@@ -32,11 +32,6 @@ def to_blender(points: np.ndarray) -> np.ndarray:
     return (points @ MODEL_TO_BLENDER.T).astype(points.dtype)
 
 
-def to_model(points: np.ndarray) -> np.ndarray:
-    """Inverse of `to_blender`."""
-    return (points @ MODEL_TO_BLENDER).astype(points.dtype)
-
-
 def camera_world_matrix(camera: Camera) -> np.ndarray:
     """(4, 4) float64 world matrix of the Blender camera that sees a head standing at the world's origin."""
     view = np.eye(4)

@@ -48,7 +48,6 @@ class LandmarkScore:
     inner: Interval
     all: Interval
     missed: int
-    per_photo: np.ndarray  # (N,) inner error, nan where missed
 
 
 class YuNet:
@@ -126,7 +125,7 @@ def score_points(photos: list[Photo], detect, predict) -> LandmarkScore:
         every.append(np.nan if missing else landmark_error(points, photo.truth))
     errors = np.array(inner)
     seen = ~np.isnan(errors)
-    return LandmarkScore(bootstrap(errors[seen]), bootstrap(np.array(every)[seen]), int((~seen).sum()), errors)
+    return LandmarkScore(bootstrap(errors[seen]), bootstrap(np.array(every)[seen]), int((~seen).sum()))
 
 
 def landmark_predictor(pipeline: Pipeline):

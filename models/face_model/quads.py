@@ -34,11 +34,6 @@ def chords_of(edges: Edges) -> tuple[int, np.ndarray]:
     return sp.csgraph.connected_components(graph, directed=False)
 
 
-def valences(faces: np.ndarray, count: int) -> np.ndarray:
-    """(count,) number of edges at each vertex."""
-    return np.bincount(edges_of(faces).pairs.ravel(), minlength=count)
-
-
 def merge(faces: np.ndarray, pairs: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Identify the vertices joined by (N, 2) pairs; returns the faces that stay quads and the label of each vertex."""
     graph = sp.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
