@@ -9,7 +9,7 @@ from .types import LANDMARKS, Camera, FaceBox, Landmarks
 
 SMALL_FACE = 96  # pixels; below, the texture has less detail than the head shows
 STRONG_YAW = np.deg2rad(50.0)
-UNSURE_SCORE = 0.7  # detector confidence of a face that may not be one
+UNSURE_SCORE = 0.83  # detector confidence of a face that may not be one
 MISFIT = 0.07  # of the outer-eye distance: more than a real face and good landmarks leave after the fit
 COVERED = 0.6  # mean visibility of the inner landmarks
 OUTSIDE = 0.06  # share of the landmarks outside the photo

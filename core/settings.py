@@ -19,7 +19,7 @@ class Settings:
     threads: int = 0  # CPU threads of a network; 0 lets onnxruntime choose
     texture_size: int = 1024  # pixels, one of TEXTURE_SIZES
     min_face: int = 32  # pixels of the photo; smaller faces are refused
-    min_score: float = 0.5  # detector confidence in [0, 1] below which a face is not reported
+    min_score: float = 0.65  # detector confidence in [0, 1] below which a face is not reported
 
     def __post_init__(self) -> None:
         if self.provider not in PROVIDERS:

@@ -20,7 +20,7 @@ OVERLAP = 0.4  # intersection over union above which two boxes are one face
 class Detect:
     """Photo -> all faces in it, largest first."""
 
-    def __init__(self, network: Network, min_score: float = 0.5) -> None:
+    def __init__(self, network: Network, min_score: float = 0.65) -> None:
         self._network = network
         self._min_score = min_score
 

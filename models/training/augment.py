@@ -18,6 +18,7 @@ class Strength:
     coarse: float = 0.2  # shrunk and enlarged again
     noise: float = 0.3
     jpeg: float = 0.15
+    shade: float = 0.0  # one side darker, as under hard light
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ _NOISE = np.random.default_rng(7).normal(0.0, 1.0, (640, 640, 3)).astype(np.floa
 
 def photometric(image: np.ndarray, rng: np.random.Generator, strength: Strength) -> np.ndarray:
     """(H, W, 3) uint8 with changed colour, sharpness, noise and compression."""
-    draw = rng.random(6)
+    draw = rng.random(7)
+    if draw[6] < strength.shade:
+        image = _shade(image, rng)
     if draw[0] < strength.color:
         image = _recolor(image, rng)
     if draw[1] < strength.grey:
@@ -63,6 +66,18 @@ def _recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         mix = np.eye(3, dtype=np.float32) * keep + np.float32((1.0 - keep) / 3.0)
         image = cv2.transform(image, mix)
     return image
+
+
+def _shade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A soft ramp of light across the picture."""
+    height, width = image.shape[:2]
+    angle, middle, width_of_ramp = rng.uniform(0.0, 2.0 * np.pi), rng.normal(0.0, 0.25), rng.uniform(0.1, 0.8)
+    x = np.linspace(-1.0, 1.0, width, dtype=np.float32) * np.float32(np.cos(angle))
+    y = np.linspace(-1.0, 1.0, height, dtype=np.float32)[:, None] * np.float32(np.sin(angle))
+    ramp = 1.0 / (1.0 + np.exp(-((x + y - middle) / width_of_ramp) * 4.0))
+    low, high = rng.uniform(0.25, 0.9), rng.uniform(0.9, 1.4)
+    gain = (low + (high - low) * ramp).astype(np.float32)
+    return (image * gain[..., None]).clip(0.0, 255.0).astype(np.uint8)
 
 
 def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

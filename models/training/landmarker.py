@@ -21,6 +21,7 @@ from .losses import landmark_terms, landmark_weights
 
 _COVER = 0.2  # share of crops that get one more occluder
 _WIDE_JITTER = augment.Jitter(degrees=15.0, log_scale=0.14, shift=0.07)  # as from a poor detection
+_STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.3, coarse=0.4, noise=0.45, jpeg=0.3, shade=0.3)
 _CHECK_JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
 
 
@@ -40,7 +41,7 @@ class LandmarkerRecipe:
         mean = self.cropper.mean_points(self.train[:2000])
         self.net.set_mean_points(torch.from_numpy(mean).float())
         self.weights = landmark_weights(count)
-        self.strength = augment.Strength()
+        self.strength = _STRENGTH
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Jittered, mirrored, recoloured crops."""
