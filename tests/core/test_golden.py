@@ -52,6 +52,17 @@ def result(real_pipeline: Pipeline, portrait: np.ndarray) -> FaceResult:
     return real_pipeline.reconstruct(portrait)
 
 
+def as_photo(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 of a grey, black-and-white or colour picture."""
+    scaled = picture.astype(np.uint8) * 255 if picture.dtype == bool else picture
+    return scaled if scaled.ndim == 3 else np.repeat(scaled[..., None], 3, axis=2)
+
+
+def says_no_face(result: FaceResult) -> bool:
+    """Whether a warning doubts that this is a face at all."""
+    return any("may not be a photo of a human face" in text for text in result.warnings)
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
     both = np.prod(np.clip(high - low, 0, None))
@@ -123,13 +134,14 @@ def test_same_photo_same_head(result: FaceResult, real_pipeline: Pipeline, portr
 
 def test_no_face_where_there_is_none(real_pipeline: Pipeline) -> None:
     data = pytest.importorskip("skimage.data", reason="needs scikit-image's pictures")
-    for name in ("coffee", "rocket", "chelsea"):  # a cup, a launch, a cat
-        picture = getattr(data, name)()
+    # a blurred clock, a garage with a motorcycle, a drawn horse, a cell: none of them a background of the training
+    for picture in (data.clock(), data.stereo_motorcycle()[0], data.horse(), data.cell()):
+        picture = as_photo(picture)
         try:
             found = real_pipeline.reconstruct(picture)
         except NoFaceFound:
             continue
-        assert found.warnings, name
+        assert says_no_face(found)
 
 
 @pytest.mark.skipif(not EVALUATION.exists(), reason="needs ../shared/data/evaluation")
@@ -140,4 +152,4 @@ def test_cartoon_and_animals_do_not_pass_without_a_word(real_pipeline: Pipeline,
         found = real_pipeline.reconstruct(photo.pixels, focal=photo.focal)
     except NoFaceFound:
         return
-    assert any("may not be a photo of a human face" in text for text in found.warnings)
+    assert says_no_face(found)
