@@ -161,7 +161,7 @@ def cmd_synth(args: argparse.Namespace) -> int:
 
 
 def cmd_evaluate(args: argparse.Namespace) -> int:
-    """Measure every protocol whose data is there and rewrite docs/evaluation.md."""
+    """Measure every protocol whose data is there; with all of it, rewrite docs/evaluation.md."""
     ensure("core", "opencv", "portrait")
     return python("-m", "models.evaluation.run", *args.rest)
 

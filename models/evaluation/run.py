@@ -153,7 +153,7 @@ def main() -> int:
     report.tables += [synthetic_table(pipeline, args.people), time_table(pipeline)]
     for table in report.tables:
         log.info("\n%s", table.markdown())
-    if args.limit is None:
+    if args.limit is None and data.EVALUATION.exists():  # half a page must not replace a whole one
         report.write()
     return 0
 
