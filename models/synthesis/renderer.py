@@ -42,7 +42,7 @@ class Picture:
     occluder: np.ndarray  # (S, S) uint8 `Occluder`
     landmarks: np.ndarray  # (68 + D, 2) float32 pixels, jaw on the visible contour
     visibility: np.ndarray  # (68 + D,) uint8: 1 seen, 0 hidden by the head, an occluder or outside
-    coefficients: np.ndarray  # (239,) float32, pose in the face crop of the 68 true landmarks
+    coefficients: np.ndarray  # (239,) float32, pose in the crop of the 68 true landmarks, light in the camera's frame
     camera: Camera
 
     @property

@@ -23,7 +23,7 @@ from .renderer import Picture
 class Truth:
     """Labels of N pictures; coordinates in picture pixels, camera as in `core.types.Camera`."""
 
-    coefficients: np.ndarray  # (N, 239) float32, pose in the face crop of the true landmarks
+    coefficients: np.ndarray  # (N, 239) float32, pose in the true face crop, light in the camera's frame
     landmarks: np.ndarray  # (N, 68 + D, 2) float32
     visibility: np.ndarray  # (N, 68 + D) uint8, 1 seen
     focal: np.ndarray  # (N,) float64 pixels

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.geometry.face_model import DEFAULT_PATH, FaceModel, load_face_model
+from core.geometry.face_model import DEFAULT_PATH, FaceModel
 from core.geometry.rasterizer import rasterize
 from core.types import ALBEDO, EXPRESSION, IDENTITY
-
-if not DEFAULT_PATH.exists():
-    pytest.skip("face_model.npz is not built here (build.py train face_model)", allow_module_level=True)
 
 MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
 ARKIT = [
@@ -26,11 +23,6 @@ ARKIT = [
     *("cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"),
 ]
 PIXEL = 0.0001  # metres per pixel of the close-ups below
-
-
-@pytest.fixture(scope="module")
-def model() -> FaceModel:
-    return load_face_model()
 
 
 def posed(model: FaceModel, **sliders: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 
 from core.geometry.alignment import crop_matrix
 from core.geometry.camera import pose_from_camera, project
-from core.geometry.face_model import DEFAULT_PATH, load_face_model
+from core.geometry.face_model import FaceModel
 from core.geometry.rasterizer import rasterize
 from core.types import FaceParams
 from models.synthesis import occluders
@@ -21,12 +21,11 @@ from models.synthesis.scene import sample_scene
 from models.synthesis.shards import list_shards, read_shard
 
 SIZE = 192
-pytestmark = pytest.mark.skipif(not DEFAULT_PATH.is_file(), reason="face_model.npz is not built")
 
 
 @pytest.fixture(scope="module")
-def assets() -> Assets:
-    return Assets.load(load_face_model())
+def assets(model: FaceModel) -> Assets:
+    return Assets.load(model)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.geometry.face_model import FaceModel, load_face_model
+from core.geometry.face_model import FaceModel
 from models.face_model import topology_checks as checks
 
 SHELF = 0.17  # height of the strip of the UV layout that holds the hidden charts
@@ -15,14 +15,6 @@ SHELF = 0.17  # height of the strip of the UV layout that holds the hidden chart
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "ict_facekit"
 MIRROR = np.array([-1.0, 1.0, 1.0])
 MOUTH = slice(60, 68)
-
-
-@pytest.fixture(scope="module")
-def model() -> FaceModel:
-    loaded = load_face_model()
-    if len(loaded.vertices) == 26719:
-        pytest.fail("face_model.npz is on the scanned connectivity; run python -m models.face_model.build")
-    return loaded
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.errors import FaceModelError  # noqa: E402
 from core.geometry import camera, lighting  # noqa: E402
-from core.geometry.face_model import FaceModel, load_face_model  # noqa: E402
+from core.geometry.face_model import FaceModel  # noqa: E402
 from core.geometry.rasterizer import rasterize as reference  # noqa: E402
 from core.types import COEFFICIENTS, LAYOUT  # noqa: E402
 from models.synthesis import torch_renderer  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def model() -> FaceModel:
-    try:
-        return load_face_model()
-    except FaceModelError as error:
-        pytest.skip(str(error))
 
 
 def coefficients(count: int) -> torch.Tensor:

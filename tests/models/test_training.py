@@ -10,10 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.errors import FaceModelError  # noqa: E402
 from core.geometry import alignment, lighting  # noqa: E402
 from core.geometry.camera import camera_from_pose, project, rotation_from_angles  # noqa: E402
-from core.geometry.face_model import FaceModel, load_face_model  # noqa: E402
+from core.geometry.face_model import FaceModel  # noqa: E402
 from core.geometry.mirroring import mirrored_landmarks  # noqa: E402
 from core.types import LAYOUT  # noqa: E402
 from models.networks.detector import DetectorConfig  # noqa: E402
@@ -28,14 +27,6 @@ from models.training.regressor import RegressorRecipe, turned_light  # noqa: E40
 from models.training.scenes import SceneComposer  # noqa: E402
 
 from .people import SIDE, make_pictures  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def model() -> FaceModel:
-    try:
-        return load_face_model()
-    except FaceModelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
