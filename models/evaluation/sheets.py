@@ -29,10 +29,11 @@ def render_head(
     shown = project(camera, vertices)
     raster = rasterize(shown, triangles, camera.width, camera.height)
     hit, index = raster.mask, raster.triangle_id
-    uv = np.einsum("nk,nkd->nd", raster.barycentric[hit], model.uv[uv_triangles[index[hit]]])
+    uv = np.zeros((camera.height, camera.width, 2), np.float32)
+    uv[hit] = np.einsum("nk,nkd->nd", raster.barycentric[hit], model.uv[uv_triangles[index[hit]]])
     size = texture.shape[0]
-    x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
-    color = cv2.remap(texture, x.astype(np.float32)[None], y.astype(np.float32)[None], cv2.INTER_LINEAR)[0]
+    x, y = uv[..., 0] * size - 0.5, (1 - uv[..., 1]) * size - 0.5
+    color = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[hit]
     light = np.clip(0.55 + 0.45 * _facing(vertices, triangles, camera)[index[hit]], 0, 1)
     picture = np.full((camera.height, camera.width, 3), 60, np.uint8) if background is None else background.copy()
     picture[hit] = np.clip(color * light[:, None], 0, 255).astype(np.uint8)
