@@ -34,12 +34,11 @@ def check_photo(photo: np.ndarray) -> None:
 
 
 def choose_face(boxes: Sequence[FaceBox], min_size: int) -> FaceBox:
-    """The largest face; raises `NoFaceFound` when there is none of at least `min_size` pixels."""
+    """The first of `Detect`; raises `NoFaceFound` when there is none or it is smaller than `min_size` pixels."""
     if not boxes:
         raise no_face_found()
-    largest = max(boxes, key=lambda box: box.size)
-    check_face_size(largest, min_size)
-    return largest
+    check_face_size(boxes[0], min_size)
+    return boxes[0]
 
 
 def no_face_found() -> NoFaceFound:

@@ -14,11 +14,12 @@ from ..types import FaceBox
 LONG_SIDE = 640  # pixels of the longer side in the first look
 SECOND_LOOKS = (1280, 256)  # when nothing was found: for small faces, then for those that fill the frame
 MAX_ENLARGE = 2.0  # a small photo is not blown up further than this
+DOUBT = 0.15  # score below the best one's by which a face is not preferred for its size
 OVERLAP = 0.4  # intersection over union above which two boxes are one face
 
 
 class Detect:
-    """Photo -> all faces in it, largest first."""
+    """Photo -> all faces in it, largest first, those far less certain than the best one last."""
 
     def __init__(self, network: Network, min_score: float = 0.65) -> None:
         self._network = network
@@ -29,7 +30,8 @@ class Detect:
         for scale in _scales(max(photo.shape[:2])):
             faces = self._look(photo, scale)
             if faces:
-                return sorted(faces, key=lambda face: face.size, reverse=True)
+                sure = max(face.score for face in faces) - DOUBT
+                return sorted(faces, key=lambda face: (face.score >= sure, face.size), reverse=True)
         return []
 
     def _look(self, photo: np.ndarray, scale: float) -> list[FaceBox]:

@@ -200,3 +200,14 @@ def test_views_of_a_symmetric_answer_agree(face_model: FaceModel, photo_with_fac
     mirror = np.array([[-1.0, 0.0, CROP_SIZE - 1.0], [0.0, 1.0, 0.0]])
     both = landmark._look(photo, [matrix, mirror], mirrored_from=1)
     assert both.points == pytest.approx(once.points, abs=1e-3)
+
+
+def test_a_large_doubtful_face_comes_after_a_sure_one() -> None:
+    class TwoFaces:
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            boxes = np.array([[[10, 20, 210, 240], [300, 100, 380, 190], [450, 100, 560, 210]]], np.float32)
+            scores = np.array([[0.7, 0.95, 0.9]], np.float32)
+            return {"boxes": boxes, "scores": scores, "points": np.zeros((1, 3, 10), np.float32)}
+
+    faces = Detect(TwoFaces())(np.zeros((480, 640, 3), np.uint8))
+    assert [round(face.score, 2) for face in faces] == [0.9, 0.95, 0.7]
