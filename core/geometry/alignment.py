@@ -80,6 +80,14 @@ def _shrink(photo: np.ndarray, matrix: np.ndarray, size: int, factor: float) -> 
     return small, to_crop
 
 
+def mirrored(matrix: np.ndarray, size: int) -> np.ndarray:
+    """The (2, 3) photo -> crop matrix whose crop of `size` pixels is the mirror image."""
+    out = matrix.copy()
+    out[0] = -out[0]
+    out[0, 2] += size - 1
+    return out
+
+
 def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map (N, 2) points through a (2, 3) affine matrix."""
     return points @ matrix[:, :2].T + matrix[:, 2]

@@ -32,7 +32,8 @@ class Landmark:
         for _ in range(LOOKS):
             matrix = alignment.crop_matrix(self._look(photo, [matrix]).points, CROP_SIZE)
         views = [_scaled(matrix, scale) for scale in VIEWS]
-        return self._look(photo, views + [_mirrored(view) for view in views], mirrored_from=len(views))
+        twins = [alignment.mirrored(view, CROP_SIZE) for view in views]
+        return self._look(photo, views + twins, mirrored_from=len(views))
 
     def _look(self, photo: np.ndarray, matrices: list[np.ndarray], mirrored_from: int | None = None) -> Landmarks:
         """Mean over views given by (2, 3) photo -> crop matrices; those from `mirrored_from` on are mirror images."""
@@ -60,14 +61,6 @@ def _scaled(matrix: np.ndarray, scale: float) -> np.ndarray:
     """The same crop `scale` times as large about its centre."""
     out = matrix * scale
     out[:, 2] += (1.0 - scale) * (CROP_SIZE - 1) / 2
-    return out
-
-
-def _mirrored(matrix: np.ndarray) -> np.ndarray:
-    """The same crop seen in a mirror."""
-    out = matrix.copy()
-    out[0] = -out[0]
-    out[0, 2] += CROP_SIZE - 1
     return out
 
 

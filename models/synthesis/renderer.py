@@ -10,6 +10,7 @@ import numpy as np
 from core.geometry.alignment import crop_matrix
 from core.geometry.camera import pose_from_camera, project
 from core.geometry.rasterizer import Raster, interpolate, rasterize, visible_points
+from core.runtime.specs import CROP_SIZE
 from core.types import Camera, FaceParams
 
 from .assets import Assets
@@ -25,7 +26,6 @@ from .scene import Scene
 from .sensor import develop
 from .skin import BROW, SCALP, skin_albedo
 
-CROP_SIZE = 128  # pixels: the crop in which the pose label is given
 SKIN_WRAP = np.array([0.25, 0.08, 0.04], np.float32)  # light bleeds through skin, red most
 VISIBLE_DEPTH = 0.006  # metres a landmark may lie behind the drawn surface
 
