@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from conftest import ADDON
+from conftest import ADDON, ROOT
 
 
 def _footprint(bpy) -> dict[str, set[str]]:
@@ -28,6 +28,8 @@ def test_zip_holds_what_ships_and_nothing_else(extension_zip: Path) -> None:
     wheels = [name for name in names if name.endswith(".whl")]
     assert {Path(name).name.split("-")[0] for name in wheels} == {"onnxruntime", "opencv_python_headless", "scipy"}
     assert "models/face_model/face_model.npz" in names
+    weights = {f"models/weights/{path.name}" for path in (ROOT / "models" / "weights").glob("*.onnx")}
+    assert {name for name in names if name.endswith(".onnx")} == weights
     assert {"__init__.py", "blender_manifest.toml", "LICENSE", "NOTICE.md"} <= set(names)
     assert not [name for name in names if "test" in name.lower() or name.startswith(("models/networks", ".", "build"))]
 
