@@ -19,7 +19,7 @@ from ..core.errors import OutputError
 from ..core.files import output_error, write_file
 from ..core.geometry.camera import rotation_from_angles
 from ..core.image_io import png_bytes
-from ..core.result_io import describe
+from ..core.result_io import check_replaceable, describe
 from ..core.types import Camera, FaceBox
 from .animation import photo_values, set_values
 from .camera_builder import build_camera, look_through
@@ -31,6 +31,8 @@ from .preferences import settings
 from .reconstruction import Outcome, Request, reconstruct
 
 LOGGER = logging.getLogger(__name__)
+RECORD = "coefficients.json"
+FILES = ("head.blend", "head.glb", RECORD, "preview.png")
 TILE = (400, 500)  # width and height of a picture on the sheet, pixels
 _SAMPLES = 20
 _BOUNCES = 4  # skin needs few; the preview should not take minutes on two cores
@@ -46,7 +48,8 @@ _VIEWS: tuple[tuple[str, float, Mapping[str, float] | None], ...] = (  # title, 
 
 
 def run(photo: Path, folder: Path) -> dict[str, float]:
-    """Write head.blend, head.glb, coefficients.json and preview.png into `folder`; seconds by step."""
+    """Write `FILES` into `folder`, where only an earlier result is replaced; seconds by step."""
+    check_replaceable([folder / name for name in FILES], folder / RECORD)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,7 +62,7 @@ def run(photo: Path, folder: Path) -> dict[str, float]:
     with clock.step("head"):
         built = build_outcome(bpy.context, outcome)
     record = describe(outcome.result, outcome.model, outcome.photo, outcome.provider)
-    write_file(folder / "coefficients.json", json.dumps(record, indent=1).encode(), overwrite=True)
+    write_file(folder / RECORD, json.dumps(record, indent=1).encode(), overwrite=True)
     with clock.step("files"):
         save_blend(folder / "head.blend")
         export_head(built.head, folder / "head.glb")
@@ -87,7 +90,8 @@ def save_blend(path: Path) -> None:
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path.resolve()), compress=True)
     except RuntimeError as error:
-        raise OutputError(f"{path} could not be written ({error}). Check the folder and its free space.") from error
+        reason = str(error).strip().removeprefix("Error: ")
+        raise OutputError(f"{path} could not be written ({reason}). Check the folder and its free space.") from error
 
 
 def preview_sheet(built: BuiltFace, outcome: Outcome) -> np.ndarray:

@@ -41,11 +41,7 @@ class ResultFiles:
 
     def check_free(self) -> None:
         """Raise `OutputError` when a file is in the way that is not an earlier result's."""
-        taken = [path for path in (self.obj, self.mtl, self.texture, self.json) if path.exists()]
-        if taken and not is_record(self.json):
-            raise OutputError(
-                f"{taken[0]} is already there and no earlier result of Facewright. Choose another folder."
-            )
+        check_replaceable((self.obj, self.mtl, self.texture, self.json), self.json)
 
 
 def write_result(
@@ -170,6 +166,13 @@ def _mtl(texture_name: str) -> str:
 
 def _list(array: np.ndarray, digits: int = 5) -> list:
     return np.round(np.asarray(array, np.float64), digits).tolist()
+
+
+def check_replaceable(files: Sequence[Path], record: Path) -> None:
+    """Raise `OutputError` when one of `files` is there and `record` does not show that all are an earlier result's."""
+    taken = [path for path in files if path.exists()]
+    if taken and not is_record(record):
+        raise OutputError(f"{taken[0]} is already there and no earlier result of Facewright. Choose another folder.")
 
 
 def is_record(path: Path) -> bool:

@@ -76,6 +76,22 @@ def test_rendering_a_view_leaves_the_scene_as_it_was(bpy, built, showcase) -> No
     assert scene.render.engine == "BLENDER_WORKBENCH"
 
 
+@pytest.mark.parametrize("name", ["head.blend", "preview.png", "coefficients.json"])
+def test_files_of_others_are_not_replaced(bpy, addon, showcase, fake_pipeline, photo_file, tmp_path, name) -> None:
+    (tmp_path / name).write_text("precious")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(addon("core.errors").OutputError, match=f"{name} is already there .* Choose another folder"):
+        showcase.run(photo_file, tmp_path)
+    assert (tmp_path / name).read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_blend_that_cannot_be_saved(bpy, addon, showcase, tmp_path) -> None:
+    (tmp_path / "head.blend").mkdir()
+    with pytest.raises(addon("core.errors").OutputError, match=r"could not be written.*Check the folder"):
+        showcase.save_blend(tmp_path / "head.blend")
+
+
 def test_folder_that_cannot_be_made(bpy, addon, showcase, fake_pipeline, photo_file, tmp_path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("precious")
