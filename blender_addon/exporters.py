@@ -70,7 +70,12 @@ def export_head(head: bpy.types.Object, path: Path) -> None:
     except OSError as error:
         raise output_error(path, error) from error
     except RuntimeError as error:  # Blender's exporters report everything this way
-        raise OutputError(f"{path} cannot be written ({error}). Choose another folder or format.") from error
+        raise OutputError(f"{path} cannot be written ({reason(error)}). Choose another folder or format.") from error
+
+
+def reason(error: RuntimeError) -> str:
+    """What Blender says of a failed file operator, without its line breaks and labels."""
+    return " ".join(str(error).replace("Error: ", "").split())
 
 
 def _move_files(folder: Path, path: Path) -> None:

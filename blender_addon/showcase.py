@@ -23,7 +23,7 @@ from ..core.result_io import check_replaceable, describe
 from ..core.types import Camera, FaceBox
 from .animation import photo_values, set_values
 from .camera_builder import build_camera, look_through
-from .exporters import export_head
+from .exporters import export_head, reason
 from .face_builder import BuiltFace
 from .operators.reconstruct import build_outcome
 from .photo_source import from_file
@@ -90,8 +90,7 @@ def save_blend(path: Path) -> None:
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path.resolve()), compress=True)
     except RuntimeError as error:
-        reason = str(error).strip().removeprefix("Error: ")
-        raise OutputError(f"{path} could not be written ({reason}). Check the folder and its free space.") from error
+        raise OutputError(f"{path} could not be written ({reason(error)}). Check the folder and its free space.") from error
 
 
 def preview_sheet(built: BuiltFace, outcome: Outcome) -> np.ndarray:
