@@ -90,7 +90,9 @@ def save_blend(path: Path) -> None:
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path.resolve()), compress=True)
     except RuntimeError as error:
-        raise OutputError(f"{path} could not be written ({reason(error)}). Check the folder and its free space.") from error
+        raise OutputError(
+            f"{path} could not be written ({reason(error)}). Check the folder and its free space."
+        ) from error
 
 
 def preview_sheet(built: BuiltFace, outcome: Outcome) -> np.ndarray:
