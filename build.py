@@ -135,7 +135,7 @@ def python(*arguments: str, env: "dict[str, str] | None" = None) -> int:
 
 def cmd_test(args: argparse.Namespace) -> int:
     """Linters, types and all tests."""
-    ensure("core", "opencv", "portrait", "torch", "blender", "checks")
+    ensure("core", "opencv", "portrait", "geometry", "torch", "blender", "checks")
     ensure_system_libraries()
     for tool in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["pyright"]):
         if python("-m", *tool) != 0:
@@ -146,7 +146,7 @@ def cmd_test(args: argparse.Namespace) -> int:
 def cmd_train(args: argparse.Namespace) -> int:
     """Train one network, or build the face model."""
     if args.name == "face_model":
-        ensure("core", "opencv", "geometry")
+        ensure("core", "opencv", "portrait", "geometry")
         return python("-m", "models.face_model.build", *args.rest)
     ensure("core", "opencv", "portrait", "torch")
     return python("-m", f"models.training.{args.name}", "--minutes", str(args.minutes), *args.rest)
