@@ -147,6 +147,7 @@ class _Run:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Report a stage, time it, and do not begin it when the run was cancelled."""
         self._check_cancelled()
         self._progress(name, STAGES.index(name) / len(STAGES))
         begin = time.perf_counter()
@@ -154,6 +155,7 @@ class _Run:
         self.timings[name] = time.perf_counter() - begin
 
     def finish(self) -> None:
+        """Report the end unless the run was cancelled during the last stage."""
         self._check_cancelled()
         self._progress("done", 1.0)
 

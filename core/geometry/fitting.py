@@ -226,6 +226,7 @@ def _bounded_step(hessian: np.ndarray, gradient: np.ndarray, shape: np.ndarray) 
 
 
 def moved(state: FitState, change: np.ndarray) -> FitState:
+    """`state` after a (150,) change of shape, rotation vector (left-hand) and shift, ordered as the Jacobian."""
     turn = cv2.Rodrigues(change[SHAPE : SHAPE + 3])[0]
     return FitState(
         shape=state.shape + change[:SHAPE],

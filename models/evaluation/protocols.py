@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,9 @@ from core.types import Camera, FaceBox, FaceParams
 
 from .data import PEERS, Photo
 from .metrics import INNER, Interval, bootstrap, landmark_error, overlap
+
+Detector = Callable[[np.ndarray], list[np.ndarray]]  # (H, W, 3) uint8 RGB -> (4,) boxes x0, y0, x1, y1 in pixels
+Predictor = Callable[[np.ndarray, FaceBox], np.ndarray | None]  # photo and face -> (68, 2) pixels, None if refused
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def corners(box: FaceBox) -> np.ndarray:
     return np.array([box.x0, box.y0, box.x1, box.y1])
 
 
-def detection(detect, photos: list[Photo]) -> DetectionScore:
+def detection(detect: Detector, photos: list[Photo]) -> DetectionScore:
     """Recall and false faces of `detect(image) -> list of (4,) boxes`.
 
     Found: a box overlaps the labelled face by IoU 0.3. A further box counts as false unless the arbiter, at a
@@ -96,7 +100,7 @@ def detection(detect, photos: list[Photo]) -> DetectionScore:
     return DetectionScore(len(photos), found, false_faces, time_at_vga(detect, photos[0].image()))
 
 
-def time_at_vga(detect, image: np.ndarray, rounds: int = 15) -> float:
+def time_at_vga(detect: Detector, image: np.ndarray, rounds: int = 15) -> float:
     """Median milliseconds of `detect` on the image stretched to 640x480."""
     picture = cv2.resize(image, (640, 480))
     detect(picture)
@@ -108,7 +112,9 @@ def time_at_vga(detect, image: np.ndarray, rounds: int = 15) -> float:
     return float(np.median(times) * 1000.0)
 
 
-def score_points(photos: list[Photo], detect, predict) -> LandmarkScore:
+def score_points(
+    photos: list[Photo], detect: Callable[[np.ndarray], list[FaceBox]], predict: Predictor
+) -> LandmarkScore:
     """Score `predict(image, box) -> (68, 2) or None` on the detected face that overlaps the labelled person most.
 
     A labelled face that no detected box overlaps by IoU 0.3 is missed.
@@ -128,7 +134,7 @@ def score_points(photos: list[Photo], detect, predict) -> LandmarkScore:
     return LandmarkScore(bootstrap(errors[seen]), bootstrap(np.array(every)[seen]), int((~seen).sum()))
 
 
-def landmark_predictor(pipeline: Pipeline):
+def landmark_predictor(pipeline: Pipeline) -> Predictor:
     """`image, box -> (68, 2)` of our own landmarker."""
 
     def predict(image: np.ndarray, box: FaceBox) -> np.ndarray | None:
@@ -171,7 +177,7 @@ def projected_landmarks(model: FaceModel, fitted: Fitted) -> np.ndarray:
     return project(fitted.camera, points)[:, :2]
 
 
-def fit_predictor(pipeline: Pipeline):
+def fit_predictor(pipeline: Pipeline) -> Predictor:
     """`image, box -> (68, 2)` projected from the fitted model."""
     fitter = Fitter(pipeline)
 
