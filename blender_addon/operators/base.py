@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import ClassVar
 
 import bpy
@@ -43,7 +44,7 @@ class FacewrightOperator:
         """Run and report."""
         return self.guarded(self.work_on, context)
 
-    def guarded(self, step, *arguments) -> set[str]:
+    def guarded(self, step: Callable[..., None], *arguments: object) -> set[str]:
         """Call `step` and turn its failure into the operator's."""
         try:
             step(*arguments)

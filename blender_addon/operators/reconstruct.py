@@ -10,7 +10,8 @@ from typing import ClassVar
 import bpy
 
 from .. import job, photo_source
-from ..face_builder import BuildOptions, build_face
+from ..face_builder import BuildOptions, BuiltFace, build_face
+from ..preferences import settings
 from ..previews import show_faces
 from ..properties import FacewrightScene, picked_face, set_sliders, store_faces
 from ..reconstruction import Outcome, Request, find_faces, reconstruct
@@ -21,12 +22,6 @@ def _source(chosen: FacewrightScene) -> photo_source.PhotoSource:
     if chosen.source == "IMAGE":
         return photo_source.from_image(chosen.image)
     return photo_source.from_file(chosen.filepath)
-
-
-def _settings():
-    from ..preferences import settings
-
-    return settings()
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
@@ -47,9 +42,9 @@ class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
         """Photo, picked face and settings."""
         chosen = context.scene.facewright
         if self.filepath:
-            request = Request(photo_source.from_file(self.filepath), _settings())
+            request = Request(photo_source.from_file(self.filepath), settings())
         else:
-            request = Request(_source(chosen), _settings(), picked_face(chosen))
+            request = Request(_source(chosen), settings(), picked_face(chosen))
         return partial(reconstruct, request)
 
     def finish(self, context: bpy.types.Context, outcome: object) -> None:
@@ -61,7 +56,7 @@ class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
         self.report({"INFO"}, f"Built {built.head.name}")
 
 
-def build_outcome(context: bpy.types.Context, outcome: Outcome):
+def build_outcome(context: bpy.types.Context, outcome: Outcome) -> BuiltFace:
     """Build a result into the scene in front of the user, select the head and set its identity sliders."""
     scene = context.scene
     if context.mode != "OBJECT":
@@ -86,7 +81,7 @@ class FACEWRIGHT_OT_find_faces(JobOperator, bpy.types.Operator):
 
     def prepare(self, context: bpy.types.Context) -> job.Work:
         """Photo and settings."""
-        return partial(find_faces, Request(_source(context.scene.facewright), _settings()))
+        return partial(find_faces, Request(_source(context.scene.facewright), settings()))
 
     def finish(self, context: bpy.types.Context, outcome: object) -> None:
         """Fill the picker."""
