@@ -16,9 +16,9 @@ CROP_MARGIN = MARGIN
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
-    "detector": "",
-    "landmarker": "",
-    "regressor": "",
+    "detector": "d229255da81e642467d90627dd9446a700ee21d0303f2a9d10f90989ccc1b5d3",
+    "landmarker": "8c5a414cd552540306245682a677ce6ffe87d60f9f38326fd4cf2f34f23fd7dd",
+    "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
 }
 
 Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
