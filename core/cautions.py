@@ -11,6 +11,8 @@ SMALL_FACE = 96  # pixels; below, the texture has less detail than the head show
 STRONG_YAW = np.deg2rad(50.0)
 UNSURE_SCORE = 0.83  # detector confidence of a face that may not be one
 MISFIT = 0.07  # of the outer-eye distance: more than a real face and good landmarks leave after the fit
+UNSTEADY = 0.065  # mean landmark deviation over the outer-eye distance; 95 % of real faces stay below 0.05
+WIDE_EYES = 0.095  # height of the eye openings over the outer-eye distance; 99 % of real faces stay below 0.09
 COVERED = 0.6  # mean visibility of the inner landmarks
 OUTSIDE = 0.06  # share of the landmarks outside the photo
 _INNER = slice(17, LANDMARKS)
@@ -43,7 +45,7 @@ def about_face(box: FaceBox, landmarks: Landmarks, camera: Camera, fitted: np.nd
             "Much of the face is covered or hidden and was guessed. Use a photo that shows more of it.",
         ),
         (
-            box.score < UNSURE_SCORE or _misfit(landmarks, fitted) > MISFIT,
+            box.score < UNSURE_SCORE or _unlike_a_face(landmarks, fitted),
             "This may not be a photo of a human face (a drawing, an animal, a mask?), or it is unclear. "
             "Check the head, or use another photo.",
         ),
@@ -56,12 +58,25 @@ def _share_outside(points: np.ndarray, camera: Camera) -> float:
     return float(1.0 - inside.mean())
 
 
+def _unlike_a_face(landmarks: Landmarks, fitted: np.ndarray) -> bool:
+    """A poor fit, landmarks the network is unsure of, or eyes as large as only drawn ones are."""
+    points, scale = landmarks.points, _scale(fitted)
+    openings = points[[41, 40, 47, 46]] - points[[37, 38, 43, 44]]
+    return bool(
+        _misfit(landmarks, fitted) > MISFIT
+        or landmarks.sigma[:LANDMARKS].mean() / scale > UNSTEADY
+        or np.linalg.norm(openings, axis=1).mean() / scale > WIDE_EYES
+    )
+
+
 def _misfit(landmarks: Landmarks, fitted: np.ndarray) -> float:
     """Median distance of the inner landmarks from the fitted ones, over the fitted outer-eye distance."""
     distance = np.linalg.norm(landmarks.points[_INNER] - fitted[_INNER], axis=1)
-    # a profile's eye corners nearly coincide: the eye-to-mouth height bounds the scale from below
-    scale = max(
-        float(np.linalg.norm(fitted[36] - fitted[45])),
-        float(np.linalg.norm((fitted[36] + fitted[45] - fitted[48] - fitted[54]) / 2)),
-    )
-    return float(np.median(distance)) / max(scale, 1e-6)
+    return float(np.median(distance)) / _scale(fitted)
+
+
+def _scale(points: np.ndarray) -> float:
+    """Outer-eye distance of (68, 2) points; at least the eye-to-mouth height, since in profile the corners coincide."""
+    across = float(np.linalg.norm(points[36] - points[45]))
+    down = float(np.linalg.norm((points[36] + points[45] - points[48] - points[54]) / 2))
+    return max(across, down, 1e-6)

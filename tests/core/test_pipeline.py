@@ -158,6 +158,10 @@ def test_each_caution(good_face: tuple[FaceBox, Landmarks], portrait_camera: Cam
     hidden = landmarks.visibility.copy()
     hidden[inner] = 0.3
     assert "covered" in words(landmarks=replace(landmarks, visibility=hidden))
+    assert "may not be" in words(landmarks=replace(landmarks, sigma=landmarks.sigma * 40))
+    drawn = landmarks.points.copy()
+    drawn[[40, 41, 46, 47], 1] += 0.06 * np.linalg.norm(drawn[36] - drawn[45])  # eyes as large as a cartoon's
+    assert "may not be" in words(landmarks=replace(landmarks, points=drawn))
     assert "may not be a photo of a human face" in words(box=replace(box, score=0.55))
     noise = np.random.default_rng(0).normal(0, 15, fitted.shape)
     assert "may not be a photo of a human face" in words(fitted=fitted + noise)
