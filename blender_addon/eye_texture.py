@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-IRIS_RADIUS, PUPIL_RADIUS = 0.00585, 0.00185  # metres: people differ little
+from ..core.geometry.eyes import Eye
+
 SIZE = 512  # pixels
 EDGE_ANGLE = np.radians(75.0)  # angle from the optic axis at the picture's edge; beyond it only sclera
 _SCLERA = np.array([0.86, 0.82, 0.79])  # sRGB
 _VEIN = np.array([0.72, 0.33, 0.28])  # sRGB
 
 
-@dataclass(frozen=True)
-class Eye:
-    """Where an eyeball is and where it looks, in the model frame, of the head at rest."""
-
-    center: np.ndarray  # (3,) metres
-    axis: np.ndarray  # (3,) unit vector, the optic axis
-    radius: float  # metres
-
-    @property
-    def iris_angle(self) -> float:
-        """Angle of the iris' rim from the axis, radians."""
-        return float(np.arcsin(min(IRIS_RADIUS / self.radius, 0.9)))
-
-    @property
-    def pupil_angle(self) -> float:
-        """Angle of the pupil's rim from the axis, radians."""
-        return float(np.arctan(PUPIL_RADIUS / (self.radius * np.cos(self.iris_angle))))
-
-
-def find_eye(eyeball: np.ndarray, cornea: np.ndarray) -> Eye:
-    """The eye of (N, 3) eyeball and (M, 3) cornea vertices (which may be none: the eye then looks along +Z)."""
-    middle = (eyeball.min(axis=0) + eyeball.max(axis=0)) / 2
-    front = cornea.mean(axis=0) - middle if len(cornea) else np.array([0.0, 0.0, 1.0])
-    depth = (eyeball - middle) @ front
-    white = eyeball[depth < np.median(depth)].astype(float)  # the front is no sphere: the iris is sunken
-    fit, *_ = np.linalg.lstsq(np.c_[2 * white, np.ones(len(white))], (white**2).sum(axis=1), rcond=None)
-    center = fit[:3]
-    axis = cornea.mean(axis=0) - center if len(cornea) else front
-    return Eye(center, axis / np.linalg.norm(axis), float(np.sqrt(fit[3] + center @ center)))
-
-
 def eye_coordinates(points: np.ndarray, eye: Eye) -> np.ndarray:
     """(N, 2) float32 UV of (N, 3) eyeball points (model frame, at rest) by their angle from the optic axis."""
-    right = np.cross([0.0, 1.0, 0.0], eye.axis)
-    right /= np.linalg.norm(right)
-    ray = (points - eye.center) @ np.stack([right, np.cross(eye.axis, right), eye.axis], axis=1)
+    ray = eye.local(points)
     radial = np.hypot(ray[:, 0], ray[:, 1])
     angle = np.arctan2(radial, ray[:, 2])
     reach = np.minimum(angle / EDGE_ANGLE, 1.0) * 0.5 / np.maximum(radial, 1e-9)

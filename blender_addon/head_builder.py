@@ -12,12 +12,13 @@ import logging
 import bpy
 import numpy as np
 
+from ..core.geometry.eyes import eye_of
 from ..core.geometry.face_model import FaceModel
 from ..core.geometry.lighting import srgb_to_linear
 from ..core.types import FaceResult
 from .animation import NAMES as EXPRESSION_NAMES
 from .coordinates import to_blender
-from .eye_texture import Eye, eye_coordinates, find_eye, paint_eye
+from .eye_texture import eye_coordinates, paint_eye
 from .images import packed_image
 from .material_builder import SLOTS, Textures, build_materials
 
@@ -83,12 +84,6 @@ def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray
         key.slider_min, key.slider_max = 0.0, 1.0
         key.points.foreach_set("co", (rest + delta).ravel())
         key.value = float(value)
-
-
-def eye_of(model: FaceModel, vertices: np.ndarray, side: str) -> Eye:
-    """The eye on a `side` ("left" or "right") of (V, 3) `vertices` in the model frame."""
-    ball, cornea = (vertices[model.vertex_part == model.part(f"{part}_{side}")] for part in ("eyeball", "cornea"))
-    return find_eye(ball, cornea)
 
 
 def build_textures(name: str, model: FaceModel, result: FaceResult) -> Textures:

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .delighting import smoothstep
+from .delighting import LUMINANCE, smoothstep
+from .eyes import IRIS_RADIUS, PUPIL_RADIUS, eye_of
 from .face_model import FaceModel
 from .uv_sampling import Atlas, TexelMap, sample
 
-IRIS_RADIUS = 0.0058  # metres, of an eyeball of 12 mm
-PUPIL_RADIUS = 0.0019
+_DARKER_THAN_SKIN = 0.6  # brightest iris pixel over the skin: brighter ones are lids, white or glints
+_LEAST_IRIS = 0.25  # share of the iris's pixels that must be that dark
+_WARM = (1.5, 2.5)  # red over blue: cold or grey, brown
+_BRIGHTEST_IRIS = (0.22, 0.055)  # linear luminance of cold and of brown irises; no brown one is bright
 BROWN = np.array([0.36, 0.22, 0.13], np.float32)  # sRGB, when the iris cannot be seen
 _SCLERA = np.array([0.72, 0.69, 0.66], np.float32)  # linear
 _VEINS = np.array([0.55, 0.30, 0.26], np.float32)
@@ -21,7 +24,7 @@ _VEINS = np.array([0.55, 0.30, 0.26], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class EyeTexels:
-    """Polar coordinates about the optical axis of an eye island's texels."""
+    """Polar coordinates about the optic axis of an eye island's texels."""
 
     texels: TexelMap
     radius: np.ndarray  # (M,) float32, metres from the axis, negative behind the ball's equator
@@ -34,10 +37,9 @@ def eye_texels(model: FaceModel, atlas: Atlas) -> dict[str, EyeTexels]:
     for name, texels in atlas.parts.items():
         if not name.startswith(("eyeball", "cornea")) or len(texels.index) == 0:
             continue
-        offset = texels.interpolate(model.vertices) - model.eye_centers[0 if name.endswith("right") else 1]
-        radius = np.hypot(offset[:, 0], offset[:, 1])
-        radius[offset[:, 2] < 0] = -1.0
-        found[name] = EyeTexels(texels, radius, np.arctan2(offset[:, 1], offset[:, 0]))
+        right, up, along = eye_of(model, model.vertices, name.split("_")[1]).local(texels.interpolate(model.vertices)).T
+        radius = np.where(along < 0, -1.0, np.hypot(right, up)).astype(np.float32)
+        found[name] = EyeTexels(texels, radius, np.arctan2(up, right).astype(np.float32))
     return found
 
 
@@ -116,6 +118,25 @@ def pores(texels: TexelMap) -> np.ndarray:
         noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), sigma)
         total += strength * noise / noise.std()
     return (total / total.std()).ravel()[texels.index]
+
+
+def iris_albedo(pixels: np.ndarray, skin: float) -> np.ndarray | None:
+    """(3,) linear iris colour from (N, 3) de-lit pixels about the iris, None when they show something else.
+
+    `skin` is the luminance of the skin around. A fit is rarely exact to the pixel, so lids and white are among them.
+    """
+    if len(pixels) == 0:
+        return None
+    dark = pixels[pixels @ LUMINANCE < _DARKER_THAN_SKIN * skin]
+    if len(dark) < _LEAST_IRIS * len(pixels):
+        return None
+    color = robust_color(dark)
+    if color is None:
+        return None
+    warm = smoothstep(float(color[0] / max(color[2], 1e-3)), *_WARM)
+    limit = _BRIGHTEST_IRIS[0] + warm * (_BRIGHTEST_IRIS[1] - _BRIGHTEST_IRIS[0])
+    color = color * min(1.0, limit / max(float(color @ LUMINANCE), 1e-4))
+    return np.clip(color, 0.01, 0.6).astype(np.float32)
 
 
 def robust_color(pixels: np.ndarray) -> np.ndarray | None:

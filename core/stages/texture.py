@@ -6,18 +6,10 @@ import numpy as np
 
 from ..geometry import lighting
 from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep, weighted_median
+from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
-from ..geometry.part_painting import (
-    BROWN,
-    IRIS_RADIUS,
-    PUPIL_RADIUS,
-    eye_texels,
-    mouth_shadow,
-    paint_eye,
-    robust_color,
-    tooth_tint,
-)
+from ..geometry.part_painting import BROWN, eye_texels, mouth_shadow, paint_eye, robust_color, tooth_tint
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import MODEL, SkinBlender, SkinFields
 from ..geometry.uv_sampling import build_atlas
@@ -26,7 +18,7 @@ from ..types import Camera, FaceParams, FaceTexture, Landmarks
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
 _KEPT = 0.55  # share of slow changes over plain skin that is complexion, not light
 _BEARD = (0.3, 0.7)  # log darkness of chin, jaw and upper lip: shaved, bearded
-_GRAZING = (0.18, 0.48)  # cosine between surface and view: unseen, fully believed
+_GRAZING = (0.25, 0.6)  # cosine between surface and view: unseen, fully believed
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
@@ -53,7 +45,8 @@ class Texture:
         albedo = self._model.albedo(params.albedo) * self._shadow[:, None]
         colors = view.averages(_AVERAGED)
         seen = self._seen(view, landmarks)
-        reading = read_skin(colors, albedo, view.normals, seen * self._regions.plain, self._regions.tolerance)
+        plain = seen * self._regions.plain
+        reading = read_skin(colors, albedo, view.normals, plain, self._regions.tolerance).exposed(plain)
         hair, hairy = self._hair(view, reading)
         fields = self._fields(seen, reading, albedo, hair, hairy)
         color, source = self._blender.blend(view, fields)
@@ -157,11 +150,11 @@ class Texture:
             ring = (eye.radius > 1.15 * PUPIL_RADIUS) & (eye.radius < 0.9 * IRIS_RADIUS)
             points = eye.texels.weights[np.flatnonzero(ring)] @ view.points
             pixels.append(view.colors(points[view.shown(points), :2]))
-        found = robust_color(np.concatenate(pixels))
-        if found is None:
-            return lighting.srgb_to_linear(BROWN)
-        level = float(np.median(reading.shading[self._regions.plain > 0.5] @ LUMINANCE))
-        return np.clip(found / max(level, 1e-3), 0.01, 0.6).astype(np.float32)
+        plain = self._regions.plain > 0.5
+        level = max(float(np.median(reading.shading[plain] @ LUMINANCE)), 1e-3)
+        skin = float(np.exp(np.median(reading.log_albedo[plain & (reading.trust > 0.5)] @ LUMINANCE)))
+        found = iris_albedo(np.concatenate(pixels) / level, skin) if np.isfinite(skin) else None
+        return lighting.srgb_to_linear(BROWN) if found is None else found
 
     def _paint_parts(self, color: np.ndarray, source: np.ndarray, albedo: np.ndarray, iris: np.ndarray) -> None:
         """Eyes and teeth painted, every other part in the model's own colours; in place."""

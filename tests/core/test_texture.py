@@ -8,6 +8,7 @@ import pytest
 
 from core.geometry import lighting
 from core.geometry.camera import project, rotation_from_angles
+from core.geometry.eyes import IRIS_RADIUS
 from core.geometry.face_model import FaceModel
 from core.geometry.part_painting import eye_texels, paint_eye
 from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
@@ -248,6 +249,19 @@ def test_hair_and_iris_colors_come_from_the_photo(texture: FaceTexture) -> None:
     assert hair.mean() < 0.1
     red, _, blue = texture.iris_color
     assert blue > red + 0.1
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_iris_is_painted_on_the_iris(face_model: FaceModel, atlas: Atlas, side: str) -> None:
+    """The ring of vertices round the sunken iris lies at its rim: the optic axis is not the model's z."""
+    texels = eye_texels(face_model, atlas)[f"eyeball_{side}"]
+    place = texels.texels.interpolate(face_model.vertices)
+    x = face_model.eye_centers[0 if side == "right" else 1, 0]
+    iris = (texels.radius > 0) & (texels.radius < IRIS_RADIUS)
+    outwards = (place[iris].mean(axis=0)[0] - x) * (1 if side == "left" else -1)
+    assert 0.0005 < outwards < 0.0014  # metres: 5 degrees on a ball of 12 mm
+    depth = place[iris, 2].max() - place[iris, 2].min()
+    assert depth < 0.0035  # sunken and nearly flat; white on one side would fall off further
 
 
 def test_nothing_to_see_falls_back_to_the_model(stage: Texture, scene: Scene) -> None:
