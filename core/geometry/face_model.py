@@ -17,6 +17,10 @@ from .camera import rotation_without_roll
 
 DEFAULT_PATH = Path(__file__).resolve().parents[2] / "models" / "face_model" / "face_model.npz"
 JAW = 17  # contour landmarks
+FACE_REGIONS = (  # where shapes are compared: no ears, scalp or neck
+    "forehead", "brow_right", "brow_left", "lids_right", "lids_left", "nose", "cheek_right", "cheek_left",
+    "upper_lip", "lower_lip", "chin", "jaw",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..geometry.alignment import MARGIN
 from ..types import COEFFICIENTS
 
 CROP_SIZE = 128  # pixels, input of the landmarker and the regressor
-CROP_MARGIN = MARGIN
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import FaceError
+from core.geometry.face_model import FACE_REGIONS
 from core.pipeline import Pipeline
 from models.synthesis.dataset import held_out_pictures
 
 from .metrics import Interval, bootstrap, vertex_error
 from .protocols import Fitter
-
-FACE_REGIONS = (
-    "forehead", "brow_right", "brow_left", "lids_right", "lids_left", "nose", "cheek_right", "cheek_left",
-    "upper_lip", "lower_lip", "chin", "jaw",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

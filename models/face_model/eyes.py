@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from core.geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
+
 from .pieces import Piece, affine_weights, polar_grid, rows_on, spread
 from .sources import ICT_RANGES, IctModel
 from .surface import triangulate
 
 SEGMENTS = 24
-IRIS_RADIUS = 0.00585  # metres; visible iris 11.7 mm across
-PUPIL_RADIUS = 0.00185
 LID_CLEARANCE = 0.00025  # between the sharp lid edge and the sclera
 PUPIL_FOLLOW = 0.45  # of the scanned dilation, so that a full one makes a pupil of 8 mm across
 KAPPA = np.radians(5.0)  # the optical axis points this much outwards when a person looks straight ahead

@@ -102,8 +102,3 @@ class MultiScaleHead(nn.Module):
 
 def _output_channels(part: nn.Module) -> int:
     return [module.num_features for module in part.modules() if isinstance(module, nn.BatchNorm2d)][-1]
-
-
-def parameter_count(net: nn.Module) -> int:
-    """Number of trained numbers."""
-    return sum(parameter.numel() for parameter in net.parameters())

@@ -127,14 +127,6 @@ def jittered(matrix: np.ndarray, size: int, rng: np.random.Generator, jitter: Ji
     return out
 
 
-def mirrored(matrix: np.ndarray, size: int) -> np.ndarray:
-    """A (2, 3) crop matrix whose crop is the mirror image."""
-    out = matrix.copy()
-    out[0] = -out[0]
-    out[0, 2] += size - 1
-    return out
-
-
 def cover(image: np.ndarray, rng: np.random.Generator, filler: np.ndarray) -> np.ndarray:
     """Paste a soft-edged random ellipse or box of `filler` (same shape) in place; returns its (H, W) bool mask."""
     height, width = image.shape[:2]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.geometry import alignment
 from core.geometry.face_model import FaceModel, load_face_model
 from core.geometry.mirroring import mirrored_landmarks
 from models.networks.landmarker import LandmarkerConfig, build_landmarker
@@ -54,7 +55,7 @@ class LandmarkerRecipe:
         matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, jitter)
         flip = rng.random() < 0.5
         if flip:
-            matrix = augment.mirrored(matrix, self.config.size)
+            matrix = alignment.mirrored(matrix, self.config.size)
         border = cv2.BORDER_REFLECT_101 if rng.random() < 0.6 else cv2.BORDER_CONSTANT
         image = self.cropper.cut(index, matrix, border)
         points, visibility = self.cropper.fractions(index, matrix), self.pictures.visibility[index].astype(np.float32)

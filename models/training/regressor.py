@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.geometry import alignment
 from core.geometry.camera import pose_from_camera, rotation_from_angles
-from core.geometry.face_model import FaceModel, load_face_model
+from core.geometry.face_model import FACE_REGIONS, FaceModel, load_face_model
 from core.geometry.lighting import LIGHT_FLIP, basis
 from core.geometry.mirroring import CoefficientMirror
 from core.types import LAYOUT
@@ -22,10 +23,6 @@ from .data import Pictures, read_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import CoefficientLoss
 
-FACE_REGIONS = (
-    "forehead", "brow_right", "brow_left", "lids_right", "lids_left", "nose", "cheek_right", "cheek_left",
-    "upper_lip", "lower_lip", "chin", "jaw",
-)  # fmt: skip
 _COVER = 0.12
 _JITTER = augment.Jitter(degrees=3.0, log_scale=0.04, shift=0.02)  # the crop comes from 68 landmarks
 _STRENGTH = augment.Strength(color=0.35, grey=0.08)  # colour is a label here
@@ -78,7 +75,7 @@ class RegressorRecipe:
         matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, _JITTER)
         label = self.label(index, matrix)
         if rng.random() < 0.5:
-            matrix, label = augment.mirrored(matrix, self.config.size), self.mirror(label)
+            matrix, label = alignment.mirrored(matrix, self.config.size), self.mirror(label)
         border = cv2.BORDER_REFLECT_101 if rng.random() < 0.6 else cv2.BORDER_CONSTANT
         image = self.cropper.cut(index, matrix, border)
         if rng.random() < _COVER:

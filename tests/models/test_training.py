@@ -104,7 +104,7 @@ def test_jittered_crop_moves_labels_with_the_picture(pictures) -> None:
     cv2.circle(dot, (int(x), int(y)), 2, (255, 255, 255), -1)
     for _ in range(8):
         matrix = augment.jittered(cropper.matrices[0], 64, rng, augment.Jitter())
-        matrix = augment.mirrored(matrix, 64) if rng.random() < 0.5 else matrix
+        matrix = alignment.mirrored(matrix, 64) if rng.random() < 0.5 else matrix
         crop = cv2.warpAffine(dot, matrix, (64, 64))[..., 0].astype(float)
         found = np.array([(crop.sum(0) * np.arange(64)).sum(), (crop.sum(1) * np.arange(64)).sum()]) / crop.sum()
         assert np.allclose(found, cropper.fractions(0, matrix)[30] * 64 - 0.5, atol=0.9)
