@@ -18,6 +18,7 @@ _BROWS = ("brow_right", "brow_left")
 _LIPS = ("upper_lip", "lower_lip")
 _SOCKETS = ("socket_right", "socket_left")
 _LIDS = ("lids_right", "lids_left")
+_COLUMN = 0.006  # metres to the side within which hair on the forehead hangs from above
 _BEARD_LINE = 0.012  # metres above chin and jaw that a beard may reach
 _EARS = ("ear_right", "ear_left")
 
@@ -43,6 +44,14 @@ class SkinRegions:
     wide: SurfaceBlur  # 28 mm: what counts as light
     edges: np.ndarray  # (E, 2) int32 edges of the skin's triangles
     beard: np.ndarray  # where beards grow
+    column: tuple[np.ndarray, np.ndarray]  # (N,) forehead vertices; (N, N) bool: the second lies below the first
+
+    def hung(self, fringe: np.ndarray) -> np.ndarray:
+        """(V,) fringe with all that lies above it on the forehead: it hangs from the scalp."""
+        rows, below = self.column
+        out = fringe.copy()
+        out[rows] = np.maximum(fringe[rows], np.where(below, self.fine(fringe)[rows], 0.0).max(axis=1, initial=0.0))
+        return out
 
     def pieces(self, mask: np.ndarray) -> np.ndarray:
         """(V,) int: number of the connected piece of skin inside the (V,) bool `mask`, 0 outside it."""
@@ -82,6 +91,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         wide=SurfaceBlur(model.vertices, triangles, 0.028),
         edges=np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0),
         beard=_beard(model),
+        column=_column(model),
     )
 
 
@@ -96,6 +106,12 @@ def _distance(model: FaceModel, *names: str) -> np.ndarray:
 def _forehead(model: FaceModel) -> np.ndarray:
     away = smoothstep(_distance(model, *_BROWS), 0.004, 0.012)
     return np.where(model.in_regions("forehead"), away, 0.0).astype(np.float32)
+
+
+def _column(model: FaceModel) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.flatnonzero(model.in_regions("forehead"))
+    x, y = model.vertices[rows, 0], model.vertices[rows, 1]
+    return rows, (np.abs(x[:, None] - x) < _COLUMN) & (y[:, None] > y)
 
 
 def _crown(model: FaceModel) -> np.ndarray:

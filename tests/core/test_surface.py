@@ -7,6 +7,7 @@ from core.geometry import lighting
 from core.geometry.delighting import Tolerance, read_skin, weighted_median
 from core.geometry.face_model import FaceModel
 from core.geometry.mesh_smoothing import SurfaceBlur
+from core.geometry.skin_regions import skin_regions
 from core.geometry.uv_sampling import build_atlas, sample
 
 
@@ -87,3 +88,15 @@ def test_weighted_median() -> None:
     values = np.array([5.0, 1.0, 3.0, 100.0])
     assert weighted_median(values, np.array([1.0, 1.0, 1.0, 0.0])) == 3.0
     assert weighted_median(values, np.zeros(4)) == 0.0
+
+
+def test_a_fringe_hangs_from_the_scalp(face_model: FaceModel) -> None:
+    regions, forehead = skin_regions(face_model), face_model.in_regions("forehead")
+    height = face_model.vertices[:, 1]
+    middle = np.median(height[forehead])
+    band = forehead & (np.abs(height - middle) < 0.006)
+    hair = regions.hung(band.astype(np.float32))
+    above = forehead & (height > middle + 0.008) & (np.abs(face_model.vertices[:, 0]) < 0.03)
+    assert above.any() and hair[above].min() > 0.5
+    assert hair[height < middle - 0.012].max() < 0.2
+    assert np.array_equal(regions.hung(np.zeros(len(height), np.float32)), np.zeros(len(height)))
