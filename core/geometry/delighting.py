@@ -6,7 +6,7 @@ under nine spherical harmonics per channel; what cannot be explained as skin is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,9 @@ _RIDGE = np.array([1e-4] + [5e-3] * 3 + [3e-2] * 5)  # the dim harmonics are tol
 _TINT_RIDGE = np.array([1e-4, 0.1, 0.1, 0.1])
 _DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
 _HUE_SPREAD = 0.25  # log units by which skin's hue varies within a photo
-_LIGHT_TINT = 0.4  # share of the colour cast blamed on the light; cameras balance most of it away
+_LIGHT_TINT = 0.2  # share of the colour cast blamed on the light; cameras balance most of it away
+_EXPOSURE = 0.6  # share of the photo's overall brightness that is the skin's, in log units
+_LEVELS = (0.6, 1.7)  # factors on the regressed albedo's level, lowest and highest
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,25 @@ class SkinReading:
     usual: np.ndarray  # (3,) float32, its robust middle over the trusted skin
     trust: np.ndarray  # (V,) float32 in [0, 1], 0 where the photo shows something else than skin
     dark: np.ndarray  # (V,) float32 in [0, 1], 1 where that something is as dark as hair
+
+    def exposed(self, weight: np.ndarray) -> SkinReading:
+        """The same reading with the albedo's level drawn towards the photo's own brightness.
+
+        One photo cannot tell bright light from bright skin; photographers expose for the face, so its brightness
+        says more about the skin than the regressed albedo, which stays near the mean. `weight` is (V,).
+        """
+        lit = weighted_median(self.shading @ LUMINANCE, weight * self.trust)
+        if lit <= 0.0:
+            return self
+        level = float(np.clip(lit**_EXPOSURE, *_LEVELS))
+        shift = np.float32(np.log(level))
+        return replace(
+            self,
+            shading=self.shading / np.float32(level),
+            log_albedo=self.log_albedo + shift,
+            log_ratio=self.log_ratio + shift,
+            usual=self.usual + shift,
+        )
 
 
 def read_skin(

@@ -22,7 +22,11 @@ UNKNOWNS = SHAPE + 6  # shape, rotation vector, translation
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Strength of the priors and of the data; standard deviations unless said otherwise."""
+    """Strength of the priors and of the data; standard deviations unless said otherwise.
+
+    On 300 unseen synthetic people the regression misses identity by 0.9 to 1.25 and sliders by 0.05 to 0.25. Priors
+    that wide follow the landmarker's own errors, which move many points together: vertex errors grow.
+    """
 
     identity_sigma: float | np.ndarray = 0.6  # of the regressed identity, scalar or (80,)
     expression_sigma: float | np.ndarray = 0.1  # of the regressed expression, scalar or (64,)

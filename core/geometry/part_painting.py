@@ -14,7 +14,8 @@ from .face_model import FaceModel
 from .uv_sampling import Atlas, TexelMap, sample
 
 _DARKER_THAN_SKIN = 0.6  # brightest iris pixel over the skin: brighter ones are lids, white or glints
-_LEAST_IRIS = 0.25  # share of the iris's pixels that must be that dark
+_BLUE = 1.3  # blue over red beyond which a pixel is neither lid nor white, however bright
+_LEAST_IRIS = 0.25  # share of the iris's pixels that must be one of these
 _WARM = (1.5, 2.5)  # red over blue: cold or grey, brown
 _BRIGHTEST_IRIS = (0.22, 0.055)  # linear luminance of cold and of brown irises; no brown one is bright
 BROWN = np.array([0.36, 0.22, 0.13], np.float32)  # sRGB, when the iris cannot be seen
@@ -127,10 +128,10 @@ def iris_albedo(pixels: np.ndarray, skin: float) -> np.ndarray | None:
     """
     if len(pixels) == 0:
         return None
-    dark = pixels[pixels @ LUMINANCE < _DARKER_THAN_SKIN * skin]
-    if len(dark) < _LEAST_IRIS * len(pixels):
+    own = (pixels @ LUMINANCE < _DARKER_THAN_SKIN * skin) | (pixels[:, 2] > _BLUE * pixels[:, 0])
+    if own.mean() < _LEAST_IRIS:
         return None
-    color = robust_color(dark)
+    color = robust_color(pixels[own])
     if color is None:
         return None
     warm = smoothstep(float(color[0] / max(color[2], 1e-3)), *_WARM)

@@ -15,6 +15,7 @@ from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 _log = logging.getLogger(__name__)
 _UNSEEN_SLIDERS = ("eyeLook", "pupilDilate")
 _HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
+_NEAREST = 1.0  # metres: nearer than that few photos are taken, and a crop hides its lens; see `likely_focal`
 _FAR_OFF = 0.12  # median reprojection error, of the landmarks' extent, beyond which the regressed pose is dropped
 
 
@@ -37,10 +38,8 @@ class Fit:
 
         Albedo and light pass through unchanged.
         """
-        height, width = photo_shape
-        camera = camera_from_pose(
-            params.pose, crop.matrix, crop.size, photo_shape, focal or default_focal(width, height)
-        )
+        lens = focal or likely_focal(params.pose, crop, photo_shape)
+        camera = camera_from_pose(params.pose, crop.matrix, crop.size, photo_shape, lens)
         seen = observations(landmarks, self._settings)
         start = self._start(params, camera, seen)
         state = fitting.fit(self._basis, seen, start, camera, self._settings)
@@ -67,6 +66,18 @@ class Fit:
                     _log.info("the regressed pose is %.0f %% off; using the landmarks' own", 100 * error)
                     camera = other
         return fitting.FitState(shape, camera.rotation, camera.translation)
+
+
+def likely_focal(pose: np.ndarray, crop: Crop, photo_shape: tuple[int, int]) -> float:
+    """Focal length in pixels for a photo that does not tell; `pose` is (6,), `photo_shape` (height, width).
+
+    A face that fills its photo was mostly cut out of a larger one: a normal lens would put the camera at arm's
+    length and make the jaw and the sides of the head too narrow.
+    """
+    height, width = photo_shape
+    crop_scale = float(np.sqrt(abs(np.linalg.det(crop.matrix[:, :2]))))
+    photo_pixels_per_metre = float(pose[3]) * crop.size / crop_scale
+    return max(default_focal(width, height), _NEAREST * photo_pixels_per_metre)
 
 
 def _hold_gaze(settings: fitting.FitSettings, names: tuple[str, ...]) -> fitting.FitSettings:

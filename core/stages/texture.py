@@ -9,7 +9,7 @@ from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep,
 from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
-from ..geometry.part_painting import BROWN, eye_texels, mouth_shadow, paint_eye, robust_color, tooth_tint
+from ..geometry.part_painting import BROWN, eye_texels, iris_albedo, mouth_shadow, paint_eye, robust_color, tooth_tint
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import MODEL, SkinBlender, SkinFields
 from ..geometry.uv_sampling import build_atlas
@@ -75,7 +75,7 @@ class Texture:
         weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
         correction, complexion = self._low_frequencies(reading, weight)
         gain = np.exp(correction) / reading.shading
-        fringe = regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
+        fringe = regions.hung(regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off))
         return SkinFields(
             weight=weight * _bearable(gain @ LUMINANCE, weight),
             gain=gain,
