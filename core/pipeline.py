@@ -14,7 +14,7 @@ from .checks import check_face_size, check_photo, check_shape, choose_face
 from .errors import Cancelled
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
-from .geometry.mirroring import mirrored_landmarks
+from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
@@ -126,7 +126,7 @@ class Pipeline:
 
     @cached_property
     def _regress(self) -> Regress:
-        return Regress(self._network("regressor"))
+        return Regress(self._network("regressor"), CoefficientMirror.of(self.face_model))
 
     @cached_property
     def _fit(self) -> Fit:

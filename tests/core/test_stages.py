@@ -8,12 +8,13 @@ import pytest
 
 from core.geometry import alignment
 from core.geometry.face_model import FaceModel
-from core.geometry.mirroring import mirrored_landmarks
+from core.geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.detect import Detect
 from core.stages.landmark import LOOKS, VIEWS, Landmark
+from core.stages.regress import Regress
 from core.types import FaceBox, FaceParams
 
 MakePhoto = Callable[..., np.ndarray]
@@ -127,8 +128,24 @@ def test_regression_names_the_crop(pipeline: Pipeline, landmark_points: np.ndarr
     assert isinstance(params, FaceParams)
     assert crop.image.shape == (CROP_SIZE, CROP_SIZE, 3)
     assert crop.matrix == pytest.approx(alignment.crop_matrix(landmark_points[:68], CROP_SIZE))
-    assert params.pose[1] == pytest.approx(0.12, abs=0.05)
+    assert params.pose[0] == pytest.approx(0.05, abs=0.05)
+    assert params.pose[1] == pytest.approx(0.0, abs=1e-5)  # the same answer for the mirrored crop: no side is nearer
     assert params.light[0] == pytest.approx(0.8)
+
+
+def test_regression_agrees_with_its_mirror_image(pipeline: Pipeline, landmark_points: np.ndarray) -> None:
+    truth = np.random.default_rng(3).uniform(0, 0.5, 239).astype(np.float32)
+    mirror, noise = CoefficientMirror.of(pipeline.face_model), np.zeros(239, np.float32)
+    noise[:80] = 0.2
+
+    class Noisy:
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            assert np.array_equal(image[0][..., ::-1], image[1])
+            return {"coefficients": np.stack([truth + noise, mirror(truth - noise)])}
+
+    photo = np.random.default_rng(0).integers(0, 255, (640, 640, 3), np.uint8)
+    params, _ = Regress(Noisy(), mirror)(photo, landmark_points[:68])
+    assert params.to_vector() == pytest.approx(truth, abs=1e-5)
 
 
 def test_expression_stays_in_its_bounds(
@@ -138,7 +155,7 @@ def test_expression_stays_in_its_bounds(
 
     class Wild:
         def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
-            return {"coefficients": np.linspace(-3, 3, 239, dtype=np.float32)[None]}
+            return {"coefficients": np.tile(np.linspace(-3, 3, 239, dtype=np.float32), (len(image), 1))}
 
     pipeline._regress._network = Wild()
     params = pipeline.regress(np.zeros((640, 640, 3), np.uint8), landmark_points[:68])
