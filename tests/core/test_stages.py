@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.geometry import alignment
+from core.geometry.camera import pose_from_camera
 from core.geometry.face_model import FaceModel
 from core.geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from core.pipeline import Pipeline
@@ -15,7 +16,7 @@ from core.settings import Settings
 from core.stages.detect import Detect
 from core.stages.landmark import LOOKS, VIEWS, Landmark
 from core.stages.regress import Regress
-from core.types import FaceBox, FaceParams
+from core.types import Camera, FaceBox, FaceParams
 
 MakePhoto = Callable[..., np.ndarray]
 
@@ -122,13 +123,13 @@ def test_next_crop_follows_the_landmarks(
     assert center == pytest.approx(expected, abs=5.0)
 
 
-def test_regression_names_the_crop(pipeline: Pipeline, landmark_points: np.ndarray) -> None:
+def test_regression_names_the_crop(pipeline: Pipeline, landmark_points: np.ndarray, portrait_camera: Camera) -> None:
     photo = np.zeros((640, 640, 3), np.uint8)
     params, crop = pipeline._regress(photo, landmark_points[:68])
     assert isinstance(params, FaceParams)
     assert crop.image.shape == (CROP_SIZE, CROP_SIZE, 3)
     assert crop.matrix == pytest.approx(alignment.crop_matrix(landmark_points[:68], CROP_SIZE))
-    assert params.pose[0] == pytest.approx(0.05, abs=0.05)
+    assert params.pose[0] == pytest.approx(pose_from_camera(portrait_camera, crop.matrix, CROP_SIZE)[0], abs=1e-4)
     assert params.pose[1] == pytest.approx(0.0, abs=1e-5)  # the same answer for the mirrored crop: no side is nearer
     assert params.light[0] == pytest.approx(0.8)
 
