@@ -36,8 +36,19 @@ class FitSettings:
     model_sigma: float = 0.006  # what the model cannot follow, of the outer eye corners' distance
     independent_points: float = 40.0  # landmark errors move together: all points count as this many
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
+    gap_sigma: float = 0.008  # between facing lips, of the outer eye corners' distance
+    closed_lips: tuple[float, float] = (0.025, 0.055)  # opening, of the same, that is none; that is believed
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Differences between M pairs of landmarks, as of facing lips: the errors of two neighbours cancel in them."""
+
+    pairs: np.ndarray  # (M, 2) int rows of the points
+    offset: np.ndarray  # (M, 2) float64, first point minus second, pixels
+    sigma: float  # pixels
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Observations:
     points: np.ndarray  # (N, 2) float64, pixels
     sigma: np.ndarray  # (N,) float64, pixels
     weight: np.ndarray  # (N,) float64 in [0, 1], 0 for hidden points
+    gaps: Gaps | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,13 @@ class Problem:
         self._basis, self._seen, self._prior, self._settings = basis, seen, prior, settings
         self._focal, self._center = camera.focal, np.asarray(camera.center)
         points = max(float(seen.weight.sum()), 1.0)
-        self._trust = min(1.0, settings.independent_points / points)
+        trust = min(1.0, settings.independent_points / points)
+        self._sigma, self._weight = seen.sigma, seen.weight * trust
+        self._gaps = seen.gaps
+        if seen.gaps is not None:
+            both = seen.weight[seen.gaps.pairs].min(axis=1)
+            self._sigma = np.append(self._sigma, np.full(len(both), seen.gaps.sigma))
+            self._weight = np.append(self._weight, both)
         self._prior_precision = prior_precision(settings, float(prior.translation[2]))
         self.refresh(prior)
 
@@ -142,13 +160,18 @@ class Problem:
         self._mean, self._rows = self._basis.at(state.shape, state.rotation)
 
     def residuals(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
-        """Reprojection errors (N, 2) in pixels and the points (N, 3) in the camera frame."""
+        """Errors (N + M, 2) of points and gaps in pixels and the points (N, 3) in the camera frame."""
         points = self._mean + np.tensordot(state.shape.astype(np.float32), self._rows, axes=1)
         seen = points @ state.rotation.T + state.translation
-        return self._focal * seen[:, :2] / seen[:, 2:] + self._center - self._seen.points, seen
+        image = self._focal * seen[:, :2] / seen[:, 2:] + self._center
+        errors = image - self._seen.points
+        if self._gaps is not None:
+            first, second = self._gaps.pairs.T
+            errors = np.concatenate([errors, image[first] - image[second] - self._gaps.offset])
+        return errors, seen
 
     def jacobian(self, state: FitState, seen: np.ndarray, pose_only: bool = False) -> np.ndarray:
-        """(150, N, 2) float32 derivatives of the residuals by shape, rotation vector (left-hand) and shift.
+        """(150, N + M, 2) float32 derivatives of the residuals by shape, rotation vector (left-hand) and shift.
 
         `seen` is (N, 3) in the camera frame; with `pose_only` the last six rows alone.
         """
@@ -162,23 +185,26 @@ class Problem:
             motion[shape + 3 + axis] = unit
         scale = (self._focal / seen[:, 2:]).astype(np.float32)
         slope = (seen[:, :2] / seen[:, 2:]).astype(np.float32)
-        return scale * (motion[..., :2] - slope * motion[..., 2:])
+        rows = scale * (motion[..., :2] - slope * motion[..., 2:])
+        if self._gaps is None:
+            return rows
+        first, second = self._gaps.pairs.T
+        return np.concatenate([rows, rows[:, first] - rows[:, second]], axis=1)
 
     def cost(self, state: FitState) -> float:
         """Cauchy cost of the data plus the prior's quadratic form."""
         errors, _ = self.residuals(state)
         limit = self._settings.outlier
-        squared = (errors**2).sum(axis=1) / self._seen.sigma**2
-        data = (self._seen.weight * limit**2 * np.log1p(squared / limit**2)).sum() * self._trust
+        squared = (errors**2).sum(axis=1) / self._sigma**2
+        data = (self._weight * limit**2 * np.log1p(squared / limit**2)).sum()
         offset = self._from_prior(state)
         return float(data + offset @ (self._prior_precision * offset))
 
     def step(self, state: FitState, damping: float = 1e-3, pose_only: bool = False) -> FitState:
         """One Levenberg-Marquardt step inside the bounds; sliders that push against one are held."""
         errors, seen = self.residuals(state)
-        squared = (errors**2).sum(axis=1) / self._seen.sigma**2
-        robust = self._seen.weight / (1.0 + squared / self._settings.outlier**2)
-        weight = robust * self._trust / self._seen.sigma**2
+        squared = (errors**2).sum(axis=1) / self._sigma**2
+        weight = self._weight / (1.0 + squared / self._settings.outlier**2) / self._sigma**2
         rows = self.jacobian(state, seen, pose_only)
         scaled = (rows * np.sqrt(weight).astype(np.float32)[:, None]).reshape(len(rows), -1)
         hessian = (scaled @ scaled.T).astype(np.float64)

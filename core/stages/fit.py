@@ -9,11 +9,13 @@ import numpy as np
 
 from ..geometry import fitting
 from ..geometry.camera import camera_from_pose, default_focal, pose_from_camera, project
+from ..geometry.delighting import smoothstep
 from ..geometry.face_model import FaceModel
 from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 _log = logging.getLogger(__name__)
 _UNSEEN_SLIDERS = ("eyeLook", "pupilDilate")
+_LIPS = np.array([(61, 67), (62, 66), (63, 65)])  # landmarks on the inner rims, upper and lower
 _HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
 _NEAREST = 1.0  # metres: nearer than that few photos are taken, and a crop hides its lens; see `likely_focal`
 _FAR_OFF = 0.12  # median reprojection error, of the landmarks' extent, beyond which the regressed pose is dropped
@@ -95,7 +97,18 @@ def observations(landmarks: Landmarks, settings: fitting.FitSettings) -> fitting
     floor = settings.model_sigma * max(eyes, 0.3 * extent)  # the eyes nearly coincide in a profile
     sigma = np.hypot(landmarks.sigma.astype(np.float64), floor)
     weight = np.clip((landmarks.visibility - settings.hidden) / (0.75 - settings.hidden), 0.0, 1.0)
-    return fitting.Observations(points=points, sigma=sigma, weight=weight.astype(np.float64))
+    gaps = lip_gaps(points, max(eyes, 0.3 * extent), settings)
+    return fitting.Observations(points, sigma, weight.astype(np.float64), gaps)
+
+
+def lip_gaps(points: np.ndarray, unit: float, settings: fitting.FitSettings) -> fitting.Gaps:
+    """How far the lips of (N, 2) landmarks are open; `unit`, in pixels, is what the settings are relative to.
+
+    The landmarker is unsure whether lips touch and then answers halfway, but seldom are lips a sliver apart.
+    """
+    offset = points[_LIPS[:, 0]] - points[_LIPS[:, 1]]
+    opening = float(np.linalg.norm(offset, axis=1).mean()) / unit
+    return fitting.Gaps(_LIPS, offset * smoothstep(opening, *settings.closed_lips), settings.gap_sigma * unit)
 
 
 def _median_error(camera: Camera, points: np.ndarray, seen: fitting.Observations) -> float:

@@ -14,7 +14,7 @@ from core.geometry.camera import (
     rotation_from_angles,
 )
 from core.geometry.face_model import FaceModel
-from core.stages.fit import Fit, observations
+from core.stages.fit import Fit, likely_focal, lip_gaps, observations
 from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 PHOTO = (480, 640)  # height, width
@@ -219,7 +219,8 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
         numeric = (ahead - behind) / (2 * step)
         scale = max(float(np.abs(numeric).max()), 1.0)
         np.testing.assert_allclose(analytic[column], numeric, atol=5e-3 * scale, err_msg=str(column))
-    assert errors_here.shape == (basis.count, 2)
+    assert seen.gaps is not None
+    assert errors_here.shape == (basis.count + len(seen.gaps.pairs), 2)
 
 
 def test_gaze_stays_as_regressed(face_model: FaceModel) -> None:
@@ -228,3 +229,37 @@ def test_gaze_stays_as_regressed(face_model: FaceModel) -> None:
     gaze = [name.startswith("eyeLook") for name in face_model.expression_names]
     assert sum(gaze) == 8
     np.testing.assert_allclose(refined.expression[gaze], person.regressed.expression[gaze], atol=0.02)
+
+
+@pytest.mark.parametrize(("opening", "kept"), [(0.01, 0.0), (0.2, 1.0)])
+def test_a_sliver_between_lips_is_none(opening: float, kept: float) -> None:
+    points = np.zeros((68, 2))
+    points[[61, 62, 63], 1] = -100.0 * opening
+    gaps = lip_gaps(points, 100.0, fitting.FitSettings())
+    np.testing.assert_allclose(gaps.offset, [[0.0, -100.0 * opening * kept]] * 3)
+
+
+def test_lips_close_where_the_landmarks_nearly_touch(face_model: FaceModel) -> None:
+    """The regression leaves the jaw ajar, the landmarks are those of closed lips."""
+    person = make_person(face_model, 9, noise=0.001)
+    rest = replace(person.regressed, expression=np.zeros(EXPRESSION, np.float32))
+    vertices = face_model.shape(rest.identity)
+    points = project(person.camera, face_model.visible_landmarks(vertices, person.camera.rotation))[:, :2]
+    dense = project(person.camera, face_model.dense_landmarks(vertices))[:, :2]
+    landmarks = replace(person.landmarks, points=points.astype(np.float32), dense=dense.astype(np.float32))
+    ajar = rest.expression.copy()
+    ajar[face_model.expression_names.index("jawOpen")] = 0.15
+    refined, _ = Fit(face_model)(landmarks, replace(rest, expression=ajar), person.crop, PHOTO)
+    inner = face_model.landmarks(face_model.shape(refined.identity, refined.expression))
+    before = face_model.landmarks(face_model.shape(rest.identity, ajar))
+    assert np.linalg.norm(inner[62] - inner[66]) < 0.35 * np.linalg.norm(before[62] - before[66])
+
+
+@pytest.mark.parametrize("sides_per_metre", [0.5, 8.0])
+def test_a_face_that_fills_its_photo_is_not_at_arms_length(sides_per_metre: float) -> None:
+    crop = Crop(matrix=np.array([[0.2, 0, 0], [0, 0.2, 0.0]]), size=SIZE, image=np.zeros((SIZE, SIZE, 3), np.uint8))
+    pose = np.array([0, 0, 0, sides_per_metre, 0.5, 0.5])
+    focal = likely_focal(pose, crop, PHOTO)
+    depth = camera_from_pose(pose, crop.matrix, SIZE, PHOTO, focal).translation[2]
+    assert depth >= 1.0 - 1e-6
+    assert focal == default_focal(PHOTO[1], PHOTO[0]) or depth < 1.0 + 1e-6

@@ -10,7 +10,7 @@ from core.geometry import lighting
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.eyes import IRIS_RADIUS
 from core.geometry.face_model import FaceModel
-from core.geometry.part_painting import eye_texels, paint_eye
+from core.geometry.part_painting import eye_texels, iris_albedo, paint_eye
 from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
 from core.geometry.uv_sampling import Atlas, build_atlas, sample, texel_positions
 from core.stages.texture import Texture
@@ -277,3 +277,39 @@ def test_gray_photo_and_face_cut_by_the_border(stage: Texture, scene: Scene) -> 
     found = unwrap(stage, replace(scene, photo=np.ascontiguousarray(cut)))
     assert (found.source == 4).any() and (found.source == 2).any()
     assert np.isfinite(found.iris_color).all() and np.isfinite(found.hair_color).all()
+
+
+LID, BROWN_IRIS, GLINT = (0.35, 0.22, 0.16), (0.08, 0.045, 0.03), (0.9, 0.9, 0.9)
+
+
+def test_iris_is_told_from_lids_and_glints() -> None:
+    """Half of the pixels that should be iris are lid: the fit is not exact."""
+    pixels = np.array([LID] * 50 + [BROWN_IRIS] * 45 + [GLINT] * 5, np.float32)
+    found = iris_albedo(pixels, skin=0.25)
+    assert found is not None
+    np.testing.assert_allclose(found, BROWN_IRIS, rtol=0.05)
+
+
+def test_a_covered_eye_has_no_iris_color() -> None:
+    assert iris_albedo(np.array([LID] * 90 + [BROWN_IRIS] * 10, np.float32), skin=0.25) is None
+    assert iris_albedo(np.empty((0, 3), np.float32), skin=0.25) is None
+
+
+def test_no_brown_iris_is_bright() -> None:
+    found = iris_albedo(np.full((60, 3), (0.4, 0.2, 0.1), np.float32), skin=0.9)
+    assert found is not None and found @ (0.2126, 0.7152, 0.0722) < 0.06
+
+
+@pytest.mark.parametrize("brightness", [0.6, 1.5])
+def test_skin_is_nearer_to_the_photo_than_the_model_says(stage: Texture, scene: Scene, brightness: float) -> None:
+    """The whole photo brighter or darker: part of it is the skin's."""
+    linear = lighting.srgb_to_linear(scene.photo.astype(np.float32) / 255.0) * brightness
+    photo = (lighting.linear_to_srgb(np.clip(linear, 0, 1)) * 255.0 + 0.5).astype(np.uint8)
+    usual, other = unwrap(stage, scene), unwrap(stage, replace(scene, photo=photo))
+    both = (usual.source == 4) & (other.source == 4)
+    assert both.any()
+    ratio = np.median(
+        lighting.srgb_to_linear(other.color[both] / np.float32(255))
+        / np.maximum(lighting.srgb_to_linear(usual.color[both] / np.float32(255)), 1e-3)
+    )
+    assert 0.3 < np.log(ratio) / np.log(brightness) < 0.9
