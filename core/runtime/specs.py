@@ -14,8 +14,8 @@ CROP_SIZE = 128  # pixels, input of the landmarker and the regressor
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
-    "detector": "d229255da81e642467d90627dd9446a700ee21d0303f2a9d10f90989ccc1b5d3",
-    "landmarker": "8c5a414cd552540306245682a677ce6ffe87d60f9f38326fd4cf2f34f23fd7dd",
+    "detector": "050ba8c03ecf1512d71420a4a4f23479505e71404616a00ca40790f8dd61b48c",
+    "landmarker": "b906d9bf83501c0cb348d3311a1c3894bcd697bfacb03d3afcb5a7b2e55b9f91",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
 }
 
