@@ -17,7 +17,7 @@ _RIDGE = np.array([1e-4] + [5e-3] * 3 + [3e-2] * 5)  # the dim harmonics are tol
 _TINT_RIDGE = np.array([1e-4, 0.1, 0.1, 0.1])
 _DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
 _HUE_SPREAD = 0.25  # log units by which skin's hue varies within a photo
-_LIGHT_TINT = 0.2  # share of the colour cast blamed on the light; cameras balance most of it away
+_LIGHT_TINT = 0.3  # share of the colour cast blamed on the light; cameras balance most of it away
 _EXPOSURE = 0.6  # share of the photo's overall brightness that is the skin's, in log units
 _LEVELS = (0.6, 1.7)  # factors on the regressed albedo's level, lowest and highest
 

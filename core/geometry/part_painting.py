@@ -16,6 +16,7 @@ from .uv_sampling import Atlas, TexelMap, sample
 _DARKER_THAN_SKIN = 0.6  # brightest iris pixel over the skin: brighter ones are lids, white or glints
 _BLUE = 1.3  # blue over red beyond which a pixel is neither lid nor white, however bright
 _LEAST_IRIS = 0.25  # share of the iris's pixels that must be one of these
+_COLDER = 0.5  # share of these that is read: lids in shadow are warmer than any iris
 _WARM = (1.5, 2.5)  # red over blue: cold or grey, brown
 _BRIGHTEST_IRIS = (0.22, 0.055)  # linear luminance of cold and of brown irises; no brown one is bright
 BROWN = np.array([0.36, 0.22, 0.13], np.float32)  # sRGB, when the iris cannot be seen
@@ -131,7 +132,8 @@ def iris_albedo(pixels: np.ndarray, skin: float) -> np.ndarray | None:
     own = (pixels @ LUMINANCE < _DARKER_THAN_SKIN * skin) | (pixels[:, 2] > _BLUE * pixels[:, 0])
     if own.mean() < _LEAST_IRIS:
         return None
-    color = robust_color(pixels[own])
+    hue = pixels[own, 0] / np.maximum(pixels[own, 2], 1e-3)
+    color = robust_color(pixels[own][hue <= np.quantile(hue, _COLDER)])
     if color is None:
         return None
     warm = smoothstep(float(color[0] / max(color[2], 1e-3)), *_WARM)
