@@ -28,7 +28,7 @@ class FitSettings:
     that wide follow the landmarker's own errors, which move many points together: vertex errors grow.
     """
 
-    identity_sigma: float | np.ndarray = 0.6  # of the regressed identity, scalar or (80,)
+    identity_sigma: float | np.ndarray = 0.4  # of the regressed identity, scalar or (80,)
     expression_sigma: float | np.ndarray = 0.1  # of the regressed expression, scalar or (64,)
     rotation_sigma: float = 0.15  # radians, of the starting pose
     depth_sigma: float = 0.15  # of the starting depth, relative
