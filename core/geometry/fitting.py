@@ -37,7 +37,7 @@ class FitSettings:
     independent_points: float = 40.0  # landmark errors move together: all points count as this many
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
     gap_sigma: float = 0.008  # between facing lips, of the outer eye corners' distance
-    closed_lips: tuple[float, float] = (0.025, 0.055)  # opening, of the same, that is none; that is believed
+    closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
 
