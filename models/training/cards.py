@@ -34,10 +34,25 @@ def _git(*words: str) -> str:
     ).stdout.strip()
 
 
+def earlier_card(checkpoint: Path) -> dict[str, object]:
+    """What the card beside a checkpoint says of its run, or that there is none."""
+    path = checkpoint.parent / "card.json"
+    if not path.exists():
+        return {"checkpoint": checkpoint.name, "card": "none"}
+    card = json.loads(path.read_text())
+    return {key: card[key] for key in ("name", "code", "training", "data", "figures", "started_from") if key in card}
+
+
 def write_card(
-    path: Path, recipe: Recipe, config: TrainConfig, step: int, elapsed: float, figures: dict[str, float]
+    path: Path,
+    recipe: Recipe,
+    config: TrainConfig,
+    step: int,
+    elapsed: float,
+    figures: dict[str, float],
+    started_from: dict[str, object] | None = None,
 ) -> None:
-    """Write the training's card as JSON."""
+    """Write the training's card as JSON; `started_from` is the card of the run whose weights it began with."""
     card = {
         "name": recipe.name,
         "license": LICENSE,
@@ -47,4 +62,6 @@ def write_card(
         **recipe.provenance(),
         "figures": {key: round(value, 5) for key, value in figures.items()},
     }
+    if started_from is not None:
+        card["started_from"] = started_from
     path.write_text(json.dumps(card, indent=2) + "\n")

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .cards import write_card
+from .cards import earlier_card, write_card
 
 LOG = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]
@@ -137,6 +137,7 @@ class Run:
         self.average = AveragedModel(self.net, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
         self.step, self.elapsed = 0, 0.0
+        self.started_from: dict[str, object] | None = None  # card of the run whose weights this one began with
         out.mkdir(parents=True, exist_ok=True)
 
     def progress(self) -> float:
@@ -168,7 +169,8 @@ class Run:
         figures = self._validate()
         self._log(**figures)
         self.save()
-        write_card(self.out / "card.json", self.recipe, self.config, self.step, self.elapsed, figures)
+        card = self.out / "card.json"
+        write_card(card, self.recipe, self.config, self.step, self.elapsed, figures, self.started_from)
         return figures
 
     def _one_step(self, batch: Batch) -> dict[str, float]:
@@ -256,6 +258,8 @@ def run_recipe(recipe: Recipe, config: TrainConfig, arguments: argparse.Namespac
     if arguments.start is not None:
         load_shared(recipe.net, arguments.start)
     run = Run(recipe, config, arguments.out)
+    if arguments.start is not None:
+        run.started_from = earlier_card(arguments.start)
     if arguments.resume:
         run.resume()
     return run.train()

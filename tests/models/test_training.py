@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from core.types import LAYOUT  # noqa: E402
 from models.networks.detector import DetectorConfig  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig  # noqa: E402
 from models.networks.regressor import RegressorConfig  # noqa: E402
-from models.training import augment, loop  # noqa: E402
+from models.training import augment, cards, loop  # noqa: E402
 from models.training.crops import Cropper  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.detector import DetectorRecipe  # noqa: E402
@@ -181,3 +182,13 @@ def test_scenes_place_their_boxes_on_the_people(pictures) -> None:
             below = points[3:].mean(0) - points[:2].mean(0)
             assert across[0] * below[1] - across[1] * below[0] > 0  # right eye stays right of the left one
     assert seen > 30
+
+
+def test_card_tells_the_run_it_started_from(tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text('{"name": "landmarker", "code": "abc", "data": {"pictures": 3}, "export": {}}')
+    assert cards.earlier_card(tmp_path / "checkpoint.pt") == {
+        "name": "landmarker",
+        "code": "abc",
+        "data": {"pictures": 3},
+    }
+    assert cards.earlier_card(tmp_path / "elsewhere" / "checkpoint.pt")["card"] == "none"
