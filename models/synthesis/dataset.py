@@ -26,6 +26,7 @@ from .shards import write_shard
 logger = logging.getLogger(__name__)
 SHARD = 250  # pictures
 PICTURE_SIZE = 192  # pixels
+GROUP = 2  # pictures of each person
 HELD_OUT_SEED = 990_001  # never used for training
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -35,9 +36,9 @@ def _assets(model_path: Path) -> Assets:
     return Assets.load(load_face_model(model_path))
 
 
-def make_picture(assets: Assets, seed: int, index: int, size: int = PICTURE_SIZE) -> Picture:
-    """Picture `index` of the set `seed`."""
-    return render(sample_scene(assets, seed, index, size), assets)
+def make_picture(assets: Assets, seed: int, index: int, size: int = PICTURE_SIZE, group: int = GROUP) -> Picture:
+    """Picture `index` of the set `seed`, in which `group` neighbours show one person."""
+    return render(sample_scene(assets, seed, index, size, group), assets)
 
 
 def held_out_pictures(model: FaceModel, count: int, size: int = 320) -> Iterator[Picture]:
@@ -45,28 +46,31 @@ def held_out_pictures(model: FaceModel, count: int, size: int = 320) -> Iterator
     assets = Assets.load(model)
     index = made = 0
     while made < count:
-        picture = make_picture(assets, HELD_OUT_SEED, index, size)
+        picture = make_picture(assets, HELD_OUT_SEED, index, size, group=1)
         index += 1
         if picture.visibility[17:68].mean() > 0.9 and not picture.occluder.any():
             made += 1
             yield picture
 
 
-def _write(task: tuple[Path, Path, int, int, int]) -> int:
-    folder, model_path, seed, first, count = task
+def _write(task: tuple[Path, Path, int, int, int, int]) -> int:
+    folder, model_path, seed, first, count, group = task
     cv2.setNumThreads(1)
     assets = _assets(model_path)
-    write_shard(folder, [make_picture(assets, seed, first + row) for row in range(count)], seed, first)
+    pictures = [make_picture(assets, seed, first + row, group=group) for row in range(count)]
+    write_shard(folder, pictures, seed, first)
     return count
 
 
-def make_dataset(out: Path, count: int, seed: int, workers: int, model_path: Path = DEFAULT_PATH) -> int:
+def make_dataset(
+    out: Path, count: int, seed: int, workers: int, model_path: Path = DEFAULT_PATH, group: int = GROUP
+) -> int:
     """Write the missing shards of a set; returns how many pictures were made."""
     tasks = []
     for first in range(0, count, SHARD):
         folder = out / f"shard_{first // SHARD:05d}"
         if not folder.is_dir():
-            tasks.append((folder, model_path, seed, first, min(SHARD, count - first)))
+            tasks.append((folder, model_path, seed, first, min(SHARD, count - first), group))
     for variable in _THREAD_VARIABLES:  # read by the workers' libraries when they start
         os.environ[variable] = "1"
     started, made = time.perf_counter(), 0
@@ -85,10 +89,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--group", type=int, default=GROUP, help="pictures of each person")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    make_dataset(options.out, options.count, options.seed, options.workers, options.model)
+    make_dataset(options.out, options.count, options.seed, options.workers, options.model, options.group)
 
 
 if __name__ == "__main__":

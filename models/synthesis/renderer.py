@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -44,6 +45,8 @@ class Picture:
     visibility: np.ndarray  # (68 + D,) uint8: 1 seen, 0 hidden by the head, an occluder or outside
     coefficients: np.ndarray  # (239,) float32, pose in the crop of the 68 true landmarks, light in the camera's frame
     camera: Camera
+    person: int  # number in the set
+    ingredients: Mapping[str, bool]  # see ingredients.py
 
     @property
     def identity(self) -> np.ndarray:
@@ -255,6 +258,8 @@ def _finish(
         visibility=seen.astype(np.uint8),
         coefficients=params.to_vector(),
         camera=camera,
+        person=scene.person,
+        ingredients=scene.ingredients,
     )
 
 

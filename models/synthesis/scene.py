@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,16 +17,37 @@ from .eyes import Eyes, sample_eyes
 from .garments import Garment, sample_garment
 from .hair import HairPlan, sample_hair
 from .identities import sample_albedo, sample_identity
+from .ingredients import OF_THE_PERSON, OF_THE_PICTURE, sample_ingredients
 from .light import LUMINANCE, Light, sample_light
 from .occluders import OccluderPlan, sample_occluder
 from .sensor import Sensor, sample_sensor
 from .skin import Paint, paint_person
+
+_PERSON_STREAM = 7_654_321  # keeps people's random numbers apart from pictures'
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What all pictures of one person share."""
+
+    number: int  # in the set
+    identity: np.ndarray  # (80,) float32
+    albedo: np.ndarray  # (80,) float32
+    neutral: np.ndarray  # (V, 3) float32 identity at rest, metres
+    vertex_albedo: np.ndarray  # (V, 3) float32 linear
+    luminance: float  # of the middling skin, linear
+    paint: Paint
+    eyes: Eyes
+    hair: HairPlan
+    ingredients: Mapping[str, bool]  # those of `OF_THE_PERSON`
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A person before a camera."""
 
+    person: int  # number of the person in the set
+    ingredients: Mapping[str, bool]  # see ingredients.py
     identity: np.ndarray  # (80,) float32
     expression: np.ndarray  # (64,) float32
     albedo: np.ndarray  # (80,) float32
@@ -43,34 +66,66 @@ class Scene:
     level: float  # wanted linear brightness of middling skin
 
 
-def sample_scene(assets: Assets, seed: int, index: int, size: int = 192) -> Scene:
-    """The scene of picture `index` of a set; depends on nothing but (seed, index) and the assets."""
-    rng = np.random.default_rng([seed, index])
+@lru_cache(maxsize=4)
+def sample_person(assets: Assets, seed: int, number: int) -> Person:
+    """Person `number` of a set; kept for the next pictures of the same one."""
+    rng = np.random.default_rng([seed, number, _PERSON_STREAM])
     model = assets.head.model
+    ingredients = sample_ingredients(rng, OF_THE_PERSON)
     identity, albedo = sample_identity(rng), sample_albedo(rng, model)
-    expression = assets.expressions.sample(rng)
-    neutral = model.shape(identity)
-    vertices = neutral + np.tensordot(expression, model.expression_basis, axes=1)
     colors = model.albedo(albedo)
-    view = sample_view(rng)
-    light = sample_light(rng, assets.light_maps)
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair))
-    return Scene(
+    return Person(
+        number=number,
         identity=identity,
-        expression=expression,
         albedo=albedo,
-        neutral=neutral,
-        vertices=vertices,
+        neutral=model.shape(identity),
         vertex_albedo=colors,
-        camera=place_camera(view, model, vertices, size),
+        luminance=luminance,
         paint=paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long),
         eyes=sample_eyes(rng),
         hair=hair,
+        ingredients=ingredients,
+    )
+
+
+def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: int = 1) -> Scene:
+    """The scene of picture `index` of a set whose people have `group` pictures each.
+
+    It depends on nothing but (seed, index, group) and the assets.
+    """
+    rng = np.random.default_rng([seed, index])
+    person = sample_person(assets, seed, index // group)
+    model = assets.head.model
+    ingredients = {**person.ingredients, **sample_ingredients(rng, OF_THE_PICTURE)}
+    expression = assets.expressions.sample(rng)
+    vertices = person.neutral + np.tensordot(expression, model.expression_basis, axes=1)
+    light = sample_light(rng, assets.light_maps)
+    occluders = sample_occluder(rng, assets)
+    ingredients["occluder"] = _covers(occluders)
+    return Scene(
+        person=person.number,
+        ingredients=ingredients,
+        identity=person.identity,
+        expression=expression,
+        albedo=person.albedo,
+        neutral=person.neutral,
+        vertices=vertices,
+        vertex_albedo=person.vertex_albedo,
+        camera=place_camera(sample_view(rng), model, vertices, size),
+        paint=person.paint,
+        eyes=person.eyes,
+        hair=person.hair,
         garment=sample_garment(rng),
         light=light,
         background=sample_background(rng, assets.view_maps, light.map_index, light.turn, size),
-        occluders=sample_occluder(rng, assets),
+        occluders=occluders,
         sensor=sample_sensor(rng),
-        level=float(0.24 * (luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.4))),
+        level=float(0.24 * (person.luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.4))),
     )
+
+
+def _covers(plan: OccluderPlan) -> bool:
+    """Whether a plan holds anything."""
+    return any(bool(getattr(plan, field.name)) for field in fields(plan) if field.name != "seed")

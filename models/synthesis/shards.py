@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .ingredients import UNKNOWN, pack
 from .renderer import Picture
 
 
@@ -32,6 +33,8 @@ class Truth:
     translation: np.ndarray  # (N, 3) float64 metres
     seed: np.ndarray  # (N, 2) int64: seed of the set, index in it
     clean_row: np.ndarray  # (N,) int32 row of clean.npy; -1: the picture is its own clean twin
+    person: np.ndarray  # (N,) int64 who it is, unique within the set's seed
+    ingredients: np.ndarray  # (N,) uint32 bit field, see ingredients.py
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def write_shard(folder: Path, pictures: Sequence[Picture], seed: int, first: int
         translation=np.stack([picture.camera.translation for picture in pictures]),
         seed=np.array([(seed, first + row) for row in range(len(pictures))], np.int64),
         clean_row=np.where(occluded, np.cumsum(occluded) - 1, -1).astype(np.int32),
+        person=np.array([picture.person for picture in pictures], np.int64),
+        ingredients=np.array([pack(picture.ingredients) for picture in pictures], np.uint32),
     )
     np.savez(draft / "truth.npz", **{field.name: getattr(truth, field.name) for field in fields(Truth)})
     draft.rename(folder)
@@ -79,7 +84,11 @@ def write_shard(folder: Path, pictures: Sequence[Picture], seed: int, first: int
 def read_shard(folder: Path) -> Shard:
     """Open one shard."""
     with np.load(folder / "truth.npz") as data:
-        truth = Truth(**{field.name: data[field.name] for field in fields(Truth)})
+        arrays = dict(data)
+    if "person" not in arrays:  # sets of the first generation: one picture a person, ingredients not noted
+        arrays["person"] = arrays["seed"][:, 1]
+        arrays["ingredients"] = np.full(len(arrays["seed"]), UNKNOWN)
+    truth = Truth(**{field.name: arrays[field.name] for field in fields(Truth)})
     images, labels, occluder, clean = (
         np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "labels", "occluder", "clean")
     )

@@ -9,6 +9,7 @@ import numpy as np
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.types import COEFFICIENTS, LAYOUT, Camera
+from models.synthesis.ingredients import UNKNOWN
 from models.synthesis.shards import Shard, Truth
 from models.training.data import Pictures
 
@@ -49,6 +50,8 @@ def make_pictures(model: FaceModel, count: int = 12, seed: int = 0) -> Pictures:
         translation=np.array(translations),
         seed=np.array([(seed, k) for k in range(count)]),
         clean_row=np.full(count, -1, np.int32),
+        person=np.arange(count),
+        ingredients=np.full(count, UNKNOWN),
     )
     first = count // 2  # two shards, to be joined again
     return Pictures.of([_shard(truth, images, segments, part) for part in (slice(first), slice(first, None))])

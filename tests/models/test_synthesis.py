@@ -121,7 +121,7 @@ def test_visibility_agrees_with_the_depth_buffer(assets: Assets) -> None:
     checked = 0
     for index in range(12):
         scene = sample_scene(assets, 5, index)
-        picture = make_picture(assets, 5, index)
+        picture = make_picture(assets, 5, index, group=1)
         model = assets.head.model
         points = project(scene.camera, scene.vertices)
         raster = rasterize(points, assets.head.triangles, SIZE, SIZE)
