@@ -30,7 +30,7 @@ PACKAGES = {
     "portrait": ["scikit-image==0.26.0", "numpy==1.26.4"],  # carries the public-domain NASA portrait
     "blender": ["bpy==5.0.1", "numpy==1.26.4"],
     "checks": ["pytest==9.2.0", "ruff==0.17.6", "pyright==1.1.414", "onnx==1.23.2", "numpy==1.26.4"],
-    "geometry": ["libigl==2.6.3", "numpy==1.26.4"],  # unwraps the face model when it is built
+    "geometry": ["libigl==2.6.3", "numba==0.68.1", "numpy==1.26.4"],  # builds the face model, draws people
     "torch": ["torch==2.15.0", "torchvision==0.29.2", "onnx==1.23.2", "numpy==1.26.4"],
 }
 WHEELS = {  # what the extension bundles by Blender's Python; never numpy, which Blender brings itself

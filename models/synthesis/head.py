@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.geometry.face_model import FaceModel
-from core.geometry.rasterizer import Raster, rasterize, vertex_normals, visible_points
+from core.geometry.rasterizer import Raster, visible_points
 
 from .chart import AXIS_Z, HEIGHT, WIDTH, Chart, locate
+from .kernels import rasterize, vertex_normals
 from .labels import Label
 
 _REGION_LABELS = {
@@ -125,7 +126,7 @@ def _ambient_occlusion(model: FaceModel, triangles: np.ndarray, count: int = 40,
 
 
 def orthographic(vertices: np.ndarray, direction: np.ndarray, size: int, reach: float = 0.19) -> np.ndarray:
-    """(N, 3) pixels and depth of (N, 3) points seen from the unit `direction` in a `size` px square.
+    """(N, 3) float32 pixels and depth of (N, 3) points seen from the unit `direction` in a `size` px square.
 
     The square spans `reach` metres each way round the head; depth is metres plus a constant that keeps it positive
     and makes the perspective of the rasterizer negligible.
@@ -136,7 +137,7 @@ def orthographic(vertices: np.ndarray, direction: np.ndarray, size: int, reach: 
     side = side / np.linalg.norm(side)
     up = np.cross(direction, side)
     center = np.array([0.0, -0.05, -0.06])
-    local = (vertices - center) @ np.stack([side, -up, -direction], axis=1)
-    local[:, :2] = local[:, :2] * (size / (2 * reach)) + (size - 1) / 2
-    local[:, 2] += 10.0
-    return local
+    scale = np.array([size / (2 * reach), size / (2 * reach), 1.0])
+    turn = np.stack([side, -up, -direction], axis=1) * scale
+    shift = np.array([(size - 1) / 2, (size - 1) / 2, 10.0]) - center @ turn
+    return vertices.astype(np.float32, copy=False) @ turn.astype(np.float32) + shift.astype(np.float32)

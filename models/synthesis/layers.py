@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.geometry.camera import project
-from core.geometry.lighting import LIGHT_FLIP, irradiance
-from core.geometry.rasterizer import Raster, interpolate, rasterize, vertex_normals
+from core.geometry.lighting import LIGHT_FLIP
 from core.types import Camera
 
 from .head import Head, orthographic
+from .kernels import interpolate_hits, project, rasterize, vertex_normals
 from .light import Light
+from .shading import directions_to_eye, shade, shadow_share
 
 SHADOW_SIZE = 160  # pixels of the shadow map
 SHADOW_BIAS = 0.006  # metres
@@ -34,7 +34,7 @@ class Posed:
     def of(camera: Camera, vertices: np.ndarray, head: Head) -> Posed:
         """Project (V, 3) vertices and compute their normals."""
         normals = vertex_normals(vertices, head.model.triangles)
-        return Posed(camera, vertices, normals, project(camera, vertices).astype(np.float32))
+        return Posed(camera, vertices, normals, project(camera, vertices))
 
     def to_light(self, vectors: np.ndarray) -> np.ndarray:
         """(N, 3) model-frame vectors in the light frame."""
@@ -102,14 +102,8 @@ class ShadowMap:
 
     def lit(self, points: np.ndarray, softness: int = 1) -> np.ndarray:
         """(N,) float32 in [0, 1]: share of the lamp that (N, 3) model-frame points see."""
-        local = orthographic(points, self.direction, SHADOW_SIZE).astype(np.float32)
-        total = np.zeros(len(points), np.float32)
-        offsets = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))
-        for dx, dy in offsets:
-            column = np.clip(local[:, 0] + dx * softness + 0.5, 0, SHADOW_SIZE - 1).astype(np.int32)
-            row = np.clip(local[:, 1] + dy * softness + 0.5, 0, SHADOW_SIZE - 1).astype(np.int32)
-            total += local[:, 2] < self.depth[row, column] + SHADOW_BIAS
-        return total / len(offsets)
+        local = orthographic(points, self.direction, SHADOW_SIZE)
+        return shadow_share(local, self.depth, SHADOW_BIAS, float(softness))
 
 
 def cast_shadow(posed: Posed, head: Head, light: Light, meshes: list[Mesh]) -> ShadowMap | None:
@@ -127,51 +121,16 @@ def cast_shadow(posed: Posed, head: Head, light: Light, meshes: list[Mesh]) -> S
     return ShadowMap(raster.depth, direction)
 
 
-def shade(
-    albedo: np.ndarray,
-    normals: np.ndarray,
-    towards_eye: np.ndarray,
-    light: Light,
-    lit: np.ndarray,
-    occlusion: np.ndarray,
-    gloss: np.ndarray,
-    sharpness: np.ndarray | float,
-    wrap: np.ndarray | float = 0.0,
-) -> np.ndarray:
-    """(N, 3) linear radiance of N points; vectors in the light frame, unit length.
-
-    `lit` (N,) is the share of the key lamp seen, `occlusion` (N,) that of the surroundings, `gloss` (N,) the strength
-    of the highlight (1 is skin), `wrap` (3,) how far each channel's light creeps past the terminator.
-    """
-    ambient = irradiance(normals, light.ambient) * occlusion[:, None]
-    facing = normals @ light.key_direction
-    wrap = np.broadcast_to(np.asarray(wrap, np.float32), 3)
-    direct = np.maximum((facing[:, None] + wrap) / (1.0 + wrap), 0.0) * lit[:, None] * light.key_color
-    color = albedo * (ambient + direct)
-    half = towards_eye + light.key_direction
-    half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
-    cosine = np.maximum(np.einsum("nk,nk->n", normals, half), 0.0)
-    peak = (np.asarray(sharpness) + 8.0) / 25.0  # energy-conserving over pi, Fresnel 0.028
-    spec = 0.028 * gloss * peak * cosine ** np.asarray(sharpness) * lit * (facing > 0)
-    slant = np.clip(1.0 - np.einsum("nk,nk->n", normals, towards_eye), 0.0, 1.0)
-    fresnel = (0.028 + 0.2 * slant**5) * gloss * occlusion
-    mirrored = 2.0 * np.einsum("nk,nk->n", normals, towards_eye)[:, None] * normals - towards_eye
-    return color + spec[:, None] * light.key_color + fresnel[:, None] * irradiance(mirrored, light.ambient)
-
-
 def towards_eye(posed: Posed, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """(N, 3) unit vectors from the surface towards the camera at pixels, light frame."""
-    ray = np.empty((len(rows), 3), np.float32)
-    ray[:, 0] = -(columns - posed.camera.center[0]) / posed.camera.focal
-    ray[:, 1] = (rows - posed.camera.center[1]) / posed.camera.focal
-    ray[:, 2] = 1.0
-    return ray / np.linalg.norm(ray, axis=1, keepdims=True)
+    center = posed.camera.center
+    return directions_to_eye(rows, columns, float(center[0]), float(center[1]), float(posed.camera.focal))
 
 
 def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> Layer:
     """Rasterise, paint and light one mesh; both sides are seen."""
     height, width = posed.camera.height, posed.camera.width
-    points = project(posed.camera, mesh.vertices).astype(np.float32)
+    points = project(posed.camera, mesh.vertices)
     raster = rasterize(points, mesh.triangles, width, height)
     mask = raster.mask
     rows, columns = np.nonzero(mask)
@@ -179,7 +138,7 @@ def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> La
     if len(rows):
         normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.triangles)
         packed = np.concatenate([posed.to_light(normals), mesh.vertices, mesh.attributes], axis=1)
-        values = _at_hits(raster, mesh.triangles, packed)
+        values = interpolate_hits(raster, mesh.triangles, packed)
         eye = towards_eye(posed, rows, columns)
         normal = _facing(values[:, :3], eye)
         albedo, amount = mesh.painter(values[:, 6:])
@@ -193,10 +152,6 @@ def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> La
 def _facing(normals: np.ndarray, eye: np.ndarray) -> np.ndarray:
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
     return np.where((np.einsum("nk,nk->n", normals, eye) < 0)[:, None], -normals, normals)
-
-
-def _at_hits(raster: Raster, triangles: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return interpolate(raster, triangles, np.ascontiguousarray(values, np.float32))[raster.mask]
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.geometry.alignment import crop_matrix
 from core.geometry.camera import pose_from_camera, project
-from core.geometry.rasterizer import Raster, interpolate, rasterize, visible_points
+from core.geometry.rasterizer import Raster, visible_points
 from core.runtime.specs import CROP_SIZE
 from core.types import Camera, FaceParams
 
@@ -19,12 +19,14 @@ from .eyes import eye_albedo
 from .garments import garment_mesh
 from .hair import hair_meshes
 from .head import EYE, GUMS, INSIDE, TEETH, Head
+from .kernels import interpolate_hits, rasterize
 from .labels import HIDING, Label
-from .layers import Canvas, Layer, Posed, ShadowMap, cast_shadow, contact_shadow, draw, shade, towards_eye
+from .layers import Canvas, Layer, Posed, ShadowMap, cast_shadow, contact_shadow, draw, towards_eye
 from .light import LUMINANCE, Light, reflect_environment
 from .occluders import add_occluders
 from .scene import Scene
 from .sensor import develop
+from .shading import shade
 from .skin import BROW, SCALP, skin_albedo
 
 SKIN_WRAP = np.array([0.25, 0.08, 0.04], np.float32)  # light bleeds through skin, red most
@@ -106,7 +108,7 @@ def _draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | N
         [posed.to_light(posed.normals), head.rest, scene.vertex_albedo, posed.vertices, head.eye_rest,
          head.occlusion[:, None]], axis=1,
     )  # fmt: skip
-    at = interpolate(raster, head.triangles, packed)[mask]
+    at = interpolate_hits(raster, head.triangles, packed)
     normals = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
     corner = head.triangles[raster.triangle_id[mask], raster.barycentric[mask].argmax(axis=1)]
     material, label = head.material[corner], head.label[corner].copy()
