@@ -18,6 +18,7 @@ from .hair import BoundHair, load_styles
 from .hands import HandModel, load_hand
 from .head import Head
 from .noise import NoisePool
+from .studio_lights import studio_lights
 from .textures import read_texture
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def _environment_maps(folder: Path) -> tuple[np.ndarray, ...]:
     for path in sorted(folder.glob("*.hdr")):
         maps.append(read_texture(path).astype(np.float32))
     if maps:
-        return tuple(maps)
+        return (*maps, *studio_lights())
     logger.warning("No environment maps in %s: using plain skies.", folder)
     return tuple(_plain_sky(seed) for seed in range(6))
 

@@ -11,11 +11,18 @@ from core.geometry.lighting import srgb_to_linear
 
 
 def sample_background(
-    rng: np.random.Generator, maps: Sequence[np.ndarray], map_index: int, turn: float, size: int
+    rng: np.random.Generator,
+    maps: Sequence[np.ndarray],
+    map_index: int,
+    turn: float,
+    size: int,
+    use_map: bool | None = None,
 ) -> np.ndarray:
-    """(size, size, 3) float32 linear radiance; its mean is about a face's."""
-    kind = rng.choice(["view", "room", "gradient", "noise", "shapes"], p=[0.42, 0.22, 0.14, 0.1, 0.12])
-    if kind == "view":
+    """(size, size, 3) float32 linear radiance; its mean is about a face's. `use_map` None: by chance."""
+    if use_map is None:
+        use_map = bool(rng.random() < 0.45)
+    kind = rng.choice(["room", "gradient", "noise", "shapes"], p=[0.45, 0.3, 0.1, 0.15])
+    if use_map:
         image = _view(rng, maps, map_index, turn, size)
     else:
         painter = {"room": _room, "gradient": _gradient, "noise": _noise, "shapes": _shapes}[kind]

@@ -101,7 +101,8 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
     ingredients = {**person.ingredients, **sample_ingredients(rng, OF_THE_PICTURE)}
     expression = assets.expressions.sample(rng)
     vertices = person.neutral + np.tensordot(expression, model.expression_basis, axes=1)
-    light = sample_light(rng, assets.light_maps)
+    light = sample_light(rng, assets.light_maps, ingredients["hdri_light"])
+    behind = sample_background(rng, assets.view_maps, light.map_index, light.turn, size, ingredients["background_map"])
     occluders = sample_occluder(rng, assets)
     ingredients["occluder"] = _covers(occluders)
     return Scene(
@@ -119,10 +120,10 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
         hair=person.hair,
         garment=sample_garment(rng),
         light=light,
-        background=sample_background(rng, assets.view_maps, light.map_index, light.turn, size),
+        background=behind * np.float32(light.background_level),
         occluders=occluders,
         sensor=sample_sensor(rng),
-        level=float(0.24 * (person.luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.4))),
+        level=float(0.24 * light.level * (person.luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.35))),
     )
 
 
