@@ -8,6 +8,8 @@ import numpy as np
 from ..types import Crop
 
 MARGIN = 1.5  # crop side over the larger side of the landmarks' upright bounding box
+HEAD_MARGIN = 2.2  # the same of the head crop: hair, ears, hat and neck are in it
+HEAD_LIFT = 0.25  # by how much of that side the head crop lies above the face crop: there is more head above the brows
 _EYES_UPRIGHT = {68: (slice(36, 42), slice(42, 48)), 5: (slice(0, 1), slice(1, 2))}
 
 
@@ -45,6 +47,15 @@ def crop_matrix(points: np.ndarray, size: int, box: np.ndarray | None = None) ->
     matrix = np.empty((2, 3))
     matrix[:, :2] = to_upright * scale
     matrix[:, 2] = (size - 1) / 2 - center * scale
+    return matrix
+
+
+def head_matrix(points: np.ndarray, size: int) -> np.ndarray:
+    """(2, 3) similarity from photo to the pixels of the head crop, for (68, 2) landmarks."""
+    scale = MARGIN / HEAD_MARGIN
+    matrix = crop_matrix(points, size) * scale
+    matrix[:, 2] += (1.0 - scale) * (size - 1) / 2
+    matrix[1, 2] += size * HEAD_LIFT / HEAD_MARGIN
     return matrix
 
 

@@ -52,6 +52,11 @@ class Pictures:
         shard, row = self._place(index)
         return shard.images[row]
 
+    def maps(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """(S, S) uint8 `Label` as if no occluder were there, and (S, S) uint8 `Occluder`."""
+        shard, row = self._place(index)
+        return shard.labels[row], shard.occluder[row]
+
     def foreground(self, index: int) -> np.ndarray:
         """(S, S) bool: the person and what they hold or wear."""
         shard, row = self._place(index)

@@ -1,0 +1,148 @@
+"""Recipe of the parser: `python -m models.training.parser --data build/synthetic --out build/training/parser`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.networks.parser import Parser, ParserConfig, ParserOutput, build_parser
+from models.synthesis.labels import Label, OccluderType, occluder_type
+
+from .backgrounds import BACKGROUNDS_NOTICE, background_stock
+from .crops import split
+from .data import Pictures, read_pictures
+from .loop import Batch, common_arguments, config_from, run_recipe
+from .parsing_loss import parser_terms
+from .parsing_samples import ParsingSample, ParsingSampler
+
+_SMALL_SHARE = 0.7  # of the batches are cut at three quarters of the size: twice as fast, and the scale varies more
+_CHECKED = 400  # held-out pictures
+_STEP = 8  # pixels between those that are looked at to tell what a picture shows
+_LEAST = 0.004  # share of a picture that a thing must fill to be sought out
+# How often pictures with a thing are sought out, on top of their own frequency in the set.
+_SOUGHT = {"hat": 0.1, "glasses": 0.14, "mask": 0.12, "other": 0.06}
+GROUPS: dict[str, tuple[int, ...]] = {
+    "skin": (Label.SKIN,),
+    "nose": (Label.NOSE,),
+    "eyes": (Label.EYE_LEFT, Label.EYE_RIGHT),
+    "brows": (Label.BROW_LEFT, Label.BROW_RIGHT),
+    "lips": (Label.UPPER_LIP, Label.LOWER_LIP),
+    "mouth": (Label.MOUTH,),
+    "hair": (Label.HAIR,),
+    "glasses": (Label.GLASSES,),
+    "hat": (Label.HAT,),
+    "ears": (Label.EAR_LEFT, Label.EAR_RIGHT),
+    "neck": (Label.NECK,),
+    "cloth": (Label.CLOTH,),
+}
+
+
+def sought_pictures(pictures: Pictures, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Indices of the pictures that show a hat, glasses, a mask or another occluder."""
+    found: dict[str, list[int]] = {name: [] for name in _SOUGHT}
+    seen_as = {
+        "glasses": (OccluderType.CLEAR_GLASSES, OccluderType.DARK_GLASSES),
+        "mask": (OccluderType.MASK,),
+        "other": (OccluderType.SCARF, OccluderType.HAND, OccluderType.OBJECT),
+    }
+    for index in indices:
+        labels, codes = (part[::_STEP, ::_STEP] for part in pictures.maps(int(index)))
+        if (labels == Label.HAT).mean() > _LEAST:
+            found["hat"].append(int(index))
+        types = occluder_type(codes)
+        for name, wanted in seen_as.items():
+            if np.isin(types, wanted).mean() > _LEAST:
+                found[name].append(int(index))
+    return {name: np.array(rows, int) for name, rows in found.items() if rows}
+
+
+class ParserRecipe:
+    """Head crops with parts and occluders."""
+
+    name = "parser"
+
+    def __init__(self, pictures: Pictures, backgrounds: list[np.ndarray], config: ParserConfig | None = None) -> None:
+        self.config = config or ParserConfig(occluders=len(OccluderType))
+        self.pictures = pictures
+        self.sampler = ParsingSampler(pictures, backgrounds)
+        self.train, self.held_out = split(len(pictures))
+        self.sought = sought_pictures(pictures, self.train)
+        self.net: Parser = build_parser(self.config)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Varied crops of one size."""
+        side = self.config.size * 3 // 4 if rng.random() < _SMALL_SHARE else self.config.size
+        side -= side % 32
+        samples = [self.sampler.varied(self._pick(rng), side, rng) for _ in range(size)]
+        return {field.name: _stacked(samples, field.name) for field in dataclasses.fields(ParsingSample)}
+
+    def _pick(self, rng: np.random.Generator) -> int:
+        draw = rng.random()
+        for name, share in _SOUGHT.items():
+            draw -= share
+            if draw < 0.0 and name in self.sought:
+                return int(rng.choice(self.sought[name]))
+        return int(rng.choice(self.train))
+
+    def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Entropy and overlap of parts and occluders."""
+        return parser_terms(self.net(image), labels["classes"], labels["occluder"], labels["weight"])
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """F1 (per cent) of groups of parts and of occluders on unmoved held-out crops."""
+        device = next(net.parameters()).device
+        parts, occluders = np.zeros((3, self.config.classes)), np.zeros((3, self.config.occluders))
+        chosen = self.held_out[:: max(len(self.held_out) // _CHECKED, 1)]
+        for chunk in np.array_split(chosen, max(len(chosen) // 16, 1)):
+            samples = [self.sampler.exact(int(index), self.config.size) for index in chunk]
+            image = torch.from_numpy(_stacked(samples, "image")).to(device).permute(0, 3, 1, 2).float() / 255.0
+            out: ParserOutput = net(image)
+            truth, cover = _stacked(samples, "classes"), _stacked(samples, "occluder")
+            parts += counts(out.classes.argmax(1).cpu().numpy(), truth, self.config.classes)
+            occluders += counts(out.occluder.argmax(1).cpu().numpy(), cover, self.config.occluders)
+        figures = {f"f1_{name}_percent": f1_percent(parts[:, list(group)]) for name, group in GROUPS.items()}
+        for kind in OccluderType:
+            figures[f"f1_occluder_{kind.name.lower()}_percent"] = f1_percent(occluders[:, [kind]])
+        return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+    def provenance(self) -> dict[str, object]:
+        """Data and sizes."""
+        return {
+            "data": self.pictures.describe(),
+            "network": dataclasses.asdict(self.config),
+            "backgrounds": BACKGROUNDS_NOTICE,
+        }
+
+
+def counts(found: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+    """(3, classes) pixels found rightly, found, and there, of two maps; pixels of unknown truth are left out."""
+    known = truth < classes
+    found, truth = found[known].astype(int), truth[known].astype(int)
+    hits = np.bincount(truth[found == truth], minlength=classes)
+    return np.stack([hits, np.bincount(found, minlength=classes), np.bincount(truth, minlength=classes)])
+
+
+def f1_percent(columns: np.ndarray) -> float:
+    """F1 of classes taken together; NaN where there is nothing to find. Sides of a pair must not be confused."""
+    hits, found, there = columns.sum(axis=1)
+    return float(200.0 * hits / (found + there)) if there else float("nan")
+
+
+def _stacked(samples: list[ParsingSample], name: str) -> np.ndarray:
+    return np.stack([getattr(sample, name) for sample in samples])
+
+
+def main() -> None:
+    """Train from the command line."""
+    arguments = common_arguments("parser", "Train the parser on synthetic pictures.").parse_args()
+    config = config_from(arguments, batch=32, rate=2e-3)
+    torch.manual_seed(config.seed)
+    recipe = ParserRecipe(read_pictures(arguments.data), background_stock())
+    run_recipe(recipe, config, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Samples of the parser: head crops with the parts, the occluders and a weight for every second pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.geometry import alignment
+from core.types import LANDMARKS
+from models.networks.parser import OUTPUT_STRIDE
+from models.synthesis.labels import Label, Occluder, OccluderType, labels_with_occluder, occluder_type
+
+from . import augment
+from .data import Pictures
+
+IGNORED = 255  # target of a pixel that is neither right nor wrong
+CLASSES = Label.CLOTH + 1  # CelebAMask-HQ's
+_UNCLEAR = (Occluder.TOUCHED, Occluder.LOOSE_HAIR)  # no cover to be cut away, yet not untouched either
+_LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  # parts are those behind
+_GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
+_EDGE = 2.0  # additional weight along outlines
+_BACKGROUND, _COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
+_LOW = 0.5  # share of crops that are not lifted above the face: the pictures end at the crown, nothing is learnt there
+_STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
+_JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
+_SCALES = (0.7, 1.4)
+_PAIRS = ((Label.EYE_LEFT, Label.EYE_RIGHT), (Label.BROW_LEFT, Label.BROW_RIGHT), (Label.EAR_LEFT, Label.EAR_RIGHT))
+
+
+@dataclass(frozen=True, eq=False)
+class ParsingSample:
+    """One crop of side S and its targets on a grid of half as many cells."""
+
+    image: np.ndarray  # (S, S, 3) uint8 RGB
+    classes: np.ndarray  # (S / 2, S / 2) uint8 part, `IGNORED` outside the picture
+    occluder: np.ndarray  # (S / 2, S / 2) uint8 `OccluderType`, `IGNORED` where it is unclear or outside
+    weight: np.ndarray  # (S / 2, S / 2) float32 of the parts' loss
+
+
+def _swap_table() -> np.ndarray:
+    table = np.arange(256, dtype=np.uint8)
+    for left, right in _PAIRS:
+        table[left], table[right] = right, left
+    return table
+
+
+_MIRRORED = _swap_table()
+
+
+def targets(labels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) uint8 CelebAMask parts and (H, W) uint8 `OccluderType` of (H, W) `Label` and `Occluder` maps.
+
+    Glasses, scarves and loose hair are parts; of the head behind masks, hands and things the parts are those behind.
+    """
+    shown = labels_with_occluder(labels, codes)
+    parts = np.where(shown < CLASSES, shown, labels).astype(np.uint8)
+    types = occluder_type(codes)
+    types[np.isin(codes, _UNCLEAR)] = IGNORED
+    return parts, types
+
+
+class ParsingSampler:
+    """Cuts samples out of pictures; `backgrounds` are (h, w, 3) uint8 pictures without people."""
+
+    def __init__(self, pictures: Pictures, backgrounds: list[np.ndarray]) -> None:
+        self.pictures, self.backgrounds = pictures, backgrounds
+
+    def exact(self, index: int, size: int) -> ParsingSample:
+        """The crop as the application would cut it from a photo with perfect landmarks."""
+        matrix = alignment.head_matrix(self.pictures.points[index][:LANDMARKS], size)
+        return self._cut(index, matrix, size, cv2.BORDER_CONSTANT)
+
+    def varied(self, index: int, size: int, rng: np.random.Generator) -> ParsingSample:
+        """A moved, mirrored, recoloured crop, perhaps before another background or behind one more thing."""
+        matrix = alignment.head_matrix(self.pictures.points[index][:LANDMARKS], size)
+        if rng.random() < _LOW:
+            matrix[1, 2] -= size * alignment.HEAD_LIFT / alignment.HEAD_MARGIN
+        matrix = _moved(matrix, size, rng)
+        flip = rng.random() < 0.5
+        if flip:
+            matrix = alignment.mirrored(matrix, size)
+        border = cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+        sample = self._cut(index, matrix, size, border)
+        classes = _MIRRORED[sample.classes] if flip else sample.classes
+        image, occluder = sample.image, sample.occluder.copy()
+        if rng.random() < _BACKGROUND:
+            image = self._set_before(index, matrix, image, rng)
+        if rng.random() < _COVER:
+            hidden = augment.cover(image, rng, self._filler(image, rng))
+            occluder[_coarse(hidden) & (occluder != IGNORED)] = OccluderType.OBJECT
+        image = augment.photometric(image, rng, _STRENGTH)
+        return ParsingSample(image, classes, occluder, _weights(classes, occluder))
+
+    def _cut(self, index: int, matrix: np.ndarray, size: int, border: int) -> ParsingSample:
+        image = self.pictures.image(index)
+        image = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+        classes, occluder = (_warp_codes(part, matrix, size) for part in targets(*self.pictures.maps(index)))
+        return ParsingSample(image, classes, occluder, _weights(classes, occluder))
+
+    def _set_before(self, index: int, matrix: np.ndarray, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The person of a picture before another background."""
+        size = len(image)
+        person = self.pictures.foreground(index).astype(np.uint8) * 255
+        alpha = cv2.warpAffine(person, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.blur(alpha, (3, 3)).astype(np.uint16)[..., None]
+        return ((image * alpha + self._filler(image, rng) * (255 - alpha)) // 255).astype(np.uint8)
+
+    def _filler(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A piece of the stock or a plain noisy colour, as large as `image`."""
+        if rng.random() < 0.3:
+            grain = int(rng.integers(1, 25))
+            color = rng.integers(0, 256, 3) + rng.integers(-grain, grain + 1, image.shape, np.int16)
+            return color.clip(0, 255).astype(np.uint8)
+        source = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+        side = int(min(source.shape[:2]) * rng.uniform(0.4, 1.0))
+        y, x = (int(rng.integers(0, length - side + 1)) for length in source.shape[:2])
+        return cv2.resize(source[y : y + side, x : x + side], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _moved(matrix: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A jittered crop matrix whose scale stays within `_SCALES` of the true one."""
+    out = augment.jittered(matrix, size, rng, _JITTER)
+    change = float(np.sqrt(np.linalg.det(out[:, :2]) / np.linalg.det(matrix[:, :2])))
+    again = np.clip(change, *_SCALES) / change
+    out *= again
+    out[:, 2] += (1.0 - again) * (size - 1) / 2
+    return out
+
+
+def _warp_codes(codes: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """(S / 2, S / 2) uint8 codes of a (H, W) map at the centres of the output's cells."""
+    cells = size // OUTPUT_STRIDE
+    to_cells = matrix / OUTPUT_STRIDE
+    to_cells[:, 2] += 0.5 / OUTPUT_STRIDE - 0.5
+    return cv2.warpAffine(codes, to_cells, (cells, cells), flags=cv2.INTER_NEAREST, borderValue=IGNORED)
+
+
+def _coarse(mask: np.ndarray) -> np.ndarray:
+    """(S / 2, S / 2) bool of a (S, S) bool mask."""
+    cells = len(mask) // OUTPUT_STRIDE
+    return cv2.resize(mask.astype(np.uint8) * 255, (cells, cells), interpolation=cv2.INTER_AREA) > 127
+
+
+def _weights(classes: np.ndarray, occluder: np.ndarray) -> np.ndarray:
+    """Outlines count more, what is guessed behind an occluder less."""
+    edge = cv2.morphologyEx(classes, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    weight = 1.0 + _EDGE * edge.astype(np.float32)
+    return np.where(np.isin(occluder, _LOOKED_THROUGH), np.float32(_GUESSED), weight)
