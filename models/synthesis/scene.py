@@ -13,6 +13,7 @@ from core.types import Camera
 from .assets import Assets
 from .background import sample_background
 from .camera import place_camera, sample_view
+from .expressions import seal
 from .eyes import Eyes, sample_eyes
 from .garments import Garment, sample_garment
 from .hair import HairPlan, sample_hair
@@ -75,7 +76,7 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     identity, albedo = sample_identity(rng), sample_albedo(rng, model)
     colors = model.albedo(albedo)
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
-    hair = sample_hair(rng, assets.noise, tuple(assets.hair))
+    hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])
     return Person(
         number=number,
         identity=identity,
@@ -99,8 +100,11 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
     person = sample_person(assets, seed, index // group)
     model = assets.head.model
     ingredients = {**person.ingredients, **sample_ingredients(rng, OF_THE_PICTURE)}
-    expression = assets.expressions.sample(rng)
+    view = sample_view(rng)
+    expression, sealed = assets.expressions.sample(rng, view.yaw, view.pitch)
     vertices = person.neutral + np.tensordot(expression, model.expression_basis, axes=1)
+    if sealed:
+        expression, vertices = seal(model, expression, vertices)
     light = sample_light(rng, assets.light_maps, ingredients["hdri_light"])
     behind = sample_background(rng, assets.view_maps, light.map_index, light.turn, size, ingredients["background_map"])
     occluders = sample_occluder(rng, assets)
@@ -114,7 +118,7 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
         neutral=person.neutral,
         vertices=vertices,
         vertex_albedo=person.vertex_albedo,
-        camera=place_camera(sample_view(rng), model, vertices, size),
+        camera=place_camera(view, model, vertices, size),
         paint=person.paint,
         eyes=person.eyes,
         hair=person.hair,
