@@ -17,7 +17,7 @@ from core.types import Camera, FaceParams
 from .assets import Assets
 from .eyes import eye_albedo
 from .garments import garment_mesh
-from .hair import hair_meshes
+from .hair import hair_meshes, hair_strands
 from .head import EYE, GUMS, INSIDE, TEETH, Head
 from .kernels import interpolate_hits, rasterize
 from .labels import HIDING, Label
@@ -28,6 +28,7 @@ from .scene import Scene
 from .sensor import develop
 from .shading import shade
 from .skin import BROW, SCALP, skin_albedo
+from .strands import caster, lay_strands
 
 SKIN_WRAP = np.array([0.25, 0.08, 0.04], np.float32)  # light bleeds through skin, red most
 VISIBLE_DEPTH = 0.006  # metres a landmark may lie behind the drawn surface
@@ -66,7 +67,8 @@ def render(scene: Scene, assets: Assets) -> Picture:
     head = assets.head
     posed = Posed.of(scene.camera, scene.vertices, head)
     extras = hair_meshes(scene.hair, assets.hair, head, posed, scene.neutral, scene.paint.hair_color)
-    shadow = cast_shadow(posed, head, scene.light, extras)
+    strands = hair_strands(scene.hair, head, posed, scene.paint.hair_color)
+    shadow = cast_shadow(posed, head, scene.light, [*extras, *(caster(bundle) for bundle in strands)])
     canvas = Canvas(
         scene.background.copy(), np.full(scene.background.shape[:2], np.inf, np.float32), _empty_labels(scene)
     )
@@ -79,6 +81,8 @@ def render(scene: Scene, assets: Assets) -> Picture:
     _draw_lashes(canvas, scene, head, posed)
     for mesh in extras:
         _lay_hair(canvas, draw(mesh, posed, scene.light, shadow), scene)
+    for bundle in strands:
+        lay_strands(canvas, bundle, posed, scene.light, shadow)
     solid = canvas.depth.copy()
     canvas.color *= exposure
     occluded, occluder = add_occluders(canvas, scene, assets, posed, shadow, exposure)
