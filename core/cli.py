@@ -1,4 +1,4 @@
-"""`python -m core.cli detect|landmarks|reconstruct FILES --out ...`: photos in batches, without Blender.
+"""`python -m core.cli detect|landmarks|parse|reconstruct FILES --out ...`: photos in batches, without Blender.
 
 Exit status: 0 all done, 1 some photos failed (each named with its reason on stderr), 2 wrong use.
 """
@@ -20,6 +20,7 @@ from .checks import choose_face
 from .errors import FaceError, NoFaceFound, OutputError, RuntimeProviderError
 from .files import write_file
 from .image_io import Photo, read_photo
+from .parsing_io import ParsingFiles, write_parsing
 from .pipeline import Pipeline
 from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_result
 from .settings import PROVIDERS, TEXTURE_SIZES, Settings
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings(provider=chosen.provider, texture_size=chosen.texture_size, min_score=chosen.min_score)
     pipeline = Pipeline(settings)
     try:
-        _check_names(chosen.files, stems=chosen.command == "reconstruct")
+        _check_names(chosen.files, stems=chosen.command in WRITE_FOLDERS)
         status = COMMANDS[chosen.command](pipeline, chosen)
     except (RuntimeProviderError, _WrongUse) as error:
         return _say(str(error), WRONG_USE)
@@ -79,10 +80,19 @@ def _landmarks(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
     return FAILED if failed else DONE
 
 
+def _parse(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
+    folder = _output_folder(chosen)
+
+    def work(path: Path, photo: Photo) -> None:
+        ParsingFiles.of(folder, path.stem).check_free()  # before the work, not after it
+        points = pipeline.landmarks(photo.pixels, _choose(pipeline, photo, chosen.face)).points
+        write_parsing(folder, path.stem, pipeline.parse(photo.pixels, points), photo)
+
+    return FAILED if _each(pipeline, chosen.files, work) else DONE
+
+
 def _reconstruct(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
-    folder: Path = chosen.out
-    if folder.exists() and not folder.is_dir():
-        raise _WrongUse(f"--out {folder} is a file; reconstruct needs a folder.")
+    folder = _output_folder(chosen)
 
     def work(path: Path, photo: Photo) -> None:
         ResultFiles.of(folder, path.stem).check_free()  # before the work, not after it
@@ -98,14 +108,16 @@ def _reconstruct(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[Pipeline, argparse.Namespace], int]] = {
     "detect": _detect,
     "landmarks": _landmarks,
+    "parse": _parse,
     "reconstruct": _reconstruct,
 }
+WRITE_FOLDERS = ("parse", "reconstruct")  # several files per photo
 
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("files", nargs="+", type=Path, metavar="FILE", help="photos")
-    common.add_argument("--out", required=True, type=Path, help="file (a folder for reconstruct)")
+    common.add_argument("--out", required=True, type=Path, help="file (a folder for parse and reconstruct)")
     common.add_argument("--provider", choices=PROVIDERS, default="auto", help="what runs the networks")
     common.add_argument("--min-score", type=_share, default=Settings.min_score, help="least confidence")
     parser = argparse.ArgumentParser(prog="python -m core.cli", description="Faces in photos, in batches.")
@@ -113,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("detect", "write all faces as JSON"),
         ("landmarks", "write an .npz with one (68, 2) array per file name"),
+        ("parse", "write NAME_labels.png, NAME_occluder.png and NAME_occluder_type.png per photo"),
         ("reconstruct", "write NAME.json, NAME.obj and NAME_texture.png per photo"),
     ):
         command = commands.add_parser(name, parents=[common], help=text, description=text)
@@ -145,6 +158,13 @@ def _check_names(files: Sequence[Path], stems: bool) -> None:
         if name in seen:
             raise _WrongUse(f"{seen[name]} and {path} would share the result '{name}'. Do them one by one.")
         seen[name] = path
+
+
+def _output_folder(chosen: argparse.Namespace) -> Path:
+    folder: Path = chosen.out
+    if folder.exists() and not folder.is_dir():
+        raise _WrongUse(f"--out {folder} is a file; {chosen.command} needs a folder.")
+    return folder
 
 
 def _output_file(out: Path, default_name: str, is_ours: Callable[[Path], bool]) -> Path:

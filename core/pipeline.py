@@ -22,9 +22,10 @@ from .settings import Settings
 from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.landmark import Landmark
+from .stages.parse import Parse
 from .stages.regress import Regress
 from .stages.texture import Texture
-from .types import LANDMARKS, FaceBox, FaceParams, FaceResult, Landmarks
+from .types import LANDMARKS, FaceBox, FaceParams, FaceResult, Landmarks, Parsing
 
 STAGES = ("detect", "landmark", "regress", "fit", "texture")
 Progress = Callable[[str, float], None]  # stage that begins, share of the stages done before it; ("done", 1)
@@ -53,6 +54,12 @@ class Pipeline:
         check_photo(photo)
         check_shape("points", points, (LANDMARKS, 2))
         return self._regress(photo, points)[0]
+
+    def parse(self, photo: np.ndarray, points: np.ndarray) -> Parsing:
+        """Parts and occluders of the head at (68, 2) landmarks in photo pixels."""
+        check_photo(photo)
+        check_shape("points", points, (LANDMARKS, 2))
+        return self._parse(photo, points)
 
     def reconstruct(
         self,
@@ -123,6 +130,10 @@ class Pipeline:
     @cached_property
     def _landmark(self) -> Landmark:
         return Landmark(self._network("landmarker"), mirrored_landmarks(self.face_model))
+
+    @cached_property
+    def _parse(self) -> Parse:
+        return Parse(self._network("parser"))
 
     @cached_property
     def _regress(self) -> Regress:

@@ -19,6 +19,12 @@ LAYOUT: dict[str, slice] = {
 }
 COEFFICIENTS = 239
 LANDMARKS = 68
+# CelebAMask-HQ's classes in its order; left and right are the subject's.
+PARTS = (
+    "background", "skin", "nose", "glasses", "eye_left", "eye_right", "brow_left", "brow_right", "ear_left",
+    "ear_right", "mouth", "upper_lip", "lower_lip", "hair", "hat", "earring", "necklace", "neck", "cloth",
+)  # fmt: skip
+OCCLUDERS = ("none", "clear_glasses", "dark_glasses", "mask", "scarf", "hand", "object")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +61,15 @@ class Landmarks:
     dense: np.ndarray  # (D, 2) float32, pixels
     visibility: np.ndarray  # (68 + D,) float32 in [0, 1]
     sigma: np.ndarray  # (68 + D,) float32, predicted standard deviation, pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Parsing:
+    """What each pixel of the photo shows of one head, and what stands before it; zeros beyond the head crop."""
+
+    parts: np.ndarray  # (H, W) uint8 index into `PARTS`; behind masks, hands and things a guess of what they hide
+    occluder: np.ndarray  # (H, W) uint8 index into `OCCLUDERS`
+    occluded: np.ndarray  # (H, W) uint8, 255 times the probability that something stands before the head
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..types import COEFFICIENTS
+from ..types import COEFFICIENTS, OCCLUDERS, PARTS
 
 CROP_SIZE = 128  # pixels, input of the landmarker and the regressor
+HEAD_SIZE = 256  # pixels, input of the parser
+CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
     "detector": "050ba8c03ecf1512d71420a4a4f23479505e71404616a00ca40790f8dd61b48c",
     "landmarker": "b906d9bf83501c0cb348d3311a1c3894bcd697bfacb03d3afcb5a7b2e55b9f91",
+    "parser": "",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
 }
 
@@ -34,7 +37,8 @@ class NetworkSpec:
 
 _CROPS: Mapping[str, Shape] = {"image": ("N", 3, CROP_SIZE, CROP_SIZE)}
 
-# Pixels of boxes and points are those of the input picture; P = 68 + dense points, as crop fractions.
+# Pixels of boxes and points are those of the input picture; P = 68 + dense points, as crop fractions. The parser
+# answers with probabilities.
 SPECS: Mapping[str, NetworkSpec] = {
     "detector": NetworkSpec(
         "detector",
@@ -47,6 +51,12 @@ SPECS: Mapping[str, NetworkSpec] = {
         SHA256["landmarker"],
         inputs=_CROPS,
         outputs={"landmarks": ("N", "P", 2), "visibility": ("N", "P"), "sigma": ("N", "P")},
+    ),
+    "parser": NetworkSpec(
+        "parser",
+        SHA256["parser"],
+        inputs={"image": ("N", 3, HEAD_SIZE, HEAD_SIZE)},
+        outputs={"classes": ("N", len(PARTS), CELLS, CELLS), "occluder": ("N", len(OCCLUDERS), CELLS, CELLS)},
     ),
     "regressor": NetworkSpec(
         "regressor",

@@ -25,9 +25,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from core.runtime.specs import CROP_SIZE, SPECS, Shape
+from core.geometry import alignment
+from core.runtime.specs import CROP_SIZE, HEAD_SIZE, SPECS, Shape
 from models.networks.detector import DetectorConfig, DetectorExport, build_detector
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
+from models.networks.parser import ParserConfig, ParserExport, build_parser
 from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor
 from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
@@ -49,6 +51,8 @@ TOLERANCE = {
     "visibility": (1e-4, 0.03),
     "sigma": (1e-5, 2e-3),
     "coefficients": (1e-3, 0.05),
+    "classes": (1e-3, 0.15),  # probabilities; the worst of millions of pixels lies on an outline
+    "occluder": (1e-3, 0.15),
 }
 
 
@@ -79,6 +83,10 @@ def load_exportable(name: str, run: Path) -> Exportable:
         landmarker = build_landmarker(LandmarkerConfig(**sizes))
         load_averaged(landmarker, run / CHECKPOINT)
         return Exportable(name, LandmarkerExport(landmarker).eval(), crops, {0: "N"})
+    if name == "parser":
+        parser = build_parser(ParserConfig(**sizes))
+        load_averaged(parser, run / CHECKPOINT)
+        return Exportable(name, ParserExport(parser).eval(), torch.rand(2, 3, HEAD_SIZE, HEAD_SIZE), {0: "N"})
     regressor = build_regressor(RegressorConfig(**sizes))
     load_averaged(regressor, run / CHECKPOINT)
     return Exportable(name, RegressorExport(regressor).eval(), crops, {0: "N"})
@@ -153,6 +161,9 @@ def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
     """Held-out synthetic pictures as the network sees them; for the detector of several sizes."""
     _, held_out = split(len(pictures))
     chosen = held_out[:_CHECKED]
+    if name == "parser":
+        heads = ((i, alignment.head_matrix(pictures.box_points(i), HEAD_SIZE)) for i in chosen)
+        return [alignment.extract(pictures.image(i), matrix, HEAD_SIZE).image for i, matrix in heads]
     if name != "detector":
         cropper = Cropper(pictures, CROP_SIZE)
         return [cropper.cut(i, cropper.matrices[i]) for i in chosen]
@@ -196,7 +207,7 @@ def main() -> None:
     """Export from the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
-    parser.add_argument("name", choices=["detector", "landmarker", "regressor"])
+    parser.add_argument("name", choices=sorted(SPECS))
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--half", action="store_true", help="store the weights in half precision")

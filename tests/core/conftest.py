@@ -1,7 +1,8 @@
 """Small ONNX networks that obey the contracts, so that stages and pipeline are tested without trained weights.
 
 The detector sees a face wherever a 32 px cell is red; the cell's blue is the face's size in pixels. The landmarker
-and the regressor answer with the mean face as a camera in front of it sees it.
+and the regressor answer with the mean face as a camera in front of it sees it. The parser takes green for skin, red for
+the nose and blue for a mask.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from core.pipeline import Pipeline
 from core.runtime import sessions
 from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
 from core.settings import Settings
-from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera, FaceTexture
+from core.types import ALBEDO, EXPRESSION, IDENTITY, OCCLUDERS, PARTS, Camera, FaceTexture
 
 FIVE_POINTS = np.array([[-0.22, -0.28], [0.22, -0.28], [0.0, 0.05], [-0.17, 0.28], [0.17, 0.28]])  # of the size
 
@@ -48,7 +49,7 @@ def landmark_points(face_model: FaceModel, portrait_camera: Camera) -> np.ndarra
 
 @pytest.fixture(scope="session")
 def networks(landmark_points: np.ndarray, portrait_camera: Camera) -> dict[str, bytes]:
-    """The three networks as ONNX files."""
+    """The networks as ONNX files."""
     matrix = alignment.crop_matrix(landmark_points[:68], CROP_SIZE)
     fractions = (alignment.apply(matrix, landmark_points) + 0.5) / CROP_SIZE
     pose = pose_from_camera(portrait_camera, matrix, CROP_SIZE)
@@ -57,6 +58,7 @@ def networks(landmark_points: np.ndarray, portrait_camera: Camera) -> dict[str, 
     return {
         "detector": detector_network(),
         "landmarker": landmarker_network(fractions),
+        "parser": parser_network(),
         "regressor": regressor_network(np.concatenate([rest, light, pose])),
     }
 
@@ -185,6 +187,27 @@ def landmarker_network(fractions: np.ndarray, visibility: float = 1.0, sigma: fl
 def regressor_network(coefficients: np.ndarray) -> bytes:
     constants = {"answer_coefficients": coefficients.astype(np.float32)[None]}
     return _model("regressor", _constant_answer("coefficients", (1, 2, 3), "flat2", keep=2), constants)
+
+
+def parser_network() -> bytes:
+    colors = {"skin": 1, "nose": 0}, {"mask": 2}
+    constants, nodes = (
+        {},
+        [
+            helper.make_node("AveragePool", ["image"], ["cells"], kernel_shape=[2, 2], strides=[2, 2]),
+        ],
+    )
+    for output, names, seen in zip(("classes", "occluder"), (PARTS, OCCLUDERS), colors, strict=True):
+        kernel, bias = np.zeros((len(names), 3, 1, 1), np.float32), np.full(len(names), -9.0, np.float32)
+        bias[0] = 0.0  # background, or nothing, unless a colour is stronger than half of what it can be
+        for name, channel in seen.items():
+            kernel[names.index(name), channel], bias[names.index(name)] = 20.0, -10.0
+        constants |= {f"kernel_{output}": kernel, f"bias_{output}": bias}
+        nodes += [
+            helper.make_node("Conv", ["cells", f"kernel_{output}", f"bias_{output}"], [f"logits_{output}"]),
+            helper.make_node("Softmax", [f"logits_{output}"], [output], axis=1),
+        ]
+    return _model("parser", nodes, constants)
 
 
 def _constant_answer(name: str, axes: tuple[int, ...], flat: str, keep: int) -> list[onnx.NodeProto]:

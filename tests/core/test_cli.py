@@ -18,7 +18,7 @@ from core.geometry.face_model import FaceModel
 from core.image_io import png_bytes, read_photo
 from core.pipeline import Pipeline
 from core.settings import Settings
-from core.types import FaceTexture
+from core.types import OCCLUDERS, PARTS, FaceTexture
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,6 +146,63 @@ def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> Non
     assert read_photo(out / "one_texture.png").pixels.shape == (1024, 1024, 3)
 
 
+def test_parse(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shown = read_photo(photos / "one.png").pixels.copy()
+    shown[150:250, 230:380] = (0, 255, 0)
+    shown[192:224, 288:320] = (255, 0, 150)  # the detector's face
+    write_file(photos / "one.png", png_bytes(shown), overwrite=True)
+    assert run("parse", photos / "one.png", "--out", out) == cli.DONE
+    names = ["one_labels.png", "one_occluder.png", "one_occluder_type.png", "one_parsing.json"]
+    assert sorted(os.listdir(out)) == names
+    labels, occluder, kind = (cv2.imread(str(out / name), cv2.IMREAD_UNCHANGED) for name in names[:3])
+    assert labels.shape == occluder.shape == kind.shape == (480, 640)
+    assert labels.dtype == np.uint8
+    assert labels[170, 300] == PARTS.index("skin")
+    assert labels[208, 304] == PARTS.index("nose")
+    assert labels[470, 10] == 0
+    assert set(np.unique(occluder)) <= {0, 255}
+    assert ((occluder > 0) == (kind > 0)).all()
+    assert kind[208, 304] == OCCLUDERS.index("mask")  # its blue
+    record = json.loads((out / "one_parsing.json").read_text())
+    assert list(record["labels"]) == list(PARTS)
+    assert sum(record["labels"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert run("parse", photos / "one.png", "--out", out) == cli.DONE  # an earlier result is replaced
+
+
+def test_parse_keeps_what_is_in_the_way(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (photos / "one_labels.png").write_bytes(b"the work of a week")
+    assert run("parse", photos / "one.png", photos / "none.png", "--out", photos) == cli.FAILED
+    assert (photos / "one_labels.png").read_bytes() == b"the work of a week"
+    assert not (photos / "one_occluder.png").exists()
+    errors = capsys.readouterr().err
+    assert "one_labels.png is already there" in errors
+    assert "none.png: No face was found" in errors
+
+
+def test_parse_of_a_reduced_photo_has_the_original_size(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = cv2.resize(read_photo(photos / "one.png").pixels, (2560, 1920), interpolation=cv2.INTER_NEAREST)
+    write_file(photos / "large.png", png_bytes(large))
+    monkeypatch.setattr("core.image_io.WORKING_PIXELS", 640 * 480)
+    assert run("parse", photos / "large.png", "--out", tmp_path / "out") == cli.DONE
+    assert cv2.imread(str(tmp_path / "out" / "large_labels.png"), cv2.IMREAD_UNCHANGED).shape == (1920, 2560)
+
+
+def test_parse_without_its_network_says_so(
+    photos: Path, tmp_path: Path, models_dir: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = models_dir / "weights" / "parser.onnx"
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        assert run("parse", photos / "one.png", "--out", tmp_path / "out") == cli.FAILED
+    finally:
+        path.write_bytes(content)
+    assert "parser.onnx is missing" in capsys.readouterr().err
+
+
 def test_reconstruct_again_replaces_only_its_own(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -197,6 +254,8 @@ def test_full_disk_leaves_nothing_behind(
         ["reconstruct", "a.png", "--out", "x", "--provider", "abacus"],
         ["reconstruct", "a.png", "--out", "x", "--provider", "coreml"],
         ["reconstruct", "a.png", "--out", __file__],
+        ["parse", "a.png", "--out", __file__],
+        ["parse", "a.png", "a.jpg", "--out", "x"],
     ],
 )
 def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture) -> None:

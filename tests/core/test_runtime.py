@@ -17,8 +17,8 @@ from core.settings import PROVIDERS, Settings
 CROP = np.zeros((1, 3, 128, 128), np.float32)
 
 
-def test_specs_describe_the_three_networks() -> None:
-    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "regressor"}
+def test_specs_describe_the_networks() -> None:
+    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser", "regressor"}
     for name, spec in SPECS.items():
         assert spec.name == name
         assert spec.sha256 == SHA256[name]
@@ -128,7 +128,7 @@ def test_missing_driver_falls_back_with_one_warning(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         opened = [open_network(specs[name], models_dir / "weights", choice) for name in specs]
-    assert [network.provider for network in opened] == ["cpu"] * 3
+    assert [network.provider for network in opened] == ["cpu"] * len(specs)
     assert len([record for record in caplog.records if "CPU is used instead" in record.message]) == 1
     assert len(providers.failures()) == 1
     assert len(providers.take_failures()) == 1

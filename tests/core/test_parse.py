@@ -1,0 +1,130 @@
+"""Parsing: parts and occluders where the photo shows them, whatever its size and the head's place in it."""
+
+import numpy as np
+import pytest
+
+from core.geometry import alignment
+from core.pipeline import Pipeline
+from core.runtime.specs import CELLS, HEAD_SIZE
+from core.stages.parse import Parse
+from core.types import LANDMARKS, OCCLUDERS, PARTS
+
+GREEN, RED, BLUE = (0, 255, 0), (255, 0, 0), (0, 0, 255)
+
+
+class StubNetwork:
+    """Answers with the same cells for a crop and for its mirror image."""
+
+    def __init__(self, classes: np.ndarray, occluder: np.ndarray | None = None) -> None:
+        self.classes = np.eye(len(PARTS), dtype=np.float32)[classes].transpose(2, 0, 1)
+        codes = np.zeros((CELLS, CELLS), int) if occluder is None else occluder
+        self.occluder = np.eye(len(OCCLUDERS), dtype=np.float32)[codes].transpose(2, 0, 1)
+
+    def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        assert image.shape == (2, 3, HEAD_SIZE, HEAD_SIZE)
+        return {"classes": np.stack([self.classes] * 2), "occluder": np.stack([self.occluder] * 2)}
+
+
+def moved(points: np.ndarray, scale: float, degrees: float, center: tuple[float, float]) -> np.ndarray:
+    """(68, 2) points turned and scaled about their middle and set down at `center`."""
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+    return (points - points.mean(axis=0)) @ turn.T + center
+
+
+def painted(points: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """A grey photo with a green disc round the face, and the disc's (H, W) bool mask."""
+    y, x = np.mgrid[:height, :width]
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    disc = np.hypot(x - middle[0], y - middle[1]) < 0.4 * np.ptp(points, axis=0).max()
+    photo = np.full((height, width, 3), 90, np.uint8)
+    photo[disc] = GREEN
+    return photo, disc
+
+
+@pytest.mark.parametrize(
+    ("scale", "degrees", "center", "size"),
+    [
+        (1.0, 0, (320, 240), (480, 640)),
+        (0.4, 35, (500, 120), (480, 640)),
+        (3.0, -20, (900, 800), (1500, 1800)),
+        (1.0, 0, (20, 460), (480, 640)),
+    ],
+)
+def test_parts_lie_where_the_photo_shows_them(
+    pipeline: Pipeline, landmark_points: np.ndarray, scale: float, degrees: float, center, size
+) -> None:
+    points = moved(landmark_points[:LANDMARKS], scale, degrees, center)
+    photo, disc = painted(points, *size)
+    parsing = pipeline.parse(photo, points)
+    assert parsing.parts.shape == parsing.occluder.shape == parsing.occluded.shape == size
+    assert parsing.parts.dtype == parsing.occluder.dtype == parsing.occluded.dtype == np.uint8
+    found = parsing.parts == PARTS.index("skin")
+    assert (found & disc).sum() / (found | disc).sum() > 0.95
+    assert not parsing.occluder.any()
+
+
+def test_an_occluder_is_cut_out_with_its_type_and_certainty(pipeline: Pipeline, landmark_points: np.ndarray) -> None:
+    points = landmark_points[:LANDMARKS]
+    photo, _ = painted(points, 640, 640)
+    low, high = points[48:60].min(axis=0).astype(int), points[48:60].max(axis=0).astype(int)
+    photo[low[1] : high[1], low[0] : high[0]] = BLUE
+    parsing = pipeline.parse(photo, points)
+    covered = parsing.occluder == OCCLUDERS.index("mask")
+    truth = np.zeros_like(covered)
+    truth[low[1] : high[1], low[0] : high[0]] = True
+    assert (covered & truth).sum() / (covered | truth).sum() > 0.85
+    assert parsing.occluded[covered].min() > 100
+    assert parsing.occluded[~truth].mean() < 5
+
+
+def test_spots_are_no_occluders(landmark_points: np.ndarray) -> None:
+    codes = np.zeros((CELLS, CELLS), int)
+    codes[30:32, 30:32] = OCCLUDERS.index("hand")
+    codes[60:80, 60:80] = OCCLUDERS.index("mask")
+    network = StubNetwork(np.zeros((CELLS, CELLS), int), codes + codes[:, ::-1] * (codes == 0))
+    parsing = Parse(network)(np.zeros((640, 640, 3), np.uint8), landmark_points[:LANDMARKS])
+    assert set(np.unique(parsing.occluder)) == {0, OCCLUDERS.index("mask")}
+
+
+def test_the_mirrored_look_knows_its_left_from_its_right(landmark_points: np.ndarray) -> None:
+    classes = np.zeros((CELLS, CELLS), int)
+    classes[:, : CELLS // 2] = PARTS.index("eye_right")
+    classes[:, CELLS // 2 :] = PARTS.index("eye_left")
+    points = landmark_points[:LANDMARKS]
+    parsing = Parse(StubNetwork(classes))(np.zeros((640, 640, 3), np.uint8), points)
+    to_crop = alignment.head_matrix(points, HEAD_SIZE)
+    x, y = alignment.apply(alignment.invert(to_crop), np.array([[60.0, 128.0], [190.0, 128.0]])).round().astype(int).T
+    assert [PARTS[part] for part in parsing.parts[y, x]] == ["eye_right", "eye_left"]
+
+
+def test_nothing_is_said_beyond_the_head_crop(landmark_points: np.ndarray) -> None:
+    skin = np.full((CELLS, CELLS), PARTS.index("skin"))
+    points = moved(landmark_points[:LANDMARKS], 0.2, 30, (100, 120))
+    photo = np.zeros((480, 640, 3), np.uint8)
+    parsing = Parse(StubNetwork(skin, np.full_like(skin, OCCLUDERS.index("hand"))))(photo, points)
+    y, x = np.mgrid[:480, :640]
+    inside = alignment.apply(
+        alignment.head_matrix(points, HEAD_SIZE), np.stack([x.ravel(), y.ravel()], 1).astype(float)
+    )
+    inside = ((inside > -0.5) & (inside < HEAD_SIZE - 0.5)).all(axis=1).reshape(480, 640)
+    assert ((parsing.parts > 0) == inside).mean() > 0.998
+    assert not parsing.occluded[~inside].max() > 200
+
+
+def test_head_outside_the_photo_gives_empty_maps(landmark_points: np.ndarray) -> None:
+    skin = np.full((CELLS, CELLS), PARTS.index("skin"))
+    points = landmark_points[:LANDMARKS] + 5000.0
+    parsing = Parse(StubNetwork(skin))(np.zeros((64, 80, 3), np.uint8), points)
+    assert parsing.parts.shape == (64, 80)
+    assert not parsing.parts.any()
+
+
+def test_head_crop_shows_more_above_the_face_than_below(landmark_points: np.ndarray) -> None:
+    points = landmark_points[:LANDMARKS]
+    inside = alignment.apply(alignment.head_matrix(points, HEAD_SIZE), points)
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    side = HEAD_SIZE / alignment.HEAD_MARGIN
+    assert (high - low).max() == pytest.approx(side, rel=0.02)
+    assert low[1] - (HEAD_SIZE - high[1]) == pytest.approx(2 * alignment.HEAD_LIFT * side, abs=2.0)
+    assert low[0] == pytest.approx(HEAD_SIZE - high[0], abs=2.0)
