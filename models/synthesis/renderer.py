@@ -16,7 +16,8 @@ from core.types import Camera, FaceParams
 
 from .assets import Assets
 from .eyes import eye_albedo
-from .garments import garment_mesh
+from .garments import garment_meshes
+from .facial_hair import facial_strands
 from .hair import hair_meshes, hair_strands
 from .head import EYE, GUMS, INSIDE, TEETH, Head
 from .kernels import interpolate_hits, rasterize
@@ -28,7 +29,7 @@ from .scene import Scene
 from .sensor import develop
 from .shading import shade
 from .skin import BROW, SCALP, skin_albedo
-from .strands import caster, lay_strands
+from .strands import caster, draw_strands, lay_strands
 
 SKIN_WRAP = np.array([0.25, 0.08, 0.04], np.float32)  # light bleeds through skin, red most
 VISIBLE_DEPTH = 0.006  # metres a landmark may lie behind the drawn surface
@@ -74,11 +75,13 @@ def render(scene: Scene, assets: Assets) -> Picture:
     )
     surface, exposure = _draw_head(scene, assets, posed, shadow)
     canvas.color /= exposure  # the background is given as exposed
-    garment = garment_mesh(scene.garment, head, posed)
-    if garment is not None:
+    for garment in garment_meshes(scene.garment, head, posed, scene.vertex_albedo):
         canvas.over(draw(garment, posed, scene.light, shadow))
     _lay_head(canvas, surface)
-    _draw_lashes(canvas, scene, head, posed)
+    if scene.facial_hair.lashes is None:
+        _draw_lashes(canvas, scene, head, posed)
+    for bundle in facial_strands(scene.facial_hair, head, posed):
+        draw_strands(canvas, bundle, posed, scene.light, shadow)
     for mesh in extras:
         _lay_hair(canvas, draw(mesh, posed, scene.light, shadow), scene)
     for bundle in strands:

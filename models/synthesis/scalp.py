@@ -16,6 +16,7 @@ from .strands import CENTER
 
 ROOTS = 26000  # on the whole skin: about 30 a square centimetre
 CLUMPS = 420  # locks on the whole skin
+COMB_REACH = 0.06  # metres along a strand over which its combing fades
 MAP = 64  # side of the octahedral map of the head's radius
 _BARE = (Label.EAR_LEFT, Label.EAR_RIGHT, Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP, Label.NOSE)
 
@@ -81,7 +82,7 @@ class Growth:
 
     roots: np.ndarray  # (N, 3) float32
     start: np.ndarray  # (N, 3) float32 unit: direction at the root
-    comb: np.ndarray  # (N, 3) float32: pull at every step, towards where it is combed
+    comb: np.ndarray  # (N, 3) float32: pull towards where it is combed, fading from the root
     length: np.ndarray  # (N,) float32
     gravity: np.ndarray  # (N,) float32: pull downwards at every step
     clearance: np.ndarray  # (N,) float32: how far off the head it comes to lie
@@ -125,6 +126,7 @@ def _reach(dx, dy, dz, radius):
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _grow(roots, start, comb, length, gravity, clearance, opening, parting, floor, radius, center, points, counts):
     steps = points.shape[1]
+    comb_reach = np.float32(COMB_REACH)
     for n in range(roots.shape[0]):
         x, y, z = roots[n, 0], roots[n, 1], roots[n, 2]
         dx, dy, dz = start[n, 0], start[n, 1], start[n, 2]
@@ -133,9 +135,10 @@ def _grow(roots, start, comb, length, gravity, clearance, opening, parting, floo
         points[n, 0, 0], points[n, 0, 1], points[n, 0, 2] = x, y, z
         counts[n] = steps
         for k in range(1, steps):
-            dx += comb[n, 0] * pull
-            dy += (comb[n, 1] - gravity[n]) * pull
-            dz += comb[n, 2] * pull
+            held = pull * np.exp(-step * k / comb_reach)
+            dx += comb[n, 0] * held
+            dy += comb[n, 1] * held - gravity[n] * pull
+            dz += comb[n, 2] * held
             before = z - center[2]
             if opening[n] > 0 and before > 0.02 and abs(x - parting) < opening[n] * before:
                 dx += (0.9 if x > parting else -0.9) * pull

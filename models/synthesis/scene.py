@@ -16,6 +16,7 @@ from .camera import place_camera, sample_view
 from .expressions import seal
 from .eyes import Eyes, sample_eyes
 from .garments import Garment, sample_garment
+from .facial_hair import FacialHair, sample_facial_hair
 from .hair import HairPlan, sample_hair
 from .identities import sample_albedo, sample_identity
 from .ingredients import OF_THE_PERSON, OF_THE_PICTURE, sample_ingredients
@@ -38,6 +39,7 @@ class Person:
     vertex_albedo: np.ndarray  # (V, 3) float32 linear
     luminance: float  # of the middling skin, linear
     paint: Paint
+    facial_hair: FacialHair
     eyes: Eyes
     hair: HairPlan
     ingredients: Mapping[str, bool]  # those of `OF_THE_PERSON`
@@ -57,6 +59,7 @@ class Scene:
     vertex_albedo: np.ndarray  # (V, 3) float32 linear
     camera: Camera
     paint: Paint
+    facial_hair: FacialHair
     eyes: Eyes
     hair: HairPlan
     garment: Garment
@@ -77,6 +80,11 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     colors = model.albedo(albedo)
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])
+    skin = np.median(colors[assets.head.skin_vertices], axis=0)
+    paint = paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long)
+    facial_hair, paint = sample_facial_hair(
+        rng, assets.head.chart, assets.noise, paint, skin, hair.long, ingredients
+    )
     return Person(
         number=number,
         identity=identity,
@@ -84,7 +92,8 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
         neutral=model.shape(identity),
         vertex_albedo=colors,
         luminance=luminance,
-        paint=paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long),
+        paint=paint,
+        facial_hair=facial_hair,
         eyes=sample_eyes(rng),
         hair=hair,
         ingredients=ingredients,
@@ -120,9 +129,10 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
         vertex_albedo=person.vertex_albedo,
         camera=place_camera(view, model, vertices, size),
         paint=person.paint,
+        facial_hair=person.facial_hair,
         eyes=person.eyes,
         hair=person.hair,
-        garment=sample_garment(rng),
+        garment=sample_garment(rng, person.hair.long),
         light=light,
         background=behind * np.float32(light.background_level),
         occluders=occluders,

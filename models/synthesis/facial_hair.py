@@ -1,0 +1,77 @@
+"""Brows, lashes and beard of one person, and the paint beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .beards import Beard, beard_strands, sample_beard
+from .brows import Brows, brow_strands, sample_brows
+from .chart import Chart
+from .head import Head
+from .lashes import Lashes, lash_strands, sample_lashes
+from .layers import Posed
+from .noise import NoisePool
+from .skin import BEARD, BROW, Paint
+from .strands import Strands
+
+
+@dataclass(frozen=True, eq=False)
+class FacialHair:
+    """What grows on a face; None where it is painted on the skin instead, or not there."""
+
+    brows: Brows | None
+    lashes: Lashes | None
+    beard: Beard | None
+
+
+def sample_facial_hair(
+    rng: np.random.Generator, chart: Chart, noise: NoisePool, paint: Paint, skin: np.ndarray, long_hair: bool,
+    ingredients: Mapping[str, bool],
+) -> tuple[FacialHair, Paint]:  # fmt: skip
+    """Hairs for a painted face, and the paint with soft fills of their shape in place of painted brows and beard.
+
+    `skin` is (3,) the skin's linear albedo. `brows_strands` gives brows and lashes, `hair_strips` the beard.
+    """
+    brows = lashes = beard = None
+    inks, colors = paint.inks, paint.colors
+    if ingredients["brows_strands"]:
+        brows = sample_brows(rng, chart, paint.hair_color)
+        lashes = sample_lashes(rng, paint.hair_color, long_hair)
+        share = 0.12 + 0.6 * brows.density
+        fill = skin * (1.0 - share) * 0.9 + brows.albedo.mean(axis=0) * share
+        inks, colors = _inked(inks, BROW, brows.fill * (0.45 + 0.45 * brows.density)), _colored(colors, BROW, fill)
+    if ingredients["hair_strips"]:
+        beard = sample_beard(rng, chart, noise, paint.hair_color, long_hair)
+        empty = np.zeros(inks.shape[:2], np.float32)
+        inks = _inked(inks, BEARD, empty if beard is None else beard.fill)
+        if beard is not None:
+            colors = _colored(colors, BEARD, 0.8 * beard.albedo.mean(axis=0))
+    return FacialHair(brows, lashes, beard), replace(paint, inks=inks, colors=colors)
+
+
+def _inked(inks: np.ndarray, channel: int, cover: np.ndarray) -> np.ndarray:
+    inks = inks.copy()
+    inks[:, :, channel] = np.clip(cover * 255.0, 0, 255)
+    return inks
+
+
+def _colored(colors: np.ndarray, channel: int, color: np.ndarray) -> np.ndarray:
+    colors = colors.copy()
+    colors[channel] = color
+    return colors
+
+
+def facial_strands(plan: FacialHair, head: Head, posed: Posed) -> list[Strands]:
+    """Beard, brows, lashes, in the order in which they are drawn."""
+    out = []
+    if plan.beard is not None and len(plan.beard.places):
+        out.append(beard_strands(plan.beard, head, posed))
+    if plan.brows is not None:
+        out.append(brow_strands(plan.brows, head, posed))
+    if plan.lashes is not None:
+        lashes = lash_strands(plan.lashes, head, posed)
+        out += [lashes] if lashes is not None else []
+    return out
