@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.evaluation.part_scores import GROUPS, code_counts, f1_percent, group_counts
 from models.networks.parser import Parser, ParserConfig, ParserOutput, build_parser
 from models.synthesis.labels import Label, OccluderType, occluder_type
 
@@ -24,20 +25,6 @@ _STEP = 8  # pixels between those that are looked at to tell what a picture show
 _LEAST = 0.004  # share of a picture that a thing must fill to be sought out
 # How often pictures with a thing are sought out, on top of their own frequency in the set.
 _SOUGHT = {"hat": 0.1, "glasses": 0.14, "mask": 0.12, "other": 0.06}
-GROUPS: dict[str, tuple[int, ...]] = {
-    "skin": (Label.SKIN,),
-    "nose": (Label.NOSE,),
-    "eyes": (Label.EYE_LEFT, Label.EYE_RIGHT),
-    "brows": (Label.BROW_LEFT, Label.BROW_RIGHT),
-    "lips": (Label.UPPER_LIP, Label.LOWER_LIP),
-    "mouth": (Label.MOUTH,),
-    "hair": (Label.HAIR,),
-    "glasses": (Label.GLASSES,),
-    "hat": (Label.HAT,),
-    "ears": (Label.EAR_LEFT, Label.EAR_RIGHT),
-    "neck": (Label.NECK,),
-    "cloth": (Label.CLOTH,),
-}
 
 
 def sought_pictures(pictures: Pictures, indices: np.ndarray) -> dict[str, np.ndarray]:
@@ -94,19 +81,19 @@ class ParserRecipe:
     def validate(self, net: nn.Module) -> dict[str, float]:
         """F1 (per cent) of groups of parts and of occluders on unmoved held-out crops."""
         device = next(net.parameters()).device
-        parts, occluders = np.zeros((3, self.config.classes)), np.zeros((3, self.config.occluders))
+        parts, occluders = np.zeros((3, len(GROUPS))), np.zeros((3, self.config.occluders))
         chosen = self.held_out[:: max(len(self.held_out) // _CHECKED, 1)]
         for chunk in np.array_split(chosen, max(len(chosen) // 16, 1)):
             samples = [self.sampler.exact(int(index), self.config.size) for index in chunk]
             image = torch.from_numpy(_stacked(samples, "image")).to(device).permute(0, 3, 1, 2).float() / 255.0
             out: ParserOutput = net(image)
-            truth, cover = _stacked(samples, "classes"), _stacked(samples, "occluder")
-            parts += counts(out.classes.argmax(1).cpu().numpy(), truth, self.config.classes)
-            occluders += counts(out.occluder.argmax(1).cpu().numpy(), cover, self.config.occluders)
-        figures = {f"f1_{name}_percent": f1_percent(parts[:, list(group)]) for name, group in GROUPS.items()}
-        for kind in OccluderType:
-            figures[f"f1_occluder_{kind.name.lower()}_percent"] = f1_percent(occluders[:, [kind]])
-        return {name: value for name, value in figures.items() if np.isfinite(value)}
+            found, cover = (logits.argmax(1).cpu().numpy().astype(np.uint8) for logits in out)
+            parts += group_counts(found, _stacked(samples, "classes"))
+            occluders += code_counts(cover, _stacked(samples, "occluder"), self.config.occluders)
+        figures = dict(zip((f"f1_{name}_percent" for name in GROUPS), f1_percent(parts), strict=True))
+        kinds = (f"f1_occluder_{kind.name.lower()}_percent" for kind in OccluderType)
+        figures |= dict(zip(kinds, f1_percent(occluders), strict=True))
+        return {name: float(value) for name, value in figures.items() if np.isfinite(value)}
 
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
@@ -115,20 +102,6 @@ class ParserRecipe:
             "network": dataclasses.asdict(self.config),
             "backgrounds": BACKGROUNDS_NOTICE,
         }
-
-
-def counts(found: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """(3, classes) pixels found rightly, found, and there, of two maps; pixels of unknown truth are left out."""
-    known = truth < classes
-    found, truth = found[known].astype(int), truth[known].astype(int)
-    hits = np.bincount(truth[found == truth], minlength=classes)
-    return np.stack([hits, np.bincount(found, minlength=classes), np.bincount(truth, minlength=classes)])
-
-
-def f1_percent(columns: np.ndarray) -> float:
-    """F1 of classes taken together; NaN where there is nothing to find. Sides of a pair must not be confused."""
-    hits, found, there = columns.sum(axis=1)
-    return float(200.0 * hits / (found + there)) if there else float("nan")
 
 
 def _stacked(samples: list[ParsingSample], name: str) -> np.ndarray:
