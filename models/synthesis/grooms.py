@@ -89,31 +89,44 @@ def sample_groom(rng: np.random.Generator, fringe: bool, short: bool = False) ->
     )
 
 
-def groom_strands(groom: Groom, scalp: np.ndarray, head: Head, posed: Posed, color: np.ndarray) -> list[Strands]:
-    """The strands of a hairdo on a posed head. `scalp` is the chart's cover of hair, `color` (3,) linear."""
+def groom_strands(
+    groom: Groom, scalp: np.ndarray, head: Head, posed: Posed, color: np.ndarray, free: np.ndarray | None = None
+) -> list[Strands]:
+    """The strands of a hairdo on a posed head.
+
+    `scalp` is the chart's cover of hair, `color` (3,) linear; no hair stands where `free`, (M,) bool of the roots, is
+    false: something is worn there.
+    """
     rng = np.random.default_rng(groom.seed)
     roots = roots_of(head)
-    radius = roots.radius(posed.vertices)
-    bundles = [_main(rng, groom, scalp, roots, radius, posed, color)]
+    cover = sample(scalp, roots.places)[:, 0]
+    if free is not None:
+        cover = cover * free
+    ground = _Ground(roots, cover, roots.radius(posed.vertices), posed)
+    bundles = [_main(rng, groom, ground, color)]
     if groom.style == "tied":
-        bundles.append(_tail(rng, groom, radius, color))
+        bundles.append(_tail(rng, groom, ground.radius, color))
     if groom.loose:
-        bundles.append(_loose(rng, groom, scalp, roots, radius, posed, color))
+        bundles.append(_loose(rng, groom, ground, color))
     return [bundle for bundle in bundles if len(bundle.points)]
 
 
-def rooted(rng: np.random.Generator, roots: Roots, scalp: np.ndarray, count: int) -> np.ndarray:
-    """(N,) rows of at most `count` roots, as dense as the (HEIGHT, WIDTH) cover in [0, 1] says."""
-    cover = sample(scalp, roots.places)[:, 0]
-    rows = np.flatnonzero(cover > rng.uniform(0.25, 0.85, len(cover)))
-    return rows[:count] if len(rows) > count else rows
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """What hair grows on."""
+
+    roots: Roots
+    cover: np.ndarray  # (M,) float32 in [0, 1]: hair at each root
+    radius: np.ndarray  # octahedral map of the posed head
+    posed: Posed
+
+    def rows(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """(N,) rows of at most `count` roots, as dense as the cover says."""
+        return np.flatnonzero(self.cover > rng.uniform(0.25, 0.85, len(self.cover)))[:count]
 
 
-def _main(
-    rng: np.random.Generator, groom: Groom, scalp: np.ndarray, roots: Roots, radius: np.ndarray, posed: Posed,
-    color: np.ndarray,
-) -> Strands:  # fmt: skip
-    rows = rooted(rng, roots, scalp, groom.count)
+def _main(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray) -> Strands:
+    roots, posed, rows = ground.roots, ground.posed, ground.rows(rng, groom.count)
     rest, at, normals = roots.rest[rows], roots.on(posed.vertices, rows), roots.on(posed.normals, rows)
     count, locks = len(rows), roots.clump[rows]
     front = np.clip((rest[:, 2] - AXIS_Z - 0.045) / 0.02, 0, 1) * (rest[:, 1] > 0.02)
@@ -134,7 +147,7 @@ def _main(
         parting=groom.parting,
         floor=np.where(falling, groom.fringe + rng.normal(0, 0.004, count), -1.0).astype(np.float32),
     )
-    points, counts = grow(growth, _steps(groom), radius)
+    points, counts = grow(growth, _steps(groom), ground.radius)
     points = _style(rng, groom, points, locks)
     return _strands(rng, groom, points, counts, normals, locks, layer, color)
 
@@ -284,16 +297,11 @@ def _bun(rng: np.random.Generator, center: np.ndarray, count: int, steps: int) -
     return (center + ring * size * rng.uniform(0.75, 1.05, (count, 1, 1))).astype(np.float32)
 
 
-def _loose(
-    rng: np.random.Generator, groom: Groom, scalp: np.ndarray, roots: Roots, radius: np.ndarray, posed: Posed,
-    color: np.ndarray,
-) -> Strands:  # fmt: skip
+def _loose(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray) -> Strands:
     """Locks from the front hairline that fall over forehead, eyes and cheeks."""
-    rows = rooted(rng, roots, scalp, len(roots.rest))
+    roots, posed, rows = ground.roots, ground.posed, ground.rows(rng, len(ground.cover))
     rest = roots.rest[rows]
     edge = rows[(rest[:, 2] - AXIS_Z > 0.05) & (rest[:, 1] > 0.01)]
-    if len(edge) == 0:
-        edge = rows[:1]
     seeds = edge[rng.integers(0, len(edge), groom.loose)] if len(edge) else rows[:0]
     each = rng.integers(3, 14, len(seeds))
     rows, locks = np.repeat(seeds, each), np.repeat(np.arange(len(seeds)), each)
@@ -311,6 +319,6 @@ def _loose(
         parting=0.0,
         floor=np.full(count, -1.0, np.float32),
     )
-    points, counts = grow(growth, 16, radius)
+    points, counts = grow(growth, 16, ground.radius)
     layer = np.full(count, 0.8, np.float32)
     return _strands(rng, groom, _style(rng, groom, points, locks), counts, normals, locks, layer, color)

@@ -14,6 +14,7 @@ from .labels import Label
 from .layers import Mesh, Posed, compact_mesh
 from .mane import Mane, mane_mesh, sample_mane
 from .noise import NoisePool
+from .scalp import roots_of
 from .strands import Strands
 from .strips import LONG, BoundHair, pick_style, strip_mesh
 
@@ -49,7 +50,7 @@ class HairPlan:
 
 def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, ...], strips: bool = True) -> HairPlan:
     """Hair of strips and strands; without `strips` a painted shell or sheet. Now and then under a hat."""
-    hat = sample_hat(rng) if rng.random() < _HATS else None
+    hat = sample_hat(rng, noise) if rng.random() < _HATS else None
     shares = _PAINTED if not strips else _GROWN if hat is None else _UNDER_HATS
     kind = str(rng.choice(list(shares), p=np.array(list(shares.values()))))
     if kind == "strips" and not styles:
@@ -104,9 +105,9 @@ def hair_meshes(
     meshes = []
     if plan.mane is not None:
         meshes.append(mane_mesh(plan.mane, head, neutral, color, gloss=0.2 + 0.5 * (plan.seed % 7) / 7))
-    if plan.kind in ("cap", "mane"):
+    if plan.kind in ("cap", "mane") and plan.hat is None:
         meshes.append(_cap(plan, head, posed, color))
-    if plan.kind == "groom":
+    if plan.kind == "groom" and plan.hat is None:
         meshes.append(_cap(plan, head, posed, color * 0.5))
     if plan.kind == "strips" and plan.style in styles:
         meshes.append(strip_mesh(styles[plan.style], neutral, plan.strand, plan.seed, color))
@@ -119,7 +120,8 @@ def hair_strands(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) ->
     """The strands of one person's hair; `color` (3,) linear."""
     if plan.groom is None:
         return []
-    return groom_strands(plan.groom, plan.scalp, head, posed, color)
+    free = None if plan.hat is None else ~plan.hat.hides(roots_of(head).places)
+    return groom_strands(plan.groom, plan.scalp, head, posed, color, free)
 
 
 def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:

@@ -164,3 +164,17 @@ def _grow(roots, start, comb, length, gravity, clearance, opening, parting, floo
                 for rest in range(k + 1, steps):
                     points[n, rest, 0], points[n, rest, 1], points[n, rest, 2] = x, y, z
                 break
+
+
+def reach(directions: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """(...) float32 metres from `CENTER` to the skin in (..., 3) directions, from an octahedral map."""
+    flat = np.ascontiguousarray(directions.reshape(-1, 3), np.float32)
+    out = np.empty(len(flat), np.float32)
+    _reach_all(flat, radius, out)
+    return out.reshape(directions.shape[:-1])
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _reach_all(directions, radius, out):
+    for n in range(len(directions)):
+        out[n] = _reach(directions[n, 0], directions[n, 1], directions[n, 2], radius)
