@@ -14,7 +14,8 @@ from .head import Head
 from .lashes import Lashes, lash_strands, sample_lashes
 from .layers import Posed
 from .noise import NoisePool
-from .skin import BEARD, BROW, Paint
+from .skin import Paint
+from .skin_kernels import BEARD, BROW
 from .strands import Strands
 
 

@@ -10,8 +10,10 @@ from core.geometry.face_model import FaceModel
 from core.geometry.rasterizer import Raster, visible_points
 
 from .chart import AXIS_Z, HEIGHT, WIDTH, Chart, locate
-from .kernels import rasterize, vertex_normals
+from .kernels import interpolate_hits, rasterize, vertex_normals
 from .labels import Label
+from .skin_atlas import SkinAtlas
+from .skin_details import SkinDetails
 
 _REGION_LABELS = {
     "nose": Label.NOSE, "nostril": Label.NOSE, "mouth_bag": Label.MOUTH, "upper_lip": Label.UPPER_LIP,
@@ -42,6 +44,13 @@ class Head:
     skin_vertices: np.ndarray  # (V,) bool
     lashes: np.ndarray  # (L, 3) int32 triangles of the lashes
     outermost: Raster  # which drawn triangle each chart pixel lies on
+    uv_triangles: np.ndarray  # (T, 3) int32 into the model's UV, row by row with `triangles`
+    atlas: SkinAtlas
+    details: SkinDetails
+
+    def uv_hits(self, raster: Raster) -> np.ndarray:
+        """(N, 2) float32 face-model UV at the N hit pixels of a raster of `triangles`."""
+        return interpolate_hits(raster, self.uv_triangles, self.model.uv)
 
     def on_surface(self, vertices: np.ndarray, places: np.ndarray) -> np.ndarray:
         """(N, 3) points of a (V, 3) posed head at (N, 2) chart pixels, on its outermost surface."""
@@ -52,10 +61,11 @@ class Head:
 
     @staticmethod
     def of(model: FaceModel) -> Head:
-        """Prepare a face model; takes about a second."""
+        """Prepare a face model; takes a few seconds, the first time half a minute."""
         hidden = [model.part(name) for name in ("cornea_left", "cornea_right", "lashes_left", "lashes_right")]
         lash = [model.part(name) for name in ("lashes_left", "lashes_right")]
-        drawn = model.triangles[~np.isin(model.triangle_part, hidden)].astype(np.int32)
+        shown = ~np.isin(model.triangle_part, hidden)
+        drawn = model.triangles[shown].astype(np.int32)
         eye_rest = np.zeros_like(model.vertices)
         for name, center in zip(("eyeball_right", "eyeball_left"), model.eye_centers, strict=True):
             rows = model.vertex_part == model.part(name)
@@ -72,6 +82,9 @@ class Head:
             skin_vertices=model.vertex_part == model.part("skin"),
             lashes=model.triangles[np.isin(model.triangle_part, lash)].astype(np.int32),
             outermost=_outermost(model.vertices, drawn),
+            uv_triangles=model.uv_triangles[shown].astype(np.int32),
+            atlas=SkinAtlas.of(model),
+            details=SkinDetails.load(model),
         )
 
 

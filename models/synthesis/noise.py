@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -42,3 +43,32 @@ def _fields(rng: np.random.Generator, count: int, sigma_x: float, sigma_y: float
         out[row] = np.tile((field - field.mean()) / field.std(), (2, 2))
     out.flags.writeable = False
     return out
+
+
+SKIN_PERIOD = 512  # texels of the finest level of the skin's noise
+
+
+def skin_noise(texel: float) -> np.ndarray:
+    """(P, P, 4) float32, wraps: grain, blotch, freckles, stubble, at the level nearest to `texel` finest texels."""
+    levels = _skin_levels()
+    return levels[int(np.clip(np.rint(np.log2(max(texel, 1e-3))), 0, len(levels) - 1))]
+
+
+@lru_cache(maxsize=1)
+def _skin_levels(seed: int = 29, count: int = 5) -> tuple[np.ndarray, ...]:
+    """The first two have mean 0 and, at the finest level, deviation 1; freckles and stubble are dots from 0 up."""
+    rng = np.random.default_rng(seed)
+    grain, blotch, freckles, stubble = (_periodic(rng, SKIN_PERIOD, sigma) for sigma in (1.5, 14.0, 5.0, 1.1))
+    level = cv2.merge([grain, blotch, np.clip(freckles - 1.0, 0, 1.2), np.clip(stubble - 0.9, 0, 1.5) * 1.2])
+    levels = []
+    for _ in range(count):
+        levels.append(np.ascontiguousarray(level))
+        level = cv2.resize(level, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return tuple(levels)
+
+
+def _periodic(rng: np.random.Generator, side: int, sigma: float) -> np.ndarray:
+    pad = int(sigma * 4) + 1
+    white = np.pad(rng.standard_normal((side, side), dtype=np.float32), pad, mode="wrap")
+    field = cv2.GaussianBlur(white, (0, 0), sigma)[pad:-pad, pad:-pad]
+    return (field - field.mean()) / field.std()

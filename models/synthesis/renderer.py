@@ -15,23 +15,19 @@ from core.runtime.specs import CROP_SIZE
 from core.types import Camera, FaceParams
 
 from .assets import Assets
-from .eyes import eye_albedo
-from .garments import garment_meshes
 from .facial_hair import facial_strands
+from .garments import garment_meshes
 from .hair import hair_meshes, hair_strands
-from .head import EYE, GUMS, INSIDE, TEETH, Head
-from .kernels import interpolate_hits, rasterize
-from .labels import HIDING, Label
-from .layers import Canvas, Layer, Posed, ShadowMap, cast_shadow, contact_shadow, draw, towards_eye
-from .light import LUMINANCE, Light, reflect_environment
+from .head import Head
+from .kernels import rasterize
+from .labels import HIDING
+from .layers import Canvas, Layer, Posed, cast_shadow, contact_shadow, draw
 from .occluders import add_occluders
 from .scene import Scene
 from .sensor import develop
-from .shading import shade
-from .skin import BROW, SCALP, skin_albedo
 from .strands import caster, draw_strands, lay_strands
+from .surface import Surface, draw_head
 
-SKIN_WRAP = np.array([0.25, 0.08, 0.04], np.float32)  # light bleeds through skin, red most
 VISIBLE_DEPTH = 0.006  # metres a landmark may lie behind the drawn surface
 
 
@@ -73,7 +69,7 @@ def render(scene: Scene, assets: Assets) -> Picture:
     canvas = Canvas(
         scene.background.copy(), np.full(scene.background.shape[:2], np.inf, np.float32), _empty_labels(scene)
     )
-    surface, exposure = _draw_head(scene, assets, posed, shadow)
+    surface, exposure = draw_head(scene, assets, posed, shadow)
     canvas.color /= exposure  # the background is given as exposed
     for garment in garment_meshes(scene.garment, head, posed, scene.vertex_albedo):
         canvas.over(draw(garment, posed, scene.light, shadow))
@@ -92,126 +88,8 @@ def render(scene: Scene, assets: Assets) -> Picture:
     return _finish(scene, assets, posed, surface, solid, (canvas, occluded), occluder, exposure)
 
 
-@dataclass(frozen=True, eq=False)
-class Surface:
-    """The drawn head before compositing."""
-
-    raster: Raster
-    color: np.ndarray  # (H, W, 3) float32 linear, unexposed
-    label: np.ndarray  # (H, W) uint8
-
-
 def _empty_labels(scene: Scene) -> np.ndarray:
     return np.zeros(scene.background.shape[:2], np.uint8)
-
-
-def _draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | None) -> tuple[Surface, float]:
-    """Shade every pixel of the head; also the exposure that brings its skin to the wanted level."""
-    head, camera = assets.head, posed.camera
-    raster = rasterize(posed.points, head.triangles, camera.width, camera.height, cull=True)
-    mask = raster.mask
-    rows, columns = np.nonzero(mask)
-    packed = np.concatenate(
-        [posed.to_light(posed.normals), head.rest, scene.vertex_albedo, posed.vertices, head.eye_rest,
-         head.occlusion[:, None]], axis=1,
-    )  # fmt: skip
-    at = interpolate_hits(raster, head.triangles, packed)
-    normals = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
-    corner = head.triangles[raster.triangle_id[mask], raster.barycentric[mask].argmax(axis=1)]
-    material, label = head.material[corner], head.label[corner].copy()
-    albedo, gloss, ink = skin_albedo(scene.paint, at[:, 6:9], at[:, 3:6])
-    occlusion = 0.25 + 0.75 * at[:, 15]
-    sharpness = np.full(len(rows), 2.0 / scene.paint.roughness**4, np.float32).clip(4, 60)
-    _inner_materials(scene, head, material, at, albedo, gloss, occlusion, sharpness, posed)
-    eye_dir = towards_eye(posed, rows, columns)
-    lit = _soft_shadow(shadow, at[:, 9:12], mask, scene) if shadow else np.ones(len(rows), np.float32)
-    color = shade(albedo, normals, eye_dir, scene.light, lit, occlusion, gloss, sharpness, SKIN_WRAP)
-    _wet_eyes(color, scene.light, normals, eye_dir, material, at[:, 12:15])
-    _paint_labels(label, ink, head, at[:, 3:6])
-    exposure = _exposure(scene, color, label)
-    image, labels = np.zeros((*mask.shape, 3), np.float32), np.zeros(mask.shape, np.uint8)
-    image[mask], labels[mask] = color, label
-    _lid_shadow(image, labels, camera)
-    return Surface(raster, image, labels), exposure
-
-
-def _soft_shadow(shadow: ShadowMap, points: np.ndarray, mask: np.ndarray, scene: Scene) -> np.ndarray:
-    """(N,) share of the key lamp at the N pixels of `mask`, the shadow's edge as soft as the lamp is large."""
-    lit, weight = np.zeros(mask.shape, np.float32), mask.astype(np.float32)
-    lit[mask] = shadow.lit(points)
-    sigma = scene.light.key_softness * scene.camera.width
-    return (cv2.GaussianBlur(lit, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3))[mask]
-
-
-def _inner_materials(
-    scene: Scene, head: Head, material: np.ndarray, at: np.ndarray, albedo: np.ndarray, gloss: np.ndarray,
-    occlusion: np.ndarray, sharpness: np.ndarray, posed: Posed,
-) -> None:  # fmt: skip
-    """Overwrite what is not skin: eyes, teeth, gums, the inside of mouth and sockets."""
-    eyes = material == EYE
-    if eyes.any():
-        side = np.where(at[eyes, 3] > 0, *(_slider(scene, head, f"pupilDilate{side}") for side in ("Left", "Right")))
-        albedo[eyes] = eye_albedo(scene.eyes, at[eyes, 12:15], side)
-        occlusion[eyes], gloss[eyes], sharpness[eyes] = 0.75, 0.0, 60.0
-    lips = head.model.landmarks(posed.vertices)[60:68, 2].mean()
-    behind = np.clip(1.0 - (lips - at[:, 11]) / 0.035, 0.0, 1.0)  # light falls off into the mouth
-    for kind, color in ((TEETH, (0.62, 0.55, 0.44)), (GUMS, (0.42, 0.13, 0.12)), (INSIDE, (0.3, 0.08, 0.07))):
-        rows = material == kind
-        if kind != INSIDE:
-            albedo[rows] = np.array(color, np.float32) * (0.9 + 0.2 * scene.eyes.veins)
-            occlusion[rows] = 0.08 + 0.6 * behind[rows] ** 1.5
-        else:
-            albedo[rows] = np.array(color, np.float32)
-            occlusion[rows] *= 0.1 + 0.5 * behind[rows]
-        gloss[rows] = 1.5 * behind[rows]
-
-
-def _slider(scene: Scene, head: Head, name: str) -> float:
-    names = head.model.expression_names
-    return float(scene.expression[names.index(name)]) if name in names else 0.0
-
-
-def _wet_eyes(
-    color: np.ndarray, light: Light, normals: np.ndarray, eye_dir: np.ndarray, material: np.ndarray, place: np.ndarray
-) -> None:
-    """Mirror the surroundings and the key lamp in the eyes."""
-    eyes = material == EYE
-    if not eyes.any():
-        return
-    n, v = normals[eyes], eye_dir[eyes]
-    mirrored = 2.0 * np.einsum("nk,nk->n", n, v)[:, None] * n - v
-    glint = np.maximum(mirrored @ light.key_direction, 0.0) ** 160.0
-    color[eyes] += 0.04 * reflect_environment(light, mirrored) + (0.8 * glint)[:, None] * light.key_color
-
-
-def _paint_labels(label: np.ndarray, ink: np.ndarray, head: Head, rest: np.ndarray) -> None:
-    brows = (label == Label.BROW_LEFT) | (label == Label.BROW_RIGHT)
-    plain = (label == Label.SKIN) | (label == Label.NECK) | brows
-    if (ink[:, BROW] > 0.3).any():  # painted brows replace the model's own
-        label[brows] = Label.SKIN
-    brow = plain & (ink[:, BROW] > 0.3)
-    label[brow] = np.where(rest[brow, 0] > 0, Label.BROW_LEFT, Label.BROW_RIGHT)
-    label[plain & (ink[:, 4 + SCALP] > 0.5)] = Label.HAIR
-
-
-def _exposure(scene: Scene, color: np.ndarray, label: np.ndarray) -> float:
-    skin = color[(label == Label.SKIN) | (label == Label.NOSE)]
-    if len(skin) == 0:
-        skin = color
-    return scene.level / max(float(np.percentile(skin @ LUMINANCE, 60)), 1e-4)
-
-
-def _lid_shadow(image: np.ndarray, labels: np.ndarray, camera: Camera) -> None:
-    """Eyeballs darken towards the lids, most under the upper one."""
-    eyes = ((labels == Label.EYE_LEFT) | (labels == Label.EYE_RIGHT)).astype(np.float32)
-    if not eyes.any():
-        return
-    pixels = camera.width / 192.0
-    up = -camera.rotation[:2, 1] / np.maximum(np.hypot(*camera.rotation[:2, 1]), 1e-6)  # the head's down in the picture
-    shift = np.array([[1, 0, up[0] * 1.2 * pixels], [0, 1, up[1] * 1.2 * pixels]], np.float32)
-    inside = cv2.GaussianBlur(cv2.warpAffine(eyes, shift, eyes.shape[::-1]), (0, 0), 1.1 * pixels)
-    factor = np.clip(0.22 + 0.85 * inside, 0.0, 1.0)
-    image *= np.where(eyes > 0, factor, 1.0)[:, :, None]
 
 
 def _lay_head(canvas: Canvas, surface: Surface) -> None:

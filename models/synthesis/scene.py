@@ -15,8 +15,8 @@ from .background import sample_background
 from .camera import place_camera, sample_view
 from .expressions import seal
 from .eyes import Eyes, sample_eyes
-from .garments import Garment, sample_garment
 from .facial_hair import FacialHair, sample_facial_hair
+from .garments import Garment, sample_garment
 from .hair import HairPlan, sample_hair
 from .identities import sample_albedo, sample_identity
 from .ingredients import OF_THE_PERSON, OF_THE_PICTURE, sample_ingredients
@@ -81,7 +81,7 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])
     skin = np.median(colors[assets.head.skin_vertices], axis=0)
-    paint = paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long)
+    paint = paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long, ingredients)
     facial_hair, paint = sample_facial_hair(
         rng, assets.head.chart, assets.noise, paint, skin, hair.long, ingredients
     )

@@ -1,7 +1,8 @@
-"""Skin: brows, beard, lips, make-up, folds, freckles and grain, painted on the head's chart."""
+"""Skin and what is painted on it: complexion and make-up by the atlas, painted brows, beard and scalp on the chart."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -9,8 +10,13 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
-from .chart import HEIGHT, WIDTH, Chart, locate, sample, smooth_curve
-from .noise import NoisePool
+from .chart import HEIGHT, WIDTH, Chart, locate, smooth_curve
+from .complexion import Complexion, fold_depths, makeup_colors, sample_complexion
+from .head import Head
+from .noise import NoisePool, skin_noise
+from .skin_atlas import TEXEL
+from .skin_details import RANGE
+from .skin_kernels import OIL, RELIEF, WET, paint_pixels
 
 HAIR_COLORS = np.array(  # sRGB
     [[18, 15, 14], [34, 26, 22], [58, 40, 28], [88, 60, 40], [120, 82, 52], [160, 118, 72], [196, 160, 108]]
@@ -19,20 +25,31 @@ HAIR_COLORS = np.array(  # sRGB
 ) / 255.0  # fmt: skip
 _COMMON = np.array([5, 5, 4, 3, 2, 1.5, 1.3, 0.8, 0.5, 1.2, 1.2, 1.0])
 _DARK = np.array([1, 1, 0.6, 0.2, 0.05, 0, 0, 0, 0, 0.4, 0.3, 0.4])
-BROW, BEARD, LIPS, LINER = range(4)  # ink channels
-DETAIL, SCALP, BLUSH, GLOSS = range(4)  # tone channels
+_FINEST = TEXEL / 2  # metres of a texel of the painted skins and of the noise
 
 
 @dataclass(frozen=True, eq=False)
 class Paint:
-    """The painted chart of one person."""
+    """The colours of one person."""
 
-    inks: np.ndarray  # (HEIGHT, WIDTH, 4) uint8 cover of brow, beard, lips, liner
-    tones: np.ndarray  # (HEIGHT, WIDTH, 4) uint8: detail (128 neutral), scalp hair cover, blush, gloss
-    colors: np.ndarray  # (4, 3) float32 linear colours of the inks
+    inks: np.ndarray  # (HEIGHT, WIDTH, 4) uint8 chart: cover of BROW, BEARD, SCALP, and how uneven hair is
+    colors: np.ndarray  # (7, 3) float32 linear: brow, beard, scalp, stubble, lips, lids, liner
     hair_color: np.ndarray  # (3,) float32 linear
+    complexion: Complexion
     roughness: float
     lashes: float  # how dark they come out, in [0, 1]
+    teeth: np.ndarray  # (3,) float32 linear
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedSkin:
+    """Skin at N surface points."""
+
+    albedo: np.ndarray  # (N, 3) float32 linear
+    height: np.ndarray  # (N,) float32 metres of relief
+    oil: np.ndarray  # (N,) float32 strength of the sharp highlight
+    wet: np.ndarray  # (N,) float32 strength of the film of water
+    hairs: np.ndarray  # (N, 3) float32 cover of BROW, BEARD and SCALP
 
 
 def sample_hair_color(rng: np.random.Generator, skin_luminance: float) -> np.ndarray:
@@ -51,28 +68,38 @@ def paint_person(
     albedo_luminance: float,
     scalp: np.ndarray,
     long_hair: bool,
+    ingredients: Mapping[str, bool],
 ) -> Paint:
     """Paint one face. `scalp` is the (HEIGHT, WIDTH) float32 cover of the hair painted on the scalp.
 
-    Long hair goes with fewer beards and more make-up, as in most photos.
+    Long hair goes with fewer beards and more make-up, as in most photos. Brows and beard are painted where no
+    strands will grow.
     """
     hair = sample_hair_color(rng, albedo_luminance)
-    made_up = [0.25, 0.35, 0.4] if long_hair else [0.55, 0.35, 0.1]
-    lipstick = rng.choice([0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.95)], p=made_up)
-    inks = [_brows(rng, chart), _beard(rng, chart, noise, long_hair), chart.lips * lipstick, _liner(rng, chart)]
-    tones = [0.5 + _detail(rng, chart, noise), scalp, _blush(rng, chart), 0.5 + 0.15 * noise.cut(rng, "blotch")]
+    painted, grown = rng.spawn(2)  # apart, so that strands change nothing else
+    brows = np.zeros((HEIGHT, WIDTH), np.float32) if ingredients["brows_strands"] else _brows(painted, chart)
+    beard = np.zeros((HEIGHT, WIDTH), np.float32)
+    if not ingredients["hair_strips"]:
+        beard = _beard(grown, chart, noise, long_hair)
+    complexion = sample_complexion(rng, albedo_luminance, long_hair, not long_hair, ingredients)
     darker = np.exp(-abs(rng.normal(0.2, 0.25)))
-    lips = srgb_to_linear(np.array([rng.uniform(0.4, 0.8), rng.uniform(0.12, 0.4), rng.uniform(0.15, 0.4)]))
-    lips *= np.clip(albedo_luminance / 0.3, 0.35, 1.2)
-    liner = hair * 0.3 if rng.random() < 0.8 else srgb_to_linear(rng.random(3) * 0.5)
+    stubble = hair * 0.4 + np.array([0.010, 0.011, 0.014], np.float32)  # roots seen through skin look blue
+    colors = [hair * darker, hair * rng.uniform(0.6, 1.3), hair, stubble, *makeup_colors(rng, albedo_luminance)]
     return Paint(
-        inks=_bytes(inks),
-        tones=_bytes(tones),
-        colors=np.stack([hair * darker, hair * rng.uniform(0.6, 1.3), lips, liner]).astype(np.float32),
+        inks=_bytes([brows, beard, scalp, 0.5 + 0.12 * noise.cut(rng, "strand")]),
+        colors=np.stack(colors).astype(np.float32),
         hair_color=hair,
-        roughness=float(rng.uniform(0.3, 0.6)),
+        complexion=complexion,
+        roughness=float(rng.uniform(0.36, 0.6)),
         lashes=float(rng.uniform(0.4, 0.85) if long_hair else rng.uniform(0.1, 0.6)),
+        teeth=_teeth(rng),
     )
+
+
+def _teeth(rng: np.random.Generator) -> np.ndarray:
+    """(3,) linear: from bleached to yellow, with a little of everything between."""
+    yellow = rng.beta(1.5, 2.0) * np.array([0.12, 0.22, 0.45])
+    return (np.array([0.72, 0.66, 0.58]) * (1.0 - yellow) * rng.uniform(0.8, 1.1)).astype(np.float32)
 
 
 def _bytes(channels: list[np.ndarray]) -> np.ndarray:
@@ -140,94 +167,40 @@ def _soft(distance: np.ndarray, limit: float, width: float) -> np.ndarray:
     return np.clip((limit - distance) / width + 0.5, 0.0, 1.0).astype(np.float32)
 
 
-def _liner(rng: np.random.Generator, chart: Chart) -> np.ndarray:
-    """Lash lines, eyeliner and eye shadow."""
-    cover = np.zeros((HEIGHT, WIDTH), np.float32)
-    upper, lower = rng.uniform(0.4, 1.0), rng.uniform(0.05, 0.45)
-    for lids, strength in (
-        ((36, 37, 38, 39), upper),
-        ((42, 43, 44, 45), upper),
-        ((36, 41, 40, 39), lower),
-        ((42, 47, 46, 45), lower),
-    ):
-        line = np.round(smooth_curve(chart.landmarks[list(lids)], count=20) * 8).astype(np.int32)
-        cv2.polylines(cover, [line], False, float(strength), 1 + int(rng.random() < 0.3), cv2.LINE_AA, 3)
-    cover = cv2.GaussianBlur(cover, (0, 0), 0.7)
-    if rng.random() < 0.2:
-        cover = np.maximum(cover, chart.eyes * rng.uniform(0.1, 0.6))
-    return cover
+def paint_skin(
+    paint: Paint, head: Head, uv: np.ndarray, rest: np.ndarray, base: np.ndarray, expression: np.ndarray, pixel: float
+) -> PaintedSkin:
+    """Paint N surface points of a person whose face makes an expression, as coarsely as `pixel` (metres) allows.
 
-
-def _detail(rng: np.random.Generator, chart: Chart, noise: NoisePool) -> np.ndarray:
-    """Albedo detail round 0: grain, patches, folds, freckles and moles."""
-    age = rng.beta(1.2, 1.6)
-    detail = noise.cut(rng, "grain") * rng.uniform(0.005, 0.035) + noise.cut(rng, "blotch") * rng.uniform(0.005, 0.03)
-    detail -= _folds(rng, chart) * age * 0.2
-    marks = np.zeros((HEIGHT, WIDTH), np.float32)
-    freckled = rng.random() < 0.12
-    center = chart.landmarks[30]
-    for _ in range(rng.integers(40, 160) if freckled else rng.integers(0, 6)):
-        spot = center + rng.normal(0, [42, 22] if freckled else [60, 70])
-        cv2.circle(
-            marks,
-            np.round(spot * 8).astype(int).tolist(),
-            int(rng.uniform(3, 10)),
-            rng.uniform(0.05, 0.25),
-            -1,
-            cv2.LINE_AA,
-            3,
-        )
-    return detail - marks
-
-
-def _folds(rng: np.random.Generator, chart: Chart) -> np.ndarray:
-    """Soft dark lines: forehead, crow's feet, nasolabial folds, bags under the eyes."""
-    lm, lines = chart.landmarks, np.zeros((HEIGHT, WIDTH), np.float32)
-
-    def draw(points: list[np.ndarray], strength: float, width: int = 1) -> None:
-        curve = np.round(smooth_curve(np.array(points), count=20) * 8).astype(np.int32)
-        cv2.polylines(lines, [curve], False, float(strength), width, cv2.LINE_AA, 3)
-
-    for wing, corner, side in ((31, 48, -1), (35, 54, 1)):
-        draw(
-            [lm[wing] + [side * 5, -4], (lm[wing] + lm[corner]) / 2 + [side * 12, -2], lm[corner] + [side * 8, 6]],
-            1.0,
-            2,
-        )
-    for inner, under, outer, side in ((39, 41, 36, -1), (42, 46, 45, 1)):
-        draw([lm[inner] + [side * 1, 6], lm[under] + [0, 13], lm[outer] + [side * 2, 9]], rng.uniform(0.3, 0.9), 2)
-        for rise in (-7, 0, 7):
-            draw(
-                [lm[outer] + [side * 6, rise / 3], lm[outer] + [side * 11, rise * 0.7], lm[outer] + [side * 17, rise]],
-                0.5,
-            )
-    for level in range(rng.integers(0, 4)):
-        y = lm[17:27, 1].min() - 16 - 11 * level
-        draw([np.array([lm[18, 0], y]), np.array([lm[27, 0], y - 3]), np.array([lm[25, 0], y])], rng.uniform(0.3, 0.8))
-    return cv2.GaussianBlur(lines, (0, 0), 2.2) * 2.0
-
-
-def _blush(rng: np.random.Generator, chart: Chart) -> np.ndarray:
-    return chart.cheeks * rng.uniform(0.0, 0.4) + chart.nose_tip * rng.uniform(0.0, 0.35)
-
-
-def skin_albedo(paint: Paint, base: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Albedo, gloss and paint at N surface points.
-
-    `base` is (N, 3) linear model albedo, `rest` (N, 3) rest positions. Returns (N, 3) linear albedo, (N,) gloss round
-    1, and the (N, 8) sampled inks and tones in [0, 1].
+    `uv` (N, 2) of the face model's layout, `rest` (N, 3) rest positions, `base` (N, 3) linear model albedo,
+    `expression` (64,) sliders.
     """
-    places = locate(rest)
-    inks, tones = sample(paint.inks, places) / 255.0, sample(paint.tones, places) / 255.0
-    albedo = base * np.exp(2.0 * (tones[:, DETAIL] - 0.502))[:, None]
-    blush = tones[:, BLUSH, None]
-    albedo = albedo * (1.0 + blush * np.array([0.1, -0.35, -0.25], np.float32))
-    for channel in (LIPS, LINER, BEARD, BROW):
-        cover = inks[:, channel, None]
-        uneven = 0.45 + 1.1 * tones[:, DETAIL, None] if channel in (BEARD, BROW) else 1.0
-        albedo = albedo * (1.0 - cover) + paint.colors[channel] * uneven * cover
-    scalp = tones[:, SCALP, None]
-    albedo = albedo * (1.0 - scalp) + paint.hair_color * (0.55 + 0.9 * (tones[:, DETAIL, None])) * scalp
-    gloss = (0.4 + 1.2 * tones[:, GLOSS]) * (1.0 - 0.8 * np.maximum(inks[:, BEARD], inks[:, BROW]))
-    gloss += 1.2 * inks[:, LIPS]
-    return albedo, gloss, np.concatenate([inks, tones], axis=1)
+    complexion, atlas, details = paint.complexion, head.atlas, head.details
+    level = atlas.level(pixel / TEXEL)
+    skins = details.level(pixel / _FINEST)
+    first, second = (int(share * len(skins)) for share in complexion.skins)
+    out = paint_pixels(
+        np.ascontiguousarray(uv, np.float32),
+        locate(rest),
+        _side(rest[:, 0]),
+        np.ascontiguousarray(base, np.float32),
+        np.asarray(skins[first]),
+        np.asarray(skins[second]),
+        RANGE / 127.0,
+        atlas.masks[level],
+        atlas.folds[level],
+        fold_depths(complexion, expression, head.model.expression_names),
+        paint.inks,
+        skin_noise(pixel / _FINEST),
+        complexion.shift,
+        complexion.numbers,
+        paint.colors,
+        complexion.spots,
+    )
+    return PaintedSkin(out[:, :3], out[:, RELIEF], out[:, OIL], out[:, WET], out[:, -3:])
+
+
+def _side(x: np.ndarray) -> np.ndarray:
+    """(N,) float32 from 0 on the subject's right to 1 on the left."""
+    share = np.clip(x / 0.02 + 0.5, 0.0, 1.0)
+    return (share * share * (3.0 - 2.0 * share)).astype(np.float32)

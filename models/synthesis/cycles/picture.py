@@ -23,7 +23,7 @@ from models.synthesis.light import LUMINANCE
 from models.synthesis.renderer import Picture, render
 from models.synthesis.scene import Scene, sample_scene
 from models.synthesis.sensor import develop
-from models.synthesis.skin import BEARD, BROW
+from models.synthesis.skin_kernels import BEARD, BROW
 from models.synthesis.strands import Strands
 
 from .fur import grow_fur

@@ -10,11 +10,12 @@ import numpy as np
 from core.types import Camera
 from models.synthesis.assets import Assets
 from models.synthesis.eyes import eye_albedo
-from models.synthesis.head import EYE, GUMS, INSIDE, TEETH
+from models.synthesis.head import EYE, GUMS, INSIDE, SKIN, TEETH
 from models.synthesis.kernels import interpolate_hits, project, rasterize
 from models.synthesis.layers import Mesh, Posed
 from models.synthesis.scene import Scene
-from models.synthesis.skin import BEARD, BROW, LIPS, skin_albedo
+from models.synthesis.skin import paint_skin
+from models.synthesis.surface import bent_by_relief
 
 SCALE = 2  # map pixels per picture pixel
 _TEETH, _GUMS, _INSIDE = (0.62, 0.55, 0.44), (0.42, 0.13, 0.12), (0.3, 0.08, 0.07)
@@ -46,15 +47,18 @@ def head_maps(scene: Scene, assets: Assets, posed: Posed) -> HeadMaps:
     raster = rasterize(project(camera, scene.vertices), head.triangles, camera.width, camera.height, cull=True)
     mask = raster.mask
     packed = np.concatenate(
-        [posed.to_light(posed.normals), head.rest, scene.vertex_albedo, head.eye_rest], axis=1
+        [posed.to_light(posed.normals), head.rest, scene.vertex_albedo, head.eye_rest, posed.vertices], axis=1
     ).astype(np.float32)
     at = interpolate_hits(raster, head.triangles, packed)
     normals = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
     corner = head.triangles[raster.triangle_id[mask], raster.barycentric[mask].argmax(axis=1)]
     material = head.material[corner]
-    albedo, gloss, ink = skin_albedo(scene.paint, at[:, 6:9], at[:, 3:6])
-    rough = np.clip(scene.paint.roughness * 1.05 / np.sqrt(np.maximum(gloss, 0.2)), 0.25, 0.9)
-    rough = rough + 0.3 * np.maximum(ink[:, BEARD], ink[:, BROW]) * (1.0 - ink[:, LIPS])
+    pixel = float(np.median(raster.depth[mask]) / camera.focal) if mask.any() else 0.001
+    painted = paint_skin(scene.paint, head, head.uv_hits(raster), at[:, 3:6], at[:, 6:9], scene.expression, pixel)
+    albedo, hairs = painted.albedo.copy(), painted.hairs.max(axis=1, initial=0.0)
+    normals = bent_by_relief(normals, posed.to_light(at[:, 12:15]), painted.height * (material == SKIN), mask)
+    rough = scene.paint.roughness * 1.05 - 0.12 * np.minimum(painted.oil + painted.wet, 2.0) + 0.3 * hairs
+    rough = np.clip(rough, 0.2, 0.9)
     for kind, color in ((TEETH, _TEETH), (GUMS, _GUMS), (INSIDE, _INSIDE)):
         albedo[material == kind] = color
     _paint_eyes(scene, assets, material, at, albedo)
