@@ -19,7 +19,7 @@ from . import moods
 GAZE_DEGREES = {"horizontal": 31.0, "up": 24.0, "down": 27.0}  # the eye's turn at slider 1
 GAZE_MAX = 0.85
 _PARTING = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthClose", "tongueOut")
-_SEALED_GAP = -0.0002  # metres between the inner lips: pressed a little
+_SEALED_GAP = -0.0003  # metres between the inner lips: pressed a little
 _INNER_LIPS = ((61, 67), (62, 66), (63, 65))
 
 
@@ -164,9 +164,9 @@ _SHARES = _SHARES / _SHARES.sum()
 
 
 def lip_gap(model: FaceModel, vertices: np.ndarray) -> float:
-    """Mean distance between the inner lips of (V, 3) vertices at their middle, metres; negative where they overlap."""
+    """Widest distance between the inner lips of (V, 3) vertices, metres; negative where they overlap."""
     points = model.landmarks(vertices)
-    return float(np.mean([points[upper, 1] - points[lower, 1] for upper, lower in _INNER_LIPS]))
+    return float(np.max([points[upper, 1] - points[lower, 1] for upper, lower in _INNER_LIPS]))
 
 
 @lru_cache(maxsize=2)
