@@ -33,6 +33,18 @@ PACKAGES = {
     "geometry": ["libigl==2.6.3", "numba==0.68.1", "numpy==1.26.4"],  # builds the face model, draws people
     "torch": ["torch==2.15.0", "torchvision==0.29.2", "onnx==1.23.2", "numpy==1.26.4"],
 }
+PEERS = ROOT / "build" / "peers" / "venv"  # MediaPipe wants other packages than ours
+PEER_PACKAGES = (  # what each pip run gets; MediaPipe alone would bring jax, which its FaceMesh does not use
+    ["--no-deps", "mediapipe==0.10.21", "opencv-python-headless==4.11.0.86"],
+    [
+        "numpy==1.26.4",
+        "absl-py==2.5.1",
+        "attrs==26.1.0",
+        "flatbuffers==25.12.19",
+        "protobuf==4.25.9",
+        "matplotlib==3.11.2",
+    ],
+)
 WHEELS = {  # what the extension bundles by Blender's Python; never numpy, which Blender brings itself
     "3.11": [
         "scipy==1.14.1",
@@ -110,6 +122,24 @@ def ensure(*groups: str) -> None:
         marker.write_text(digest)
 
 
+def ensure_peers() -> "Path | None":
+    """Python of an environment with MediaPipe under `build`, or None, with the reason printed, if it cannot be made."""
+    peer = PEERS / PYTHON.relative_to(VENV)
+    marker, wanted = PEERS / "installed", repr(PEER_PACKAGES)
+    if marker.exists() and marker.read_text() == wanted:
+        return peer
+    print("Installing MediaPipe into an environment of its own", flush=True)
+    shutil.rmtree(PEERS, ignore_errors=True)
+    subprocess.run([find_python(), "-m", "venv", str(PEERS)], check=True)
+    for pins in PEER_PACKAGES:
+        command = [str(peer), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins]
+        if subprocess.run(command).returncode != 0:
+            print(f"MediaPipe is left out, it could not be installed: {' '.join(command)}")
+            return None
+    marker.write_text(wanted)
+    return peer
+
+
 def ensure_system_libraries() -> None:
     """Blender's module needs a few X and GL libraries even without a display; install them when we may."""
     if sys.platform != "linux":
@@ -162,8 +192,9 @@ def cmd_synth(args: argparse.Namespace) -> int:
 
 def cmd_evaluate(args: argparse.Namespace) -> int:
     """Measure every protocol whose data is there; with all of it, rewrite docs/evaluation.md."""
-    ensure("core", "opencv", "portrait")
-    return python("-m", "models.evaluation.run", *args.rest)
+    ensure("core", "opencv", "portrait", "geometry")
+    peer = ensure_peers()
+    return python("-m", "models.evaluation.run", *(["--mediapipe", str(peer)] if peer else []), *args.rest)
 
 
 def cmd_bench(args: argparse.Namespace) -> int:

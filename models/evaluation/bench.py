@@ -23,7 +23,7 @@ from core.stages.fit import Fit
 from core.types import Camera, FaceResult
 
 from .data import PEERS
-from .protocols import YuNet
+from .systems import YuNet
 
 log = logging.getLogger(__name__)
 

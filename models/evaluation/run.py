@@ -7,117 +7,87 @@ import logging
 import os
 import platform
 import subprocess
-
-import numpy as np
+from collections.abc import Callable
+from pathlib import Path
 
 from core.errors import FaceError
 from core.pipeline import Pipeline
 from core.settings import Settings
 
-from . import data, protocols, synthetic
-from .metrics import Interval
+from . import data, sections, speed, synthetic
 from .report import Report, Table
+from .sections import Bench
 from .sheets import sheet_row, write_sheet
+from .systems import GENERATION_1, System, SystemFailure, facewright, mediapipe, previous
 
 log = logging.getLogger(__name__)
-OUT = data.ROOT / "out" / "evaluation"
 
 
-def detection_table(pipeline: Pipeline, limit: int | None) -> Table:
-    """Our detector beside YuNet on the same photos."""
+def parsing_tables(bench: Bench) -> list[Table]:
+    """The parser on hand-painted label maps and on real face masks."""
+    from . import parsing
 
-    def ours(image: np.ndarray) -> list[np.ndarray]:
-        return [protocols.corners(box) for box in pipeline.detect(image)]
-
-    rows = []
-    for name, photos in {"landmarks68": data.landmarks68(), "lfw_view1": data.lfw()}.items():
-        for system, detect in {"Facewright": ours, "YuNet (peer)": protocols.YuNet(0.6)}.items():
-            score = protocols.detection(detect, photos[:limit])
-            log.info("%s %s %s", name, system, score)
-            rows.append(
-                (
-                    name,
-                    system,
-                    f"{score.recall:.1f} %",
-                    f"{score.false_per_100:.2f}",
-                    f"{score.milliseconds:.1f}",
-                )
-            )
-    animals = data.not_faces()
-    seen = sum(bool(ours(photo.image())) for photo in animals)
-    rows.append(("not_faces", "Facewright", f"{seen} of {len(animals)} taken for a face", "", ""))
-    return Table(
-        "Face detector",
-        ("photos", "system", "recall", "false faces per 100 photos", "ms at 640x480"),
-        tuple(rows),
-        "Found means IoU of at least 0.3 with the labelled face (its 68 points; the middle of an LFW photo). "
-        "A further face is false unless YuNet at threshold 0.3 sees one there.",
-    )
+    return parsing.parsing_tables(bench.pipeline, bench.limit)
 
 
-def landmark_table(pipeline: Pipeline, limit: int | None) -> Table:
-    """Landmarker and projected fitted model on hand-placed points."""
-    photos = data.landmarks68()[:limit]
-    scores = {
-        "landmarker": protocols.score_points(photos, pipeline.detect, protocols.landmark_predictor(pipeline)),
-        "fitted model, projected": protocols.score_points(photos, pipeline.detect, protocols.fit_predictor(pipeline)),
-    }
-    rows = [(name, s.inner.text(), s.all.text(), str(s.missed)) for name, s in scores.items()]
-    return Table(
-        "68 landmarks on real photos (`landmarks68`, own detector)",
-        ("system", "inner 51, %", "all 68, %", "faces missed"),
-        tuple(rows),
-        "Mean point error over the distance of the outer eye corners, on the photos where the face was found.",
-    )
+def synthetic_tables(bench: Bench) -> list[Table]:
+    """Geometry and landmarks on held-out synthetic people."""
+    return [synthetic.shape_table(bench.pipeline, bench.people)]
 
 
-def synthetic_table(pipeline: Pipeline, count: int) -> Table:
-    """Vertex error on held-out synthetic people."""
-    score = synthetic.measure(pipeline, count)
-
-    def row(name: str, value: Interval, mean: Interval) -> tuple[str, str, str, str]:
-        return name, value.text(), mean.text(), f"{100 * value.mean / mean.mean:.0f} %"
-
-    return Table(
-        f"Vertex error on {score.people} held-out synthetic people, mm",
-        ("face region after alignment", "regression + fit", "mean face", "share"),
-        (
-            row("neutral shape, rigid", score.neutral, score.neutral_mean),
-            row("neutral shape, similarity", score.neutral_scaled, score.neutral_scaled_mean),
-            row("neutral shape, regression alone, rigid", score.regressed, score.neutral_mean),
-            row("with expression, rigid", score.posed, score.posed_mean),
-        ),
-        f"Faces missed by the detector: {score.missed}. Pictures of a seed that no training used, without occluders.",
-    )
+def speed_tables(bench: Bench) -> list[Table]:
+    """Times of the systems, of single networks and of a whole reconstruction."""
+    return [*speed.speed_tables(bench), speed.stage_table(bench.pipeline)]
 
 
-def time_table(pipeline: Pipeline, rounds: int = 7) -> Table:
-    """Median seconds per stage of a warm reconstruction of the NASA portrait."""
-    from skimage.data import astronaut
-
-    photo = astronaut()
-    pipeline.reconstruct(photo)
-    runs = [pipeline.reconstruct(photo).timings for _ in range(rounds)]
-    stages = list(runs[0])
-    medians = {stage: float(np.median([run[stage] for run in runs])) for stage in stages}
-    rows = [(stage, f"{1000 * seconds:.0f}") for stage, seconds in medians.items()]
-    if "total" not in medians:
-        rows.append(("total", f"{1000 * sum(medians.values()):.0f}"))
-    return Table("Warm photo to FaceResult, ms", ("stage", "median"), tuple(rows))
-
-
-def write_gallery(pipeline: Pipeline) -> None:
-    """Contact sheet of the gallery into the ignored output folder."""
+def gallery_sheet(bench: Bench) -> list[Table]:
+    """Contact sheet of the gallery into the ignored output folder; no table."""
     rows = []
     for photo in data.gallery():
         image = photo.image()
         try:
-            rows.append(sheet_row(pipeline.face_model, image, pipeline.reconstruct(image)))
+            rows.append(sheet_row(bench.pipeline.face_model, image, bench.pipeline.reconstruct(image)))
         except FaceError as error:
             log.warning("%s: %s", photo.path.name, error)
     if rows:
-        write_sheet(rows, OUT / "gallery.png")
-        log.info("gallery: %s", OUT / "gallery.png")
+        write_sheet(rows, data.OUT / "gallery.png")
+        log.info("gallery: %s", data.OUT / "gallery.png")
+    return []
+
+
+SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
+    "landmarks": sections.landmark_tables,
+    "occluded": sections.occluded_tables,
+    "parsing": parsing_tables,
+    "detector": sections.detector_tables,
+    "synthetic": synthetic_tables,
+    "speed": speed_tables,
+    "gallery": gallery_sheet,
+}
+WITHOUT_PHOTOS = ("synthetic",)  # what can be measured where the evaluation data is not
+
+
+def measure(names: list[str], bench: Bench) -> list[Table]:
+    """The tables of the named sections; one that cannot be measured here says why in its place."""
+    tables = []
+    for name in names:
+        try:
+            made = SECTIONS[name](bench)
+        except (FaceError, SystemFailure) as error:
+            log.warning("%s: %s", name, error)
+            made = [Table(name.capitalize(), ("not in this build",), ((str(error),),))]
+        for table in made:
+            log.info("\n%s", table.markdown())
+        tables += made
+    return tables
+
+
+def compared(revision: str, mediapipe_python: Path | None) -> tuple[System, ...]:
+    """Ours, its previous generation, and MediaPipe where there is an environment for it."""
+    if mediapipe_python is None:
+        log.warning("MediaPipe is left out: `python3 build.py evaluate` makes its environment")
+        return facewright(), previous(revision)
+    return facewright(), previous(revision), mediapipe(mediapipe_python)
 
 
 def describe_machine() -> str:
@@ -133,28 +103,36 @@ def code_commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def main() -> int:
+def arguments() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, help="only the first N photos of each set; the page is not written")
-    parser.add_argument("--people", type=int, default=500, help="held-out synthetic people")
+    parser.add_argument("--only", help=f"sections, comma-separated, of {','.join(SECTIONS)}; the page is not written")
+    parser.add_argument("--photos", type=int, help="so many photos of each set; the page is not written")
+    parser.add_argument("--people", type=int, default=300, help="held-out synthetic people")
+    parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
+    parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
     args = parser.parse_args()
+    args.names = args.only.split(",") if args.only else list(SECTIONS)
+    unknown = set(args.names) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
+    return args
+
+
+def main() -> int:
+    """Command line."""
+    args = arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    pipeline = Pipeline(Settings())
-    report = Report(code_commit(), describe_machine())
-    if data.EVALUATION.exists():
-        report.tables += [
-            detection_table(pipeline, args.limit),
-            landmark_table(pipeline, args.limit),
-        ]
-        write_gallery(pipeline)
-    else:
+    names, there = args.names, data.EVALUATION.exists()
+    if not there:
         log.warning("%s is not there: the protocols on real photos are left out", data.EVALUATION)
-    report.tables += [synthetic_table(pipeline, args.people), time_table(pipeline)]
-    for table in report.tables:
-        log.info("\n%s", table.markdown())
-    if args.limit is None and data.EVALUATION.exists():  # half a page must not replace a whole one
+        names = [name for name in names if name in WITHOUT_PHOTOS]
+    bench = Bench(Pipeline(Settings()), compared(args.previous, args.mediapipe), args.photos, args.people)
+    report = Report(code_commit(), describe_machine(), measure(names, bench))
+    if there and args.photos is None and not args.only:  # half a page must not replace a whole one
         report.write()
+    else:
+        log.info("A partial run: docs/evaluation.md stays as it is")
     return 0
 
 
