@@ -1,4 +1,4 @@
-"""Glasses and sunglasses, built round the eyes of each head: rims, bridge, temples, lenses with glare."""
+"""Spectacles of every fashion: their styles, and the plan of one pair. Geometry is in frames.py, glass in lenses.py."""
 
 from __future__ import annotations
 
@@ -8,12 +8,62 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
-from .head import Head
-from .labels import Occluder
-from .layers import Mesh, Posed
-from .meshes import grid_triangles
+Range = tuple[float, float]
 
-_POINTS = 40  # round one rim
+
+@dataclass(frozen=True)
+class Style:
+    """A fashion of frames; lengths in metres."""
+
+    half_width: Range
+    half_height: Range
+    power: tuple[Range, Range]  # superellipse of the upper and the lower half: 2 round, 5 boxy
+    rim: Range  # breadth
+    lift: Range = (0.0, 0.1)  # outer upper corner raised, of the half height
+    droop: Range = (0.0, 0.15)  # outer lower corner lowered
+    taper: Range = (-0.02, 0.08)  # narrower below
+    upper: Range = (1.0, 1.3)  # breadth of the upper rim over the rim's
+    lower: float = 1.0
+    metal: float = 0.0  # share of these frames that are of metal
+    double_bridge: float = 0.0
+
+
+STYLES: dict[str, Style] = {
+    "rectangular": Style((0.0245, 0.0285), (0.0125, 0.0175), ((3.2, 5.5), (3.0, 5.0)), (0.0016, 0.0034)),
+    "thin": Style((0.0235, 0.0280), (0.0125, 0.0175), ((2.8, 5.0), (2.6, 4.5)), (0.0006, 0.0012), metal=1.0),
+    "thick": Style(
+        (0.0235, 0.0275), (0.0170, 0.0225), ((3.0, 4.5), (2.3, 3.2)), (0.0030, 0.0052), (0.05, 0.2), upper=(1.0, 1.5)
+    ),
+    "round": Style((0.0205, 0.0250), (0.0200, 0.0245), ((2.0, 2.2), (2.0, 2.2)), (0.0007, 0.0030), metal=0.55),
+    "oval": Style((0.0235, 0.0265), (0.0145, 0.0180), ((2.1, 2.5), (2.1, 2.5)), (0.0007, 0.0022), metal=0.7),
+    "aviator": Style(
+        (0.0265, 0.0300), (0.0215, 0.0255), ((2.8, 3.6), (2.0, 2.4)), (0.0007, 0.0013), droop=(0.4, 0.7),
+        taper=(-0.08, 0.0), metal=0.95, double_bridge=0.8,
+    ),
+    "cat-eye": Style(
+        (0.0245, 0.0285), (0.0155, 0.0205), ((2.6, 3.4), (2.0, 2.6)), (0.0022, 0.0042), (0.25, 0.5), upper=(1.3, 2.0)
+    ),
+    "browline": Style(
+        (0.0240, 0.0270), (0.0165, 0.0205), ((3.0, 4.0), (2.1, 2.6)), (0.0008, 0.0012), upper=(3.5, 5.5), metal=1.0
+    ),
+    "half-rim": Style(
+        (0.0245, 0.0285), (0.0125, 0.0170), ((3.5, 5.5), (2.4, 3.6)), (0.0010, 0.0026), lower=0.15, metal=0.6
+    ),
+    "rimless": Style((0.0235, 0.0275), (0.0135, 0.0180), ((2.6, 4.5), (2.3, 4.0)), (0.00035, 0.0005), metal=1.0),
+    "oversized": Style((0.0285, 0.0325), (0.0235, 0.0275), ((2.4, 3.6), (2.2, 3.0)), (0.0018, 0.0045)),
+    "sport": Style(
+        (0.0285, 0.0320), (0.0160, 0.0200), ((2.6, 3.4), (2.0, 2.6)), (0.0012, 0.0028), droop=(0.1, 0.4)
+    ),
+}  # fmt: skip
+_CLEAR = {
+    "rectangular": 0.2, "thin": 0.17, "thick": 0.17, "round": 0.14, "oval": 0.06, "aviator": 0.06, "cat-eye": 0.04,
+    "browline": 0.04, "half-rim": 0.06, "rimless": 0.06,
+}  # fmt: skip
+_DARK = {
+    "rectangular": 0.16, "thick": 0.28, "round": 0.1, "aviator": 0.2, "cat-eye": 0.07, "oversized": 0.1, "sport": 0.09,
+}  # fmt: skip
+_PLASTICS = ((0.1, 0.1, 0.1), (0.33, 0.2, 0.12), (0.55, 0.4, 0.25), (0.2, 0.22, 0.3), (0.92, 0.92, 0.9))
+_METALS = ((0.85, 0.7, 0.42), (0.75, 0.75, 0.77), (0.32, 0.32, 0.34), (0.85, 0.6, 0.5), (0.1, 0.1, 0.1))
 
 
 @dataclass(frozen=True)
@@ -22,162 +72,103 @@ class Frame:
 
     half_width: float  # of a lens
     half_height: float
-    power: float  # of the superellipse: 2 round, 4 boxy
-    droop: float  # outer lower corner, aviator-like
-    rim: float  # breadth of the rim; hair-thin for rimless
-    upper: float  # breadth of the upper rim over the lower's
+    power: tuple[float, float]  # upper, lower half
+    lift: float
+    droop: float
+    taper: float
+    rim: float
+    upper: float
+    lower: float
+    double_bridge: bool
     bow: float  # curvature of the front, 1/metres
+    wear: str  # "on", "low" on the nose, or "up" on the forehead
     drop: float  # of the lenses' middle below the eyes
     slide: float  # down the nose
     color: np.ndarray  # (3,) float32 linear
+    top_color: np.ndarray  # (3,) float32 linear, of the upper rim and the temples
+    mottled: float  # strength of a tortoiseshell pattern
+    see_through: float  # share of light that the frame's plastic lets pass
     metal: bool
+    glass: Glass
+
+
+@dataclass(frozen=True)
+class Glass:
+    """Both lenses."""
+
     dark: bool
-    lens_color: np.ndarray  # (3,) float32 linear
-    lens_cover: float
-    fade: float  # of the tint towards the bottom
-    glare: float  # share of the lens that glares
-    glare_turn: float
+    tint: np.ndarray  # (3,) float32: share of the light that passes
+    fade: float  # how much of the tint is gone at the bottom
+    reflectance: np.ndarray  # (3,) float32 at right angles
+    power: float  # enlargement of what is behind, minus one
+    curve: float  # metres, radius of the front
+    window: tuple[float, float, float, float, float]  # of a bright window: x, y, half sizes (tangents), radiance
+    bars: bool  # the window has crossbars
 
 
 def sample_frame(rng: np.random.Generator, dark: bool) -> Frame:
-    """Reading glasses or sunglasses of every fashion."""
-    metal = rng.random() < 0.45
-    color = rng.choice(
-        [[0.03, 0.03, 0.03], [0.25, 0.14, 0.08], [0.5, 0.45, 0.35], [0.6, 0.6, 0.62]], p=[0.5, 0.2, 0.15, 0.15]
-    )
-    if rng.random() < 0.2:
-        color = rng.random(3)
-    big = 1.12 if dark else 1.0
+    """Reading glasses or sunglasses."""
+    shares = _DARK if dark else _CLEAR
+    name = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
+    style = STYLES[name]
+    metal = bool(rng.random() < style.metal)
+    color = _frame_color(rng, metal)
+    own_top = rng.random() < (0.9 if name == "browline" else 0.12)
+    wear = str(rng.choice(["on", "low", "up"], p=[0.87, 0.08, 0.05]))
+    size = rng.normal(1.0, 0.03)
+    bow = {"sport": rng.uniform(7.0, 11.0)}.get(name, rng.uniform(1.0, 5.0))
+    draw = {key: float(rng.uniform(*getattr(style, key))) for key in ("lift", "droop", "taper", "upper")}
     return Frame(
-        half_width=float(rng.uniform(0.0225, 0.029)) * big,
-        half_height=float(rng.uniform(0.0135, 0.024)) * big,
-        power=float(rng.choice([2.0, 2.6, 3.4, 5.0])),
-        droop=float(rng.uniform(0.0, 0.3)),
-        rim=float(rng.uniform(0.0006, 0.0018) if metal else rng.uniform(0.0018, 0.0048)),
-        upper=float(rng.choice([1.0, 1.6, 2.5], p=[0.6, 0.25, 0.15])),
-        bow=float(rng.uniform(1.0, 6.0)),
-        drop=float(rng.uniform(-0.001, 0.007)),
-        slide=float(rng.exponential(0.004)) if rng.random() < 0.5 else 0.0,
-        color=srgb_to_linear(np.asarray(color) * rng.uniform(0.6, 1.2)),
+        half_width=float(rng.uniform(*style.half_width) * size),
+        half_height=float(rng.uniform(*style.half_height) * size),
+        power=(float(rng.uniform(*style.power[0])), float(rng.uniform(*style.power[1]))),
+        rim=float(rng.uniform(0.0006, 0.0012) if metal and style.rim[0] >= 0.0006 else rng.uniform(*style.rim)),
+        lower=style.lower,
+        double_bridge=bool(rng.random() < style.double_bridge),
+        bow=float(bow),
+        wear=wear,
+        drop=float(rng.uniform(-0.002, 0.006)),
+        slide={"on": float(rng.exponential(0.0012)), "low": float(rng.uniform(0.006, 0.016)), "up": 0.0}[wear],
+        color=color,
+        top_color=_frame_color(rng, False) if own_top else color,
+        mottled=float(rng.uniform(0.4, 1.0)) if not metal and rng.random() < 0.2 else 0.0,
+        see_through=float(rng.uniform(0.3, 0.75)) if not metal and rng.random() < 0.06 else 0.0,
         metal=metal,
+        glass=sample_glass(rng, dark),
+        **draw,
+    )
+
+
+def _frame_color(rng: np.random.Generator, metal: bool) -> np.ndarray:
+    """(3,) linear."""
+    if metal:
+        base = np.array(_METALS)[rng.choice(len(_METALS), p=[0.3, 0.3, 0.2, 0.05, 0.15])]
+    elif rng.random() < 0.14:
+        base = rng.random(3)
+    else:
+        base = np.array(_PLASTICS)[rng.choice(len(_PLASTICS), p=[0.62, 0.18, 0.08, 0.07, 0.05])]
+    return srgb_to_linear(np.clip(base * rng.uniform(0.75, 1.2), 0.02, 1.0))
+
+
+def sample_glass(rng: np.random.Generator, dark: bool) -> Glass:
+    """Clear, tinted, coated or mirrored lenses."""
+    grey = rng.uniform(0.04, 0.28) if dark else rng.choice([0.93, 0.85, rng.uniform(0.5, 0.8)], p=[0.72, 0.2, 0.08])
+    hue = np.exp(rng.normal(0.0, 0.35 if dark else 0.03, 3) * (rng.random() < 0.7))
+    coated = np.array([0.35, 1.0, 0.55] if rng.random() < 0.6 else [0.6, 0.5, 1.0]) * 0.018
+    reflectance = coated if not dark and rng.random() < 0.5 else np.full(3, 0.075)
+    if dark and rng.random() < 0.22:
+        reflectance = rng.uniform(0.15, 0.6) * np.clip(np.exp(rng.normal(0.0, 0.45, 3)), 0.2, 1.5)
+    shown = rng.random() < 0.35
+    return Glass(
         dark=dark,
-        lens_color=srgb_to_linear(rng.random(3) * (0.25 if dark else 1.0)),
-        lens_cover=float(rng.uniform(0.72, 0.98) if dark else rng.choice([0.02, 0.06, 0.25], p=[0.5, 0.35, 0.15])),
-        fade=float(rng.uniform(0, 0.6)) if rng.random() < 0.4 else 0.0,
-        glare=float(rng.choice([0.0, rng.uniform(0.05, 0.3), rng.uniform(0.3, 0.8)], p=[0.5, 0.35, 0.15])),
-        glare_turn=float(rng.uniform(0, np.pi)),
-    )
-
-
-def glasses_meshes(frame: Frame, head: Head, posed: Posed) -> list[Mesh]:
-    """Lenses first, then the frame."""
-    lm = head.model.landmarks(posed.vertices)
-    right, left = lm[36:42].mean(axis=0), lm[42:48].mean(axis=0)
-    across = left - right
-    span = float(np.linalg.norm(across))
-    across /= span
-    forward = np.array([0.0, 0.06, 1.0])
-    forward -= across * (forward @ across)
-    forward /= np.linalg.norm(forward)
-    axes = np.stack([across, np.cross(forward, across), forward])
-    scale = span / 0.0625
-    rest = np.maximum(lm[[27, 28]] @ forward, 0).max()
-    middle = (right + left) / 2
-    middle = middle + forward * (max(rest, lm[[19, 24]].mean(axis=0) @ forward) + 0.003 - middle @ forward)
-    middle = middle - axes[1] * (frame.drop + frame.slide) * scale
-    centers = np.array([-1.0, 1.0]) * max(span / 2, (frame.half_width + 0.007) * scale)
-    meshes = [_lens(frame, axes, middle, center, scale) for center in centers]
-    parts = [_rim(frame, axes, middle, center, scale) for center in centers]
-    parts.append(_bridge(frame, axes, middle, centers, scale))
-    parts += [_temple(frame, axes, middle, centers[k], lm[ear], scale) for k, ear in enumerate((0, 16))]
-    return [*meshes, _frame_mesh(frame, parts)]
-
-
-def _outline(frame: Frame, side: float, grow: np.ndarray | float) -> np.ndarray:
-    """(_POINTS + 1, 2) closed lens outline, metres, x outwards to the subject's left."""
-    turn = np.linspace(0, 2 * np.pi, _POINTS + 1)
-    c, s = np.cos(turn), np.sin(turn)
-    x = np.sign(c) * np.abs(c) ** (2 / frame.power) * (frame.half_width + grow)
-    y = np.sign(s) * np.abs(s) ** (2 / frame.power) * (frame.half_height + grow)
-    y = y * (1.0 + frame.droop * np.where(s < 0, 0.35 * c * np.sign(side), 0.0))
-    return np.stack([x, y], axis=1)
-
-
-def _place(frame: Frame, axes: np.ndarray, middle: np.ndarray, flat: np.ndarray, scale: float) -> np.ndarray:
-    """(N, 3) model-frame points of (N, 2) points on the bowed front; metres before `scale` save for the centre."""
-    depth = -frame.bow * flat[:, 0] ** 2
-    return middle + np.column_stack([flat, depth]) @ axes
-
-
-def _lens(frame: Frame, axes: np.ndarray, middle: np.ndarray, center: float, scale: float) -> Mesh:
-    rings = [_outline(frame, center, 0.0) * share for share in (0.0, 0.5, 1.0)]
-    local = np.concatenate(rings)
-    vertices = _place(frame, axes, middle, local * scale + [center, 0.0], scale)
-    attributes = local / np.array([frame.half_width, frame.half_height])
-
-    def paint(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        tint = frame.lens_cover * (1.0 - frame.fade * np.clip(0.5 - at[:, 1], 0, 1))
-        along = at[:, 0] * np.cos(frame.glare_turn) + at[:, 1] * np.sin(frame.glare_turn)
-        glare = np.clip((frame.glare - np.abs(along - 0.2)) * 8.0, 0.0, 1.0) * (0.35 if frame.glare > 0.3 else 0.7)
-        glare = glare if frame.glare else np.zeros(len(at))
-        cover = np.maximum(tint, glare)
-        return (frame.lens_color * (1 - glare[:, None]) + 0.9 * glare[:, None]).astype(np.float32), cover
-
-    kind = Occluder.DARK_LENS if frame.dark else Occluder.CLEAR_LENS
-    triangles = grid_triangles(3, _POINTS + 1)
-    return Mesh(vertices.astype(np.float32), triangles, attributes.astype(np.float32), paint, int(kind), 4.0, 120.0)
-
-
-def _rim(
-    frame: Frame, axes: np.ndarray, middle: np.ndarray, center: float, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    turn = np.linspace(0, 2 * np.pi, _POINTS + 1)
-    breadth = frame.rim * (1.0 + (frame.upper - 1.0) * np.clip(np.sin(turn) * 1.5, 0, 1))
-    inner, outer = _outline(frame, center, 0.0), _outline(frame, center, breadth)
-    rings = [_place(frame, axes, middle, ring * scale + [center, 0.0], scale) for ring in (inner, outer)]
-    lifted = rings[1] - axes[2] * max(frame.rim, 0.0015)
-    return np.concatenate([rings[0] + axes[2] * 0.001, rings[1] + axes[2] * 0.001, lifted]), grid_triangles(
-        3, _POINTS + 1
-    )
-
-
-def _bridge(
-    frame: Frame, axes: np.ndarray, middle: np.ndarray, centers: np.ndarray, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    x = np.linspace(centers[0] + frame.half_width * scale, centers[1] - frame.half_width * scale, 9)
-    arch = 0.003 * np.cos(np.linspace(-np.pi / 2, np.pi / 2, 9)) + frame.half_height * 0.25
-    breadth = max(frame.rim, 0.0012) * 0.7
-    rows = [
-        _place(frame, axes, middle, np.stack([x, arch + d], axis=1), scale) + axes[2] * 0.0015
-        for d in (-breadth, breadth)
-    ]
-    return np.concatenate(rows), grid_triangles(2, 9)
-
-
-def _temple(
-    frame: Frame, axes: np.ndarray, middle: np.ndarray, center: float, ear: np.ndarray, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    edge = center + np.sign(center) * (frame.half_width + frame.rim) * scale
-    start = _place(frame, axes, middle, np.array([[edge, frame.half_height * 0.35]]), scale)[0]
-    out = axes[0] * np.sign(center)
-    end = ear + out * 0.007 + np.array([0.0, 0.014, -0.02])
-    bend = start + (end - start) * 0.15 + out * max(0.004, 0.3 * (end - start) @ out)
-    share = np.linspace(0, 1, 7)[:, None]
-    path = (1 - share) ** 2 * start + 2 * share * (1 - share) * bend + share**2 * end
-    breadth = max(frame.rim * 1.1, 0.0012)
-    return np.concatenate([path - axes[1] * breadth, path + axes[1] * breadth]), grid_triangles(2, 7)
-
-
-def _frame_mesh(frame: Frame, parts: list[tuple[np.ndarray, np.ndarray]]) -> Mesh:
-    vertices, triangles, start = [], [], 0
-    for points, faces in parts:
-        vertices.append(points)
-        triangles.append(faces + start)
-        start += len(points)
-    all_vertices = np.concatenate(vertices).astype(np.float32)
-
-    def paint(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.tile(frame.color, (len(at), 1)), np.ones(len(at), np.float32)
-
-    gloss = 12.0 if frame.metal else 2.5
-    return Mesh(all_vertices, np.concatenate(triangles), all_vertices, paint, int(Occluder.FRAME), gloss, 40.0)
+        tint=np.clip(grey * hue, 0.02, 0.97).astype(np.float32),
+        fade=float(rng.uniform(0.3, 0.8)) if dark and rng.random() < 0.35 else 0.0,
+        reflectance=np.clip(reflectance, 0.0, 0.85).astype(np.float32),
+        power=float(np.clip(rng.normal(-0.012, 0.018), -0.045, 0.045)),
+        curve=float(rng.uniform(0.07, 0.16)),
+        window=(
+            float(rng.normal(0, 0.35)), float(rng.normal(0.3, 0.3)), float(rng.uniform(0.06, 0.3)),
+            float(rng.uniform(0.08, 0.35)), float(rng.uniform(2.0, 14.0)) if shown else 0.0,
+        ),
+        bars=bool(rng.random() < 0.5),
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Flat things before the face, drawn in the picture: phones, cups, microphones, blobs, strands, banners, borders."""
+"""Flat things drawn in the picture: blobs, blown hair, other people near the camera, banners, the photo's borders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from core.geometry.lighting import srgb_to_linear
 from .background import plain_texture, write_text
 from .labels import Occluder
 
-KINDS = ("card", "cup", "microphone", "blob", "strands", "banner", "border")
-_SHARES = (0.17, 0.12, 0.26, 0.17, 0.1, 0.08, 0.1)
+KINDS = ("card", "blob", "strands", "person", "banner", "border")
+_SHARES = (0.1, 0.24, 0.18, 0.16, 0.14, 0.18)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +35,16 @@ def draw_sticker(
 ) -> Sticker:
     """Draw one of `KINDS` near the face of (68, 2) projected landmarks in a `size` px square."""
     painters = {
-        "card": _card, "cup": _cup, "microphone": _microphone, "blob": _blob, "banner": _banner, "border": _border,
+        "card": _card, "blob": _blob, "person": _person, "banner": _banner, "border": _border,
     }  # fmt: skip
     if kind == "strands":
         return _strands(rng, landmarks, size, hair_color)
     color, cover = painters[kind](rng, landmarks, size)
     if kind not in ("banner", "border"):
         color = color * _sheen(rng, size)
-    occluder = Occluder.BORDER if kind in ("banner", "border") else Occluder.OBJECT
+    occluder = {"banner": Occluder.BORDER, "border": Occluder.BORDER, "person": Occluder.PERSON}.get(
+        kind, Occluder.OBJECT
+    )
     return Sticker(color.astype(np.float32), cover.astype(np.float32), int(occluder))
 
 
@@ -80,45 +82,6 @@ def _card(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[n
     return texture, _fill(size, corners)
 
 
-def _cup(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A cup or glass at the mouth, seen from the side."""
-    face = _scale(landmarks)
-    lips = landmarks[48:60].mean(axis=0)
-    down = landmarks[8] - landmarks[27]
-    down = down / max(float(np.linalg.norm(down)), 1e-6)
-    across = np.array([-down[1], down[0]])
-    top, low = rng.uniform(0.12, 0.25) * face, rng.uniform(0.08, 0.2) * face
-    height = rng.uniform(0.25, 0.5) * face
-    base = lips + across * rng.normal(0, 0.08) * face + down * rng.uniform(-0.03, 0.06) * face
-    corners = np.stack(
-        [
-            base - across * top,
-            base + across * top,
-            base + down * height + across * low,
-            base + down * height - across * low,
-        ]
-    )
-    return plain_texture(rng, size), _fill(size, corners)
-
-
-def _microphone(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    face = _scale(landmarks)
-    head = landmarks[8] * rng.uniform(0.0, 0.8) + landmarks[57] * rng.uniform(0.2, 0.6)
-    head = landmarks[57] + (landmarks[8] - landmarks[57]) * rng.uniform(0.2, 1.6) + rng.normal(0, 0.1 * face, 2)
-    end = head + np.array([rng.normal(0, 0.5), rng.uniform(0.5, 1.2)]) * face
-    cover = np.zeros((size, size), np.float32)
-    radius = face * rng.uniform(0.05, 0.13)
-    cv2.line(cover, _fixed(head), _fixed(end), 1.0, max(1, round(radius * rng.uniform(0.5, 1.2))), cv2.LINE_AA, 4)
-    cv2.circle(cover, _fixed(head), round(radius * 16), 1.0, -1, cv2.LINE_AA, 4)
-    value = srgb_to_linear(np.full(3, rng.choice([0.08, 0.2, 0.5, 0.8])) * np.exp(rng.normal(0, 0.1, 3)))
-    grain = 1.0 + 0.3 * rng.standard_normal((size, size, 1), dtype=np.float32)
-    return value * grain.clip(0.2), cover
-
-
-def _fixed(point: np.ndarray) -> tuple[int, int]:
-    return round(float(point[0]) * 16), round(float(point[1]) * 16)
-
-
 def _blob(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """A random smooth shape with a random texture."""
     face = _scale(landmarks)
@@ -154,7 +117,28 @@ def _strands(rng: np.random.Generator, landmarks: np.ndarray, size: int, hair_co
             cover, [np.round(path * 16).astype(np.int32)], False, float(rng.uniform(0.3, 0.9)), 1, cv2.LINE_AA, 4
         )
     color = np.broadcast_to(hair_color * np.float32(rng.uniform(0.5, 1.5)), (size, size, 3))
-    return Sticker(color.astype(np.float32), cover, int(Occluder.OBJECT))
+    return Sticker(color.astype(np.float32), cover, int(Occluder.LOOSE_HAIR))
+
+
+def _person(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The back of somebody's head and their shoulder, nearer to the camera than it is sharp."""
+    face, middle = _scale(landmarks), landmarks.mean(axis=0)
+    side = rng.choice([-1.0, 1.0])
+    radius = face * np.array([rng.uniform(0.45, 0.75), rng.uniform(0.55, 0.9)])
+    head = middle + face * np.array([side * rng.uniform(0.75, 1.15), rng.uniform(0.2, 0.9)])
+    hair, body = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    turn = np.linspace(0, 2 * np.pi, 40)
+    bumps = 1.0 + 0.06 * np.sin(turn * rng.integers(2, 5) + rng.uniform(0, 6))
+    outline = head + np.stack([np.cos(turn), np.sin(turn)], axis=1) * radius * bumps[:, None]
+    cv2.fillPoly(hair, [np.round(outline * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+    low = head + [0.0, radius[1] * 0.85]
+    shoulder = np.array([[-1.1, 0.5], [-0.45, 0.05], [0.45, 0.05], [1.1, 0.5], [1.5, 4.0], [-1.5, 4.0]])
+    cv2.fillPoly(body, [np.round((low + shoulder * radius[0] * 1.6) * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+    tone = srgb_to_linear(rng.beta(0.8, 1.6, 3) * 0.7)
+    strands = 1.0 + 0.25 * cv2.resize(rng.standard_normal((6, 40), dtype=np.float32), (size, size))
+    color = plain_texture(rng, size) * (1 - hair[:, :, None]) + (tone * strands[:, :, None]).clip(0) * hair[:, :, None]
+    sigma = size / 192 * rng.uniform(1.5, 6.0)
+    return cv2.GaussianBlur(color, (0, 0), sigma), cv2.GaussianBlur(np.maximum(hair, body), (0, 0), sigma)
 
 
 def _banner(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +163,7 @@ def _border(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple
     """The end of the photo: one or two sides black, white or grey."""
     cover = np.zeros((size, size), np.float32)
     for side in rng.choice(4, rng.integers(1, 3), replace=False):
-        depth = int(size * rng.uniform(0.04, 0.33))
+        depth = int(size * rng.uniform(0.04, 0.3))
         view = np.rot90(cover, side)
         view[:depth] = 1.0
     level = rng.choice([0.0, 1.0, rng.random()], p=[0.7, 0.15, 0.15])
