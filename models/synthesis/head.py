@@ -44,6 +44,7 @@ class Head:
     skin_vertices: np.ndarray  # (V,) bool
     lashes: np.ndarray  # (L, 3) int32 triangles of the lashes
     outermost: Raster  # which drawn triangle each chart pixel lies on
+    at_rest: np.ndarray  # (V, 7) float32: `rest`, `eye_rest` and `occlusion` side by side
     uv_triangles: np.ndarray  # (T, 3) int32 into the model's UV, row by row with `triangles`
     atlas: SkinAtlas
     details: SkinDetails
@@ -70,14 +71,16 @@ class Head:
         for name, center in zip(("eyeball_right", "eyeball_left"), model.eye_centers, strict=True):
             rows = model.vertex_part == model.part(name)
             eye_rest[rows] = model.vertices[rows] - center
+        rest, occlusion = model.vertices.astype(np.float32), _ambient_occlusion(model, drawn)
         return Head(
             model=model,
             chart=Chart.of(model),
             triangles=drawn,
             material=_materials(model),
             label=_labels(model),
-            rest=model.vertices.astype(np.float32),
-            occlusion=_ambient_occlusion(model, drawn),
+            rest=rest,
+            occlusion=occlusion,
+            at_rest=np.column_stack([rest, eye_rest, occlusion]).astype(np.float32),
             eye_rest=eye_rest,
             skin_vertices=model.vertex_part == model.part("skin"),
             lashes=model.triangles[np.isin(model.triangle_part, lash)].astype(np.int32),
@@ -144,6 +147,12 @@ def orthographic(vertices: np.ndarray, direction: np.ndarray, size: int, reach: 
     The square spans `reach` metres each way round the head; depth is metres plus a constant that keeps it positive
     and makes the perspective of the rasterizer negligible.
     """
+    turn, shift = orthographic_view(direction, size, reach)
+    return vertices.astype(np.float32, copy=False) @ turn + shift
+
+
+def orthographic_view(direction: np.ndarray, size: int, reach: float = 0.19) -> tuple[np.ndarray, np.ndarray]:
+    """(3, 3) and (3,) float32 of `orthographic`: pixels and depth are `point @ turn + shift`."""
     side = np.cross([0.0, 1.0, 0.0], direction)
     if np.linalg.norm(side) < 1e-3:
         side = np.array([1.0, 0.0, 0.0])
@@ -153,4 +162,4 @@ def orthographic(vertices: np.ndarray, direction: np.ndarray, size: int, reach: 
     scale = np.array([size / (2 * reach), size / (2 * reach), 1.0])
     turn = np.stack([side, -up, -direction], axis=1) * scale
     shift = np.array([(size - 1) / 2, (size - 1) / 2, 10.0]) - center @ turn
-    return vertices.astype(np.float32, copy=False) @ turn.astype(np.float32) + shift.astype(np.float32)
+    return turn.astype(np.float32), shift.astype(np.float32)

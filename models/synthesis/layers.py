@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from core.geometry.lighting import LIGHT_FLIP
+from core.geometry.rasterizer import Raster
 from core.types import Camera
 
-from .head import Head, orthographic
+from .head import Head, orthographic, orthographic_view
+from .hit_kernels import NO_SHADOW, composite, hit_frames, spread_hits
 from .kernels import interpolate_hits, project, rasterize, vertex_normals
 from .light import Light
 from .shading import directions_to_eye, shade, shadow_share
@@ -100,6 +102,11 @@ class ShadowMap:
     depth: np.ndarray  # (S, S) float32, blurred over empty pixels
     direction: np.ndarray  # (3,) float64 towards the lamp, model frame
 
+    @property
+    def view(self) -> tuple[np.ndarray, np.ndarray]:
+        """(3, 3) and (3,) float32: pixels and depth of a model-frame point are `point @ turn + shift`."""
+        return orthographic_view(self.direction, SHADOW_SIZE)
+
     def lit(self, points: np.ndarray, softness: int = 1) -> np.ndarray:
         """(N,) float32 in [0, 1]: share of the lamp that (N, 3) model-frame points see."""
         local = orthographic(points, self.direction, SHADOW_SIZE)
@@ -130,28 +137,35 @@ def towards_eye(posed: Posed, rows: np.ndarray, columns: np.ndarray) -> np.ndarr
 def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> Layer:
     """Rasterise, paint and light one mesh; both sides are seen."""
     height, width = posed.camera.height, posed.camera.width
-    points = project(posed.camera, mesh.vertices)
-    raster = rasterize(points, mesh.triangles, width, height)
-    mask = raster.mask
-    rows, columns = np.nonzero(mask)
-    color, cover = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    if len(rows):
-        normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.triangles)
-        packed = np.concatenate([posed.to_light(normals), mesh.vertices, mesh.attributes], axis=1)
-        values = interpolate_hits(raster, mesh.triangles, packed)
-        eye = towards_eye(posed, rows, columns)
-        normal = _facing(values[:, :3], eye)
-        albedo, amount = mesh.painter(values[:, 6:])
-        lit = shadow.lit(values[:, 3:6]) if shadow else np.ones(len(rows), np.float32)
-        even = np.full(len(rows), mesh.occlusion, np.float32)
-        color[mask] = shade(albedo, normal, eye, light, lit, even, even * mesh.gloss, mesh.sharpness)
-        cover[mask] = amount
-    return Layer(color, cover, raster.depth, mesh.kind)
+    raster = rasterize(project(posed.camera, mesh.vertices), mesh.triangles, width, height)
+    if not raster.mask.any():
+        return Layer(np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32), raster.depth, 0)
+    normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.triangles)
+    normal, eye, lit = light_frames(raster, mesh.triangles, mesh.vertices, normals, posed, shadow, both_sides=True)
+    albedo, amount = mesh.painter(interpolate_hits(raster, mesh.triangles, mesh.attributes))
+    even = np.full(len(normal), mesh.occlusion, np.float32)
+    color = shade(albedo, normal, eye, light, lit, even, even * mesh.gloss, mesh.sharpness)
+    packed = spread_hits(raster.triangle_id, np.column_stack([color, amount]).astype(np.float32))
+    return Layer(packed[:, :, :3], np.ascontiguousarray(packed[:, :, 3]), raster.depth, mesh.kind)
 
 
-def _facing(normals: np.ndarray, eye: np.ndarray) -> np.ndarray:
-    normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    return np.where((np.einsum("nk,nk->n", normals, eye) < 0)[:, None], -normals, normals)
+def light_frames(
+    raster: Raster, triangles: np.ndarray, vertices: np.ndarray, normals: np.ndarray, posed: Posed,
+    shadow: ShadowMap | None, both_sides: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Unit normals (N, 3), directions to the eye (N, 3), light frame, and the lit share (N,) at a raster's hits.
+
+    `vertices` and `normals` are (V, 3), model frame; `both_sides` turns normals towards the eye.
+    """
+    camera = posed.camera
+    turn = np.ascontiguousarray(camera.rotation * LIGHT_FLIP[:, None], np.float32)
+    view = shadow.view if shadow else (np.zeros((3, 3), np.float32), np.zeros(3, np.float32))
+    return hit_frames(
+        raster.triangle_id, raster.barycentric, np.ascontiguousarray(triangles, np.int32),
+        np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(normals, np.float32), turn,
+        np.array([camera.focal, *camera.center], np.float32), both_sides,
+        shadow.depth if shadow else NO_SHADOW, *view, SHADOW_BIAS,
+    )  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -168,12 +182,7 @@ class Canvas:
 
     def over(self, layer: Layer) -> np.ndarray:
         """Lay a layer over, where it is nearer; returns its (H, W) float32 visible cover."""
-        cover = np.where(layer.depth < self.depth, layer.cover, 0.0).astype(np.float32)
-        self.color += (layer.color - self.color) * cover[:, :, None]
-        solid = cover > 0.5
-        self.depth[solid] = layer.depth[solid]
-        self.label[solid] = layer.kind
-        return cover
+        return composite(self.color, self.depth, self.label, layer.color, layer.cover, layer.depth, int(layer.kind))
 
 
 def contact_shadow(cover: np.ndarray, pixels: float, strength: float) -> np.ndarray:

@@ -18,6 +18,7 @@ from .eyes import Eyes, sample_eyes
 from .facial_hair import FacialHair, sample_facial_hair
 from .garments import Garment, sample_garment
 from .hair import HairPlan, sample_hair
+from .hit_kernels import blend_shapes
 from .identities import sample_albedo, sample_identity
 from .ingredients import OF_THE_PERSON, OF_THE_PICTURE, sample_ingredients
 from .light import LUMINANCE, Light, sample_light
@@ -77,19 +78,17 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     model = assets.head.model
     ingredients = sample_ingredients(rng, OF_THE_PERSON)
     identity, albedo = sample_identity(rng), sample_albedo(rng, model)
-    colors = model.albedo(albedo)
+    colors = np.clip(blend_shapes(model.albedo_mean, model.albedo_basis, albedo), 0.0, 1.0)
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])
     skin = np.median(colors[assets.head.skin_vertices], axis=0)
     paint = paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long, ingredients)
-    facial_hair, paint = sample_facial_hair(
-        rng, assets.head.chart, assets.noise, paint, skin, hair.long, ingredients
-    )
+    facial_hair, paint = sample_facial_hair(rng, assets.head.chart, assets.noise, paint, skin, hair.long, ingredients)
     return Person(
         number=number,
         identity=identity,
         albedo=albedo,
-        neutral=model.shape(identity),
+        neutral=blend_shapes(model.vertices, model.identity_basis, identity),
         vertex_albedo=colors,
         luminance=luminance,
         paint=paint,
@@ -111,7 +110,7 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
     ingredients = {**person.ingredients, **sample_ingredients(rng, OF_THE_PICTURE)}
     view = sample_view(rng)
     expression, sealed = assets.expressions.sample(rng, view.yaw, view.pitch)
-    vertices = person.neutral + np.tensordot(expression, model.expression_basis, axes=1)
+    vertices = blend_shapes(person.neutral, model.expression_basis, expression)
     if sealed:
         expression, vertices = seal(model, expression, vertices)
     light = sample_light(rng, assets.light_maps, ingredients["hdri_light"])

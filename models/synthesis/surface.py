@@ -15,7 +15,7 @@ from .eyes import eye_albedo
 from .head import EYE, GUMS, INSIDE, SKIN, TEETH, Head
 from .kernels import interpolate_hits, rasterize
 from .labels import Label
-from .layers import Posed, ShadowMap, towards_eye
+from .layers import Posed, ShadowMap, light_frames
 from .light import LUMINANCE
 from .scene import Scene
 from .skin import PaintedSkin, paint_skin
@@ -42,6 +42,8 @@ class _Hits:
     """What is interpolated at the N hit pixels."""
 
     normals: np.ndarray  # (N, 3) unit, light frame
+    towards_eye: np.ndarray  # (N, 3) unit, light frame
+    lit: np.ndarray  # (N,) share of the key lamp, hard-edged
     rest: np.ndarray  # (N, 3) model frame
     base: np.ndarray  # (N, 3) linear model albedo
     places: np.ndarray  # (N, 3) model frame, posed
@@ -67,15 +69,15 @@ def draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | No
     """Shade every pixel of the head; also the exposure that brings its skin to the wanted level."""
     head, camera = assets.head, posed.camera
     raster = rasterize(posed.points, head.triangles, camera.width, camera.height, cull=True)
-    hits = _interpolate(scene, head, posed, raster)
+    hits = _interpolate(scene, head, posed, raster, shadow)
     mask = raster.mask
     pixel = float(np.median(raster.depth[mask]) / camera.focal) if mask.any() else 0.001
     painted = paint_skin(scene.paint, head, head.uv_hits(raster), hits.rest, hits.base, scene.expression, pixel)
     matter = _matter(scene, head, hits, painted, posed)
     height = painted.height * (hits.material == SKIN)
     bent = bent_by_relief(hits.normals, posed.to_light(hits.places), height, mask)
-    lit = _soft_shadow(shadow, hits.places, mask, scene) if shadow else np.ones(len(bent), np.float32)
-    color = _light(scene, posed, matter, bent, lit, mask, hits.material == SKIN, pixel)
+    lit = _soft_shadow(hits.lit, mask, scene) if shadow else hits.lit
+    color = _light(scene, hits, matter, bent, lit, mask, pixel)
     label = _labels(hits, painted)
     exposure = _exposure(scene, color, label)
     image, labels = np.zeros((*mask.shape, 3), np.float32), np.zeros(mask.shape, np.uint8)
@@ -84,23 +86,24 @@ def draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | No
     return Surface(raster, image, labels, hits.normals), exposure
 
 
-def _interpolate(scene: Scene, head: Head, posed: Posed, raster: Raster) -> _Hits:
-    packed = np.concatenate(
-        [posed.to_light(posed.normals), head.rest, scene.vertex_albedo, posed.vertices, head.eye_rest,
-         head.occlusion[:, None]], axis=1,
-    )  # fmt: skip
+def _interpolate(scene: Scene, head: Head, posed: Posed, raster: Raster, shadow: ShadowMap | None) -> _Hits:
+    packed = np.column_stack([head.at_rest, scene.vertex_albedo, posed.vertices])
     at = interpolate_hits(raster, head.triangles, packed)
-    length = np.sqrt(np.einsum("nk,nk->n", at[:, :3], at[:, :3]))
+    normals, eye, lit = light_frames(
+        raster, head.triangles, posed.vertices, posed.normals, posed, shadow, both_sides=False
+    )
     mask = raster.mask
     nearest = raster.barycentric[mask].argmax(axis=1)
     corner = head.triangles[raster.triangle_id[mask], nearest]
     return _Hits(
-        normals=at[:, :3] / np.maximum(length, 1e-6)[:, None],
-        rest=at[:, 3:6],
-        base=at[:, 6:9],
-        places=at[:, 9:12],
-        eye_rest=at[:, 12:15],
-        sky=at[:, 15],
+        normals=normals,
+        towards_eye=eye,
+        lit=lit,
+        rest=at[:, :3],
+        eye_rest=at[:, 3:6],
+        sky=at[:, 6],
+        base=at[:, 7:10],
+        places=at[:, 10:13],
         material=head.material[corner],
         label=head.label[corner],
     )
@@ -170,21 +173,18 @@ def _slider(scene: Scene, head: Head, name: str) -> float:
 
 
 def _light(
-    scene: Scene, posed: Posed, matter: _Matter, normals: np.ndarray, lit: np.ndarray, mask: np.ndarray,
-    skin: np.ndarray, pixel: float,
-) -> np.ndarray:  # fmt: skip
+    scene: Scene, hits: _Hits, matter: _Matter, normals: np.ndarray, lit: np.ndarray, mask: np.ndarray, pixel: float
+) -> np.ndarray:
     """(N, 3) linear radiance: irradiance that wanders through skin, and what is mirrored at once."""
     light = scene.light
-    diffuse, mirrored = light_skin(
-        normals, towards_eye(posed, *np.nonzero(mask)), *(
-            np.ascontiguousarray(array, np.float32)
-            for array in (
-                light.ambient, light.environment, light.key_direction, light.key_color, lit, matter.occlusion,
-                matter.gloss, matter.oil, matter.wet, matter.sharpness, SKIN_WRAP,
-            )
-        ),
+    given = (
+        light.ambient, light.environment, light.key_direction, light.key_color, lit, matter.occlusion, matter.gloss,
+        matter.oil, matter.wet, matter.sharpness, SKIN_WRAP,
     )  # fmt: skip
-    return matter.albedo * scatter(diffuse, mask, skin, pixel) + mirrored
+    diffuse, mirrored = light_skin(
+        normals, hits.towards_eye, *(np.ascontiguousarray(array, np.float32) for array in given)
+    )
+    return matter.albedo * scatter(diffuse, mask, hits.material == SKIN, pixel) + mirrored
 
 
 def scatter(diffuse: np.ndarray, mask: np.ndarray, skin: np.ndarray, pixel: float) -> np.ndarray:
@@ -210,10 +210,10 @@ def scatter(diffuse: np.ndarray, mask: np.ndarray, skin: np.ndarray, pixel: floa
     return out
 
 
-def _soft_shadow(shadow: ShadowMap, points: np.ndarray, mask: np.ndarray, scene: Scene) -> np.ndarray:
+def _soft_shadow(hard: np.ndarray, mask: np.ndarray, scene: Scene) -> np.ndarray:
     """(N,) share of the key lamp at the N pixels of `mask`, the shadow's edge as soft as the lamp is large."""
     lit, weight = np.zeros(mask.shape, np.float32), mask.astype(np.float32)
-    lit[mask] = shadow.lit(points)
+    lit[mask] = hard
     sigma = scene.light.key_softness * scene.camera.width
     return (cv2.GaussianBlur(lit, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3))[mask]
 
@@ -236,6 +236,7 @@ def _exposure(scene: Scene, color: np.ndarray, label: np.ndarray) -> float:
     skin = color[(label == Label.SKIN) | (label == Label.NOSE)]
     if len(skin) == 0:
         skin = color
+    skin = skin[:: max(1, len(skin) // 2000)]
     return scene.level / max(float(np.percentile(skin @ LUMINANCE, 60)), 1e-4)
 
 
