@@ -19,6 +19,7 @@ class Strength:
     noise: float = 0.3
     jpeg: float = 0.15
     shade: float = 0.0  # one side darker, as under hard light
+    video: float = 0.0  # shrunk, compressed at that size, enlarged: a frame of an old video
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ _NOISE = np.random.default_rng(7).normal(0.0, 1.0, (640, 640, 3)).astype(np.floa
 
 def photometric(image: np.ndarray, rng: np.random.Generator, strength: Strength) -> np.ndarray:
     """(H, W, 3) uint8 with changed colour, sharpness, noise and compression."""
-    draw = rng.random(7)
+    draw = rng.random(8)
     if draw[6] < strength.shade:
         image = _shade(image, rng)
     if draw[0] < strength.color:
@@ -50,6 +51,8 @@ def photometric(image: np.ndarray, rng: np.random.Generator, strength: Strength)
         image = _add_noise(image, rng)
     if draw[5] < strength.jpeg:
         image = _compress(image, rng)
+    if draw[7] < strength.video:
+        image = _as_video(image, rng)
     return image
 
 
@@ -99,6 +102,13 @@ def _coarsen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
     return cv2.resize(small, (width, height), interpolation=how)
+
+
+def _as_video(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    height, width = image.shape[:2]
+    factor = rng.uniform(0.3, 0.9)
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return cv2.resize(_compress(small, rng), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _add_noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -18,6 +18,12 @@ DATA_NOTICE = (
     "Poly Haven environments (CC0), MaskTheFace templates (MIT) and WebXR hands (MIT). No photo of a real person."
 )
 
+PORTRAITS_NOTICE = (
+    "Synthetic pictures rendered by models/synthesis from ICT-FaceKit (MIT), MakeHuman (CC0), Poly Haven environments "
+    "(CC0), MaskTheFace templates (MIT) and WebXR hands (MIT); and official portraits of members of the US Congress "
+    "(public domain), labelled by MediaPipe FaceMesh (Apache-2.0) and by this project's networks. No other real person."
+)
+
 
 def git_commit() -> str:
     """Short hash of the code, with "+" when files differ from it; "unknown" outside a repository."""

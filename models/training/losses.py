@@ -26,9 +26,16 @@ def landmark_weights(count: int) -> Tensor:
 
 
 def landmark_terms(
-    out: LandmarkerOutput, points: Tensor, visibility: Tensor, weights: Tensor, likelihood: float
+    out: LandmarkerOutput,
+    points: Tensor,
+    visibility: Tensor,
+    weights: Tensor,
+    likelihood: float,
+    known: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Distance, Gaussian likelihood and visibility of (N, P, 2) points in crop fractions.
+
+    Points whose (N, P) `known` is 0 have no label and no say.
 
     The distance alone leads while errors are large; `likelihood` in [0, 1] brings in the Gaussian term, which lets
     points that cannot be placed (under hair or a mask) say so instead of pulling the others.
@@ -37,6 +44,8 @@ def landmark_terms(
     distance = (squared + _SOFT**2).sqrt() - _SOFT
     gaussian = 2.0 * out.log_sigma + 0.5 * squared * torch.exp(-2.0 * out.log_sigma)
     seen = nn.functional.binary_cross_entropy_with_logits(out.visibility_logit, visibility, reduction="none")
+    if known is not None:
+        weights, seen = weights * known, seen * known
     return {
         "distance": 40.0 * (distance * weights).sum(-1).mean(),
         "likelihood": likelihood * 0.15 * (gaussian * weights).sum(-1).mean(),

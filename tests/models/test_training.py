@@ -24,8 +24,17 @@ from models.training.crops import Cropper  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.detector import DetectorRecipe  # noqa: E402
 from models.training.landmarker import LandmarkerRecipe  # noqa: E402
+from models.training.portraits import (  # noqa: E402
+    Portraits,
+    consensus,
+    mesh_points,
+    mixing_matrix,
+    onto_line,
+    read_portraits,
+)
 from models.training.regressor import RegressorRecipe, turned_light  # noqa: E402
 from models.training.scenes import SceneComposer  # noqa: E402
+from models.training.sources import PictureSource, PortraitSource, tinted  # noqa: E402
 
 from .people import SIDE, make_pictures  # noqa: E402
 
@@ -42,12 +51,25 @@ def backgrounds() -> list[np.ndarray]:
 def recipe_of(name: str, pictures: Pictures, model: FaceModel) -> loop.Recipe:
     torch.manual_seed(0)
     if name == "landmarker":
-        points = pictures.points.shape[1]
-        return LandmarkerRecipe(pictures, model, LandmarkerConfig(points, size=64, width=0.35, narrow=4, hidden=16))
+        config = LandmarkerConfig(pictures.points.shape[1], size=64, width=0.35, narrow=4, hidden=16)
+        sources: list = [(PictureSource("synthetic", pictures, 64), 3.0)]
+        sources.append((PortraitSource(made_up_portraits(pictures), config.points, 64), 1.0))
+        return LandmarkerRecipe(sources, model, config)
     if name == "regressor":
         return RegressorRecipe(pictures, model, RegressorConfig(size=64, width=0.35, narrow=4, hidden=16))
     tiny = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
     return DetectorRecipe(pictures, backgrounds(), tiny, size=96, checked=12)
+
+
+def made_up_portraits(pictures: Pictures) -> Portraits:
+    """The synthetic pictures in grey, in two variants; the chin of each is not trusted."""
+    count = len(pictures)
+    grey = np.stack([cv2.cvtColor(pictures.image(k), cv2.COLOR_RGB2GRAY) for k in range(count)])
+    trusted = np.ones((count, 68), bool)
+    trusted[:, 8] = False
+    names = np.array([f"{k}.jpg" for k in range(count)])
+    seen = np.ones((count, 2, 68), bool)
+    return Portraits(names, np.stack([grey, grey], axis=1), pictures.points[:, :68], trusted, seen)
 
 
 def losses(folder) -> list[float]:
@@ -75,7 +97,8 @@ def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, model, tmp_pa
     card = json.loads((tmp_path / "whole" / "card.json").read_text())
     assert card["training"]["seed"] == 3
     assert card["training"]["steps"] == 5
-    assert "No photo of a real person" in card["provenance"]
+    wanted = "public domain" if name == "landmarker" else "No photo of a real person"
+    assert wanted in card["provenance"]
 
 
 def test_averaged_weights_are_loaded_from_a_checkpoint(pictures, model, tmp_path) -> None:
@@ -192,3 +215,75 @@ def test_card_tells_the_run_it_started_from(tmp_path: Path) -> None:
         "data": {"pictures": 3},
     }
     assert cards.earlier_card(tmp_path / "elsewhere" / "checkpoint.pt")["card"] == "none"
+
+
+def test_portraits_are_cut_with_their_labels_and_leave_dense_points_unknown(pictures) -> None:
+    source = PortraitSource(made_up_portraits(pictures), 80, 64)
+    assert not set(source.train) & set(source.held_out)
+    matrix = alignment.mirrored(source.matrices[0], 64)
+    crop = source.crop(0, matrix, np.random.default_rng(0))
+    assert crop.image.shape == (64, 64, 3)
+    assert crop.known[:68].sum() == 67
+    assert not crop.known[68:].any()
+    assert np.allclose(crop.points[:68] * 64 - 0.5, alignment.apply(matrix, pictures.points[0, :68]), atol=1e-3)
+
+
+def test_unknown_points_have_no_say_in_the_loss(pictures, model) -> None:
+    recipe = recipe_of("landmarker", pictures, model)
+    batch = recipe.batch(np.random.default_rng(0), 8)
+    image, labels = loop.to_device(batch, "cpu")
+    torch.manual_seed(1)
+    recipe.net.eval()
+    before = recipe.loss(image, labels, 1.0)
+    labels["points"] = labels["points"] + 5.0 * (1.0 - labels["known"])[..., None]
+    after = recipe.loss(image, labels, 1.0)
+    assert (labels["known"] == 0).any()
+    for name in ("distance", "likelihood"):
+        assert after[name].item() == pytest.approx(before[name].item())
+
+
+def test_tint_keeps_order_and_ends() -> None:
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    out = tinted(ramp, np.random.default_rng(3)).astype(int)
+    assert (np.diff(out, axis=1) >= 0).all()
+    assert (out[:, 0] == 0).all()
+    assert (out[:, -1] == 255).all()
+
+
+def test_mixes_of_mesh_vertices_are_mirror_images_and_sum_to_one() -> None:
+    total = mixing_matrix().sum(axis=1)
+    assert np.allclose(total[17:], 1.0)
+    assert not total[:17].any()
+    rng = np.random.default_rng(0)
+    views = np.repeat(rng.normal(size=(1, 478, 2)), 2, axis=0)
+    assert mesh_points(views)[0].shape == (68, 2)
+
+
+def test_nearest_place_on_a_line() -> None:
+    line = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]])
+    feet = onto_line(np.array([[4.0, 3.0], [12.0, 7.0], [-3.0, -1.0]]), line)
+    assert np.allclose(feet, [[4.0, 0.0], [10.0, 7.0], [0.0, 0.0]])
+
+
+def test_consensus_takes_out_what_differs_alike_and_drops_what_differs_alone(pictures) -> None:
+    rng = np.random.default_rng(0)
+    mesh = pictures.points[:, :68].astype(float)
+    ours = mesh + [1.5, 0.5]
+    ours[3] += rng.normal(0.0, 12.0, ours[3].shape)
+    ours[5, 40] += 20.0
+    outline = mesh[:, :17]
+    labels, trusted, keep = consensus(mesh, outline, ours)
+    assert not keep[3]
+    assert keep.sum() == len(keep) - 1
+    assert not trusted[5, 40]
+    assert trusted[5, 41]
+    inner = np.abs(labels - mesh)[keep][:, 17:]
+    assert np.median(inner) < 0.5  # pixels; not the 1.5 by which the two differ alike
+
+
+def test_portraits_survive_the_disk(pictures, tmp_path) -> None:
+    portraits = made_up_portraits(pictures)
+    portraits.save(tmp_path / "portraits.npz")
+    assert np.array_equal(read_portraits(tmp_path / "portraits.npz").points, portraits.points)
+    with pytest.raises(FileNotFoundError, match="make it with"):
+        read_portraits(tmp_path / "absent.npz")
