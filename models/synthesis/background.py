@@ -37,7 +37,7 @@ def _view(rng: np.random.Generator, maps: Sequence[np.ndarray], map_index: int, 
         map_index, turn = int(rng.integers(len(maps))), float(rng.random())
     panorama = maps[map_index]
     height, width = panorama.shape[:2]
-    half = np.tan(np.radians(rng.uniform(12, 40)))
+    half = np.tan(np.radians(rng.uniform(15, 52)))
     steps = np.linspace(-half, half, size, dtype=np.float32)
     x, y = np.meshgrid(steps, -steps + np.float32(rng.normal(0.0, 0.2)))
     column = (np.arctan(x) / (2 * np.pi) + 0.5 - turn + rng.normal(0, 0.03)) % 1.0 * width

@@ -28,20 +28,25 @@ class View:
 
 
 def sample_view(rng: np.random.Generator) -> View:
-    """Most heads within 45 degrees of yaw, some to 90; phone to telephoto distances."""
-    kind = rng.choice(["front", "half", "profile"], p=[0.45, 0.4, 0.15])
-    yaw = {"front": rng.normal(0, 12), "half": rng.uniform(-50, 50), "profile": rng.uniform(45, 90)}[kind]
+    """Most heads within 45 degrees of yaw, some to 90; from a phone at arm's length to a long lens.
+
+    The picture is framed round the face, so the distance alone sets the perspective: 0.25 m is a 20 mm selfie,
+    4 m a 200 mm portrait.
+    """
+    kind = rng.choice(["front", "half", "profile"], p=[0.46, 0.38, 0.16])
+    yaw = {"front": rng.normal(0, 13), "half": rng.uniform(-55, 55), "profile": rng.uniform(45, 91)}[kind]
     yaw *= rng.choice([-1, 1])
-    pitch = np.clip(rng.normal(2, 12), -40, 40) if rng.random() < 0.85 else rng.uniform(-40, 40)
-    roll = np.clip(rng.normal(0, 9), -45, 45) if rng.random() < 0.8 else rng.uniform(-45, 45)
-    distance = float(np.exp(rng.uniform(np.log(0.35), np.log(3.5))))
-    offset = rng.normal(0.0, 0.08, 2)
+    pitch = np.clip(rng.normal(2, 12), -40, 40) if rng.random() < 0.85 else rng.uniform(-42, 42)
+    roll = np.clip(rng.normal(0, 9), -45, 45) if rng.random() < 0.82 else rng.uniform(-45, 45)
+    near = rng.random() < 0.3
+    distance = np.exp(rng.uniform(*np.log([0.25, 0.6] if near else [0.6, 4.0])))
+    offset = rng.normal(0.0, 0.16 if near else 0.07, 2)  # wide lenses see faces far off their axis
     shift = rng.normal(0.0, 0.02, 2)
     return View(
         pitch=float(np.radians(pitch)),
         yaw=float(np.radians(yaw)),
         roll=float(np.radians(roll)),
-        distance=distance,
+        distance=float(distance),
         offset=(float(offset[0]), float(offset[1])),
         margin=PICTURE_MARGIN * float(np.exp(rng.normal(0.0, 0.03))),
         shift=(float(shift[0]), float(shift[1])),

@@ -15,9 +15,10 @@ from core.runtime.specs import CROP_SIZE
 from core.types import Camera, FaceParams
 
 from .assets import Assets
+from .cards import card_mesh
 from .facial_hair import facial_strands
 from .garments import garment_meshes
-from .hair import hair_meshes, hair_strands
+from .hair import hair_cards, hair_meshes, hair_strands, lay_hair
 from .head import Head
 from .kernels import rasterize
 from .labels import HIDING
@@ -25,7 +26,7 @@ from .layers import Canvas, Layer, Posed, cast_shadow, contact_shadow, draw
 from .occluders import add_occluders
 from .scene import Scene
 from .sensor import develop
-from .strands import caster, draw_strands, lay_strands
+from .strands import caster, draw_strands
 from .surface import Surface, draw_head
 
 VISIBLE_DEPTH = 0.006  # metres a landmark may lie behind the drawn surface
@@ -63,9 +64,11 @@ def render(scene: Scene, assets: Assets) -> Picture:
     """Draw the bare person, then the occluders, then take both pictures."""
     head = assets.head
     posed = Posed.of(scene.camera, scene.vertices, head)
-    extras = hair_meshes(scene.hair, assets.hair, head, posed, scene.neutral, scene.paint.hair_color)
+    extras = hair_meshes(scene.hair, head, posed, scene.neutral, scene.paint.hair_color)
+    cards = hair_cards(scene.hair, assets.hair, scene.neutral, scene.paint.hair_color)
     strands = hair_strands(scene.hair, head, posed, scene.paint.hair_color)
-    shadow = cast_shadow(posed, head, scene.light, [*extras, *(caster(bundle) for bundle in strands)])
+    casters = [*extras, *(card_mesh(bundle) for bundle in cards), *(caster(bundle) for bundle in strands)]
+    shadow = cast_shadow(posed, head, scene.light, casters)
     canvas = Canvas(
         scene.background.copy(), np.full(scene.background.shape[:2], np.inf, np.float32), _empty_labels(scene)
     )
@@ -80,8 +83,7 @@ def render(scene: Scene, assets: Assets) -> Picture:
         draw_strands(canvas, bundle, posed, scene.light, shadow)
     for mesh in extras:
         _lay_hair(canvas, draw(mesh, posed, scene.light, shadow), scene)
-    for bundle in strands:
-        lay_strands(canvas, bundle, posed, scene.light, shadow)
+    lay_hair(canvas, cards, strands, posed, scene.light, shadow)
     solid = canvas.depth.copy()
     canvas.color *= exposure
     occluded, occluder = add_occluders(canvas, scene, assets, posed, shadow, exposure)
@@ -121,7 +123,8 @@ def _finish(
     occluder: np.ndarray, exposure: float,
 ) -> Picture:  # fmt: skip
     clean, occluded = canvases
-    image = develop(occluded.color, scene.sensor)
+    focus = float(scene.camera.translation[2])
+    image = develop(occluded.color, scene.sensor, occluded.depth, focus)
     same = not occluder.any()
     model, camera = assets.head.model, scene.camera
     points = np.concatenate(
@@ -136,7 +139,7 @@ def _finish(
     )
     return Picture(
         image=image,
-        clean=image if same else develop(clean.color, scene.sensor),
+        clean=image if same else develop(clean.color, scene.sensor, clean.depth, focus),
         linear=occluded.color,
         clean_linear=clean.color,
         labels=clean.label,

@@ -18,15 +18,17 @@ from .eyes import Eyes, sample_eyes
 from .facial_hair import FacialHair, sample_facial_hair
 from .garments import Garment, sample_garment
 from .hair import HairPlan, sample_hair
-from .hit_kernels import blend_shapes
 from .identities import sample_albedo, sample_identity
 from .ingredients import OF_THE_PERSON, OF_THE_PICTURE, sample_ingredients
 from .light import LUMINANCE, Light, sample_light
+from .neighbours import add_people, stock
 from .occluders import OccluderPlan, sample_occluder
 from .sensor import Sensor, sample_sensor
 from .skin import Paint, paint_person
 
 _PERSON_STREAM = 7_654_321  # keeps people's random numbers apart from pictures'
+_CROWD_STREAM = 3_456_789
+WITH_NEIGHBOURS = 0.13  # share of pictures with other people behind
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,7 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     model = assets.head.model
     ingredients = sample_ingredients(rng, OF_THE_PERSON)
     identity, albedo = sample_identity(rng), sample_albedo(rng, model)
-    colors = np.clip(blend_shapes(model.albedo_mean, model.albedo_basis, albedo), 0.0, 1.0)
+    colors = model.albedo(albedo)
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])
     skin = np.median(colors[assets.head.skin_vertices], axis=0)
@@ -88,7 +90,7 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
         number=number,
         identity=identity,
         albedo=albedo,
-        neutral=blend_shapes(model.vertices, model.identity_basis, identity),
+        neutral=model.shape(identity),
         vertex_albedo=colors,
         luminance=luminance,
         paint=paint,
@@ -99,10 +101,10 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     )
 
 
-def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: int = 1) -> Scene:
+def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: int = 1, alone: bool = False) -> Scene:
     """The scene of picture `index` of a set whose people have `group` pictures each.
 
-    It depends on nothing but (seed, index, group) and the assets.
+    It depends on nothing but (seed, index, group) and the assets. `alone`: nobody stands behind.
     """
     rng = np.random.default_rng([seed, index])
     person = sample_person(assets, seed, index // group)
@@ -110,11 +112,14 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
     ingredients = {**person.ingredients, **sample_ingredients(rng, OF_THE_PICTURE)}
     view = sample_view(rng)
     expression, sealed = assets.expressions.sample(rng, view.yaw, view.pitch)
-    vertices = blend_shapes(person.neutral, model.expression_basis, expression)
+    vertices = person.neutral + (expression @ model.expression_basis.reshape(len(expression), -1)).reshape(-1, 3)
     if sealed:
         expression, vertices = seal(model, expression, vertices)
     light = sample_light(rng, assets.light_maps, ingredients["hdri_light"])
     behind = sample_background(rng, assets.view_maps, light.map_index, light.turn, size, ingredients["background_map"])
+    crowd = np.random.default_rng([seed, index, _CROWD_STREAM])
+    if not alone and crowd.random() < WITH_NEIGHBOURS:
+        behind = add_people(crowd, behind, stock(assets))
     occluders = sample_occluder(rng, assets)
     ingredients["occluder"] = _covers(occluders)
     return Scene(
@@ -135,7 +140,7 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
         light=light,
         background=behind * np.float32(light.background_level),
         occluders=occluders,
-        sensor=sample_sensor(rng),
+        sensor=sample_sensor(rng, light.kind, ingredients["dof_motion"]),
         level=float(0.24 * light.level * (person.luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.35))),
     )
 
