@@ -194,7 +194,9 @@ def cmd_evaluate(args: argparse.Namespace) -> int:
     """Measure every protocol whose data is there; with all of it, rewrite docs/evaluation.md."""
     ensure("core", "opencv", "portrait", "geometry")
     peer = ensure_peers()
-    return python("-m", "models.evaluation.run", *(["--mediapipe", str(peer)] if peer else []), *args.rest)
+    options = ["--mediapipe", str(peer)] if peer else []
+    quiet = {"OPENCV_LOG_LEVEL": "ERROR"}  # YuNet warns about every net it opens
+    return python("-m", "models.evaluation.run", *options, *args.rest, env=quiet)
 
 
 def cmd_bench(args: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ def turned(photos: list[Photo], degrees: float) -> list[Photo]:
             picture = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             yield Made(photo, f"turned{degrees:g}", picture, apply(matrix, _truth(photo)))
 
-    return _kept(f"turned{degrees:g}", photos, make)
+    return kept(f"turned{degrees:g}", content(photos), make)
 
 
 def _turn(width: int, height: int, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
@@ -64,7 +64,7 @@ def cut(photos: list[Photo]) -> list[Photo]:
             x0, y0, x1, y1 = _cut_window(box_of(truth), image.shape[1], image.shape[0], index % 4)
             yield Made(photo, "cut", image[y0:y1, x0:x1], truth - [x0, y0])
 
-    return _kept("cut", photos, make)
+    return kept("cut", content(photos), make)
 
 
 def _cut_window(box: np.ndarray, width: int, height: int, side: int) -> tuple[int, int, int, int]:
@@ -91,8 +91,12 @@ def occluded(photos: list[Photo]) -> list[Photo]:
                 picture, _ = paste_occluder(photo.image(), _truth(photo), kind, rng)
                 yield Made(photo, kind, picture, _truth(photo))
 
-    synthesis = sorted((ROOT / "models" / "synthesis").glob("*.py"))
-    return _kept("occluded", photos, make, digest(tuple(synthesis)))
+    return kept("occluded", content(photos) + factory_digest(), make)
+
+
+def factory_digest() -> str:
+    """One SHA-256 of the code of the picture factory."""
+    return digest(tuple(sorted((ROOT / "models" / "synthesis").glob("*.py"))))
 
 
 def _truth(photo: Photo) -> np.ndarray:
@@ -101,9 +105,9 @@ def _truth(photo: Photo) -> np.ndarray:
     return photo.truth
 
 
-def _kept(name: str, photos: list[Photo], make: Callable[[], Iterator[Made]], code: str = "") -> list[Photo]:
-    """The set that `make` yields, written once for every content of `photos` and `code`."""
-    key = hashlib.sha256((content(photos) + code + digest((Path(__file__),))).encode()).hexdigest()[:12]
+def kept(name: str, depends: str, make: Callable[[], Iterator[Made]]) -> list[Photo]:
+    """The set that `make` yields, written once for every value of `depends`, which stands for all it is made from."""
+    key = hashlib.sha256((depends + digest((Path(__file__),))).encode()).hexdigest()[:12]
     folder = BUILD / f"{name}-{key}"
     index = folder / "index.npz"
     if not index.exists():

@@ -170,12 +170,12 @@ def test_an_unknown_revision_is_named():
 
 def test_a_section_that_cannot_be_measured_gives_a_row_and_not_a_crash(monkeypatch):
     def missing(bench):
-        raise systems.SystemFailure("no weights")
+        raise systems.SystemFailure(f"{data.ROOT}/models/weights is empty")
 
     monkeypatch.setitem(run.SECTIONS, "parsing", missing)
     bench = sections.Bench(pipeline=None, systems=(), limit=None, people=0)
     tables = run.measure(["parsing"], bench)
-    assert tables[0].rows == (("no weights",),)
+    assert tables[0].rows == (("models/weights is empty",),)
 
 
 def test_the_diagnosis_tells_a_shift_from_noise():
