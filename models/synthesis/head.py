@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,13 +154,11 @@ def orthographic(vertices: np.ndarray, direction: np.ndarray, size: int, reach: 
 
 def orthographic_view(direction: np.ndarray, size: int, reach: float = 0.19) -> tuple[np.ndarray, np.ndarray]:
     """(3, 3) and (3,) float32 of `orthographic`: pixels and depth are `point @ turn + shift`."""
-    side = np.cross([0.0, 1.0, 0.0], direction)
-    if np.linalg.norm(side) < 1e-3:
-        side = np.array([1.0, 0.0, 0.0])
-    side = side / np.linalg.norm(side)
-    up = np.cross(direction, side)
-    center = np.array([0.0, -0.05, -0.06])
-    scale = np.array([size / (2 * reach), size / (2 * reach), 1.0])
-    turn = np.stack([side, -up, -direction], axis=1) * scale
-    shift = np.array([(size - 1) / 2, (size - 1) / 2, 10.0]) - center @ turn
+    x, y, z = (float(value) for value in direction)
+    level = math.hypot(x, z)
+    side = (z / level, 0.0, -x / level) if level > 1e-3 else (1.0, 0.0, 0.0)
+    up = (y * side[2], z * side[0] - x * side[2], -y * side[0])  # direction x side
+    scale = size / (2 * reach)
+    turn = np.array([[side[k] * scale, -up[k] * scale, -direction[k]] for k in range(3)])
+    shift = np.array([(size - 1) / 2, (size - 1) / 2, 10.0]) - np.array([0.0, -0.05, -0.06]) @ turn
     return turn.astype(np.float32), shift.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Compiled steps between z-buffer and picture: what light meets at each hit, compositing, morphs."""
+"""Compiled steps between z-buffer and picture: what light meets at each hit, compositing."""
 
 from __future__ import annotations
 
@@ -108,22 +108,3 @@ def composite(
                 depth[y, x] = near[y, x]
                 label[y, x] = kind
     return seen
-
-
-def blend_shapes(base: np.ndarray, basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(V, 3) float32: `base` (V, 3) plus the (K, V, 3) float32 basis weighed by (K,); weights of 0 cost nothing."""
-    out = np.array(base, np.float32, order="C").reshape(-1)
-    used = np.flatnonzero(weights)
-    _add_weighted(out, basis.reshape(len(basis), -1), used, np.asarray(weights, np.float32)[used])
-    return out.reshape(-1, 3)
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _add_weighted(out: np.ndarray, basis: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> None:
-    block = 2048  # numbers that stay in the cache while the rows pass
-    for start in range(0, out.shape[0], block):
-        stop = min(start + block, out.shape[0])
-        for k in range(rows.shape[0]):
-            row, weight = rows[k], weights[k]
-            for i in range(start, stop):
-                out[i] += weight * basis[row, i]

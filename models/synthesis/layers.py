@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -102,14 +103,15 @@ class ShadowMap:
     depth: np.ndarray  # (S, S) float32, blurred over empty pixels
     direction: np.ndarray  # (3,) float64 towards the lamp, model frame
 
-    @property
+    @cached_property
     def view(self) -> tuple[np.ndarray, np.ndarray]:
         """(3, 3) and (3,) float32: pixels and depth of a model-frame point are `point @ turn + shift`."""
         return orthographic_view(self.direction, SHADOW_SIZE)
 
     def lit(self, points: np.ndarray, softness: int = 1) -> np.ndarray:
         """(N,) float32 in [0, 1]: share of the lamp that (N, 3) model-frame points see."""
-        local = orthographic(points, self.direction, SHADOW_SIZE)
+        turn, shift = self.view
+        local = points.astype(np.float32, copy=False) @ turn + shift
         return shadow_share(local, self.depth, SHADOW_BIAS, float(softness))
 
 
