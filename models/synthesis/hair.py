@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .cards import Cards, draw_cards
 from .chart import HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
 from .grooms import Groom, groom_strands, sample_groom
 from .hats import Hat, hat_meshes, sample_hat
 from .head import Head
 from .labels import Label
-from .layers import Mesh, Posed, compact_mesh
+from .layers import Canvas, Mesh, Posed, ShadowMap, compact_mesh
+from .light import Light
 from .mane import Mane, mane_mesh, sample_mane
 from .noise import NoisePool
 from .scalp import roots_of
-from .strands import Strands
-from .strips import LONG, BoundHair, pick_style, strip_mesh
+from .strands import Strands, darken_beside, draw_strands
+from .strips import LONG, BoundHair, pick_style, strip_cards
 
 # Angle from the face's middle (degrees) at which a hairline's height is given
 _ANGLES = np.array([0, 22, 42, 56, 68, 76, 84, 90, 108, 120, 138, 180.0])
@@ -98,10 +100,8 @@ def _hairline(rng: np.random.Generator, balding: bool, fringe: bool, strand: np.
     return np.clip(distance / soft + 0.5, 0.0, 1.0)
 
 
-def hair_meshes(
-    plan: HairPlan, styles: dict[str, BoundHair], head: Head, posed: Posed, neutral: np.ndarray, color: np.ndarray
-) -> list[Mesh]:
-    """The meshes of one person's hair and hat. `neutral` is (V, 3), the identity at rest; `color` (3,) linear."""
+def hair_meshes(plan: HairPlan, head: Head, posed: Posed, neutral: np.ndarray, color: np.ndarray) -> list[Mesh]:
+    """The shells of one person's hair, and the hat. `neutral` is (V, 3), the identity at rest; `color` (3,) linear."""
     meshes = []
     if plan.mane is not None:
         meshes.append(mane_mesh(plan.mane, head, neutral, color, gloss=0.2 + 0.5 * (plan.seed % 7) / 7))
@@ -109,11 +109,16 @@ def hair_meshes(
         meshes.append(_cap(plan, head, posed, color))
     if plan.kind == "groom" and plan.hat is None:
         meshes.append(_cap(plan, head, posed, color * 0.5))
-    if plan.kind == "strips" and plan.style in styles:
-        meshes.append(strip_mesh(styles[plan.style], neutral, plan.strand, plan.seed, color))
     if plan.hat is not None:
         meshes += hat_meshes(plan.hat, head, posed)
     return meshes
+
+
+def hair_cards(plan: HairPlan, styles: dict[str, BoundHair], neutral: np.ndarray, color: np.ndarray) -> list[Cards]:
+    """The strips of one person's hair on the (V, 3) identity at rest; `color` (3,) linear."""
+    if plan.kind != "strips" or plan.style not in styles:
+        return []
+    return [strip_cards(styles[plan.style], neutral, plan.strand, plan.seed, color, plan.style in LONG)]
 
 
 def hair_strands(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> list[Strands]:
@@ -142,3 +147,16 @@ def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:
         return albedo, np.clip((here - 0.45 + 0.15 * strand) * 4.0, 0.0, 1.0)
 
     return compact_mesh(vertices, head.triangles[used], head.rest, paint, Label.HAIR, gloss=0.6, sharpness=12.0)
+
+
+def lay_hair(
+    canvas: Canvas, cards: list[Cards], strands: list[Strands], posed: Posed, light: Light, shadow: ShadowMap | None
+) -> None:
+    """Draw strips and strands into the canvas, with the soft shadow on what is just beside them."""
+    for bundle in (*cards, *strands):
+        solid = np.isfinite(canvas.depth)
+        if isinstance(bundle, Cards):
+            cover = draw_cards(canvas, bundle, posed, light, shadow)
+        else:
+            cover = draw_strands(canvas, bundle, posed, light, shadow)
+        darken_beside(canvas, solid, cover, posed)

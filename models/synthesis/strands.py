@@ -17,7 +17,8 @@ from .light import Light
 
 CENTER = np.array([0.0, 0.0, AXIS_Z], np.float32)  # metres, model frame: inside the skull
 _FLAGS = {"contract", "reassoc", "nsz", "arcp"}  # infinities are used: they mean "nothing here"
-_SHADOWED = 4  # points of a strand at which the key lamp's shadow is looked up
+_SHORT = 6  # points of strands whose root alone is looked up in the shadow
+_SHADOWED = 3  # points of a strand at which the key lamp's shadow is looked up
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def draw_strands(
     if len(strands.points) == 0:
         return cover
     flat = project(posed.camera, strands.points.reshape(-1, 3)).astype(np.float32).reshape(strands.points.shape)
-    color = _light_strands(strands, posed, light, _lit(strands, shadow))
+    color = light_strands(strands, posed, light, shadow)
     middle = np.minimum(strands.counts // 2, strands.points.shape[1] - 1)
     order = np.argsort(-flat[np.arange(len(flat)), middle, 2], kind="stable").astype(np.int32)
     top = canvas.label.copy()
@@ -78,7 +79,10 @@ def _lit(strands: Strands, shadow: ShadowMap | None) -> np.ndarray:
     count, points = strands.points.shape[:2]
     if shadow is None:
         return np.ones((count, points), np.float32)
-    chosen = np.linspace(0, points - 1, min(_SHADOWED, points)).astype(int)
+    if points <= _SHORT:
+        seen = shadow.lit(np.ascontiguousarray(strands.points[:, 0]))
+        return np.repeat(seen[:, None], points, axis=1)
+    chosen = np.linspace(0, points - 1, _SHADOWED).astype(int)
     seen = shadow.lit(np.ascontiguousarray(strands.points[:, chosen]).reshape(-1, 3)).reshape(count, -1)
     position = np.interp(np.arange(points), chosen, np.arange(len(chosen)))
     low = np.minimum(position.astype(int), len(chosen) - 2)
@@ -86,9 +90,9 @@ def _lit(strands: Strands, shadow: ShadowMap | None) -> np.ndarray:
     return (seen[:, low] * (1 - share) + seen[:, low + 1] * share).astype(np.float32)
 
 
-def _light_strands(strands: Strands, posed: Posed, light: Light, lit: np.ndarray) -> np.ndarray:
+def light_strands(strands: Strands, posed: Posed, light: Light, shadow: ShadowMap | None) -> np.ndarray:
     """(N, K, 3) float32 linear radiance."""
-    camera = posed.camera
+    camera, lit = posed.camera, _lit(strands, shadow)
     flip = np.asarray(LIGHT_FLIP, np.float32)
     turn = np.ascontiguousarray((camera.rotation * flip[:, None]).astype(np.float32))
     shift = (camera.translation * flip).astype(np.float32)
@@ -210,12 +214,8 @@ def _blend(color, depth, cover, front, top, flat, counts, half, rgb, kinds, orde
                         top[i, j] = kinds[n]
 
 
-def lay_strands(
-    canvas: Canvas, strands: Strands, posed: Posed, light: Light, shadow: ShadowMap | None, lift: float = 0.002
-) -> None:
-    """Draw strands with the soft shadow that they throw on what is just beside them."""
-    solid = np.isfinite(canvas.depth)
-    cover = draw_strands(canvas, strands, posed, light, shadow, lift)
+def darken_beside(canvas: Canvas, solid: np.ndarray, cover: np.ndarray, posed: Posed) -> None:
+    """The soft shadow that hair of a (H, W) cover throws on what is just beside it, where (H, W) `solid`."""
     factor = contact_shadow(cover, 1.5 * posed.camera.width / 192.0, 0.4)
     canvas.color *= np.where(solid & (cover < 0.5), factor, 1.0)[:, :, None]
 
@@ -232,10 +232,11 @@ def caster(strands: Strands, every: int = 8) -> Mesh:
     vertices = np.stack([points - wide, points + wide], axis=2).reshape(-1, 3).astype(np.float32)
     base = (np.arange(count)[:, None] * 2 * steps + 2 * np.arange(steps - 1)[None]).reshape(-1, 1)
     triangles = np.concatenate([base + [[0, 1, 2]], base + [[1, 3, 2]]]).astype(np.int32)
-    return Mesh(vertices, triangles, vertices, _unpainted, int(Label.HAIR))
+    return Mesh(vertices, triangles, vertices, unpainted, int(Label.HAIR))
 
 
-def _unpainted(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unpainted(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Paint for a mesh that only throws a shadow."""
     return np.zeros((len(attributes), 3), np.float32), np.ones(len(attributes), np.float32)
 
 

@@ -13,10 +13,10 @@ from core.geometry.lighting import srgb_to_linear
 from core.geometry.rasterizer import vertex_normals
 from models.face_model.sources import DATA, load_makehuman, read_obj
 
-from .chart import AXIS_Z, WIDTH, sample
+from .cards import Cards
 from .head import Head
 from .labels import Label
-from .layers import Mesh
+from .strands import CENTER
 from .textures import read_texture
 
 # Strip hair and how often each is worn; fringes that hide an eye are rare
@@ -44,12 +44,9 @@ class BoundHair:
     anchors: np.ndarray  # (N, 4) int32 head vertices
     weights: np.ndarray  # (N, 4) float32
     triangles: np.ndarray  # (M, 3) int32
-    uv: np.ndarray  # (N, 2) float32 texture pixels
-    texture: np.ndarray  # (h, w, 4) uint8: brightness round 128 (three times), cover
-
-    def place(self, vertices: np.ndarray) -> np.ndarray:
-        """(N, 3) hair vertices on a head of (V, 3) vertices."""
-        return self.offset + np.einsum("nk,nkd->nd", self.weights, vertices[self.anchors])
+    uv: np.ndarray  # (N, 2) float32 in [0, 1], v down
+    tangents: np.ndarray  # (N, 3) float32 unit: along the hair
+    textures: tuple[np.ndarray, ...]  # see `Cards`
 
 
 def load_styles(head: Head, data: Path = DATA) -> dict[str, BoundHair]:
@@ -132,48 +129,112 @@ def _bind(head: Head, folder: Path, base_mesh: np.ndarray, transform: tuple[np.n
     lift = np.where(distance[:, 0] < 0.03, np.maximum(0.003 - height, 0.0), 0.0)
     vertices = vertices + normals[anchors[:, 0]] * lift[:, None]
     base = np.einsum("nk,nkd->nd", weights, head.rest[anchors])
-    texture = _grey_texture(next(folder.glob("*_diffuse.png")))
-    size = np.array(texture.shape[1::-1])
-    uv = np.stack([mesh.uv[pairs[:, 1], 0], 1.0 - mesh.uv[pairs[:, 1], 1]], axis=1) * size - 0.5
+    uv = np.stack([mesh.uv[pairs[:, 1], 0], 1.0 - mesh.uv[pairs[:, 1], 1]], axis=1)
     return BoundHair(
         (vertices - base).astype(np.float32),
         anchors.astype(np.int32),
         weights.astype(np.float32),
         triangles.astype(np.int32),
         uv.astype(np.float32),
-        texture,
+        _along(vertices, triangles, uv),
+        _grey_textures(next(folder.glob("*_diffuse.png"))),
     )
 
 
-def _grey_texture(path: Path) -> np.ndarray:
-    image = cv2.resize(read_texture(path), (256, 256), interpolation=cv2.INTER_AREA)
-    linear = srgb_to_linear(image[:, :, :3].mean(axis=2) / 255.0)
-    solid = image[:, :, 3] > 128
-    bright = np.clip(linear / max(float(linear[solid].mean()), 1e-4), 0.0, 2.0)
-    out = np.empty((256, 256, 4), np.uint8)
-    out[:, :, :3] = (bright * 127.0)[:, :, None]
-    out[:, :, 3] = image[:, :, 3]
-    return out
+def _along(vertices: np.ndarray, triangles: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 unit direction in which the texture's v runs: that of the hair."""
+    (a, b, c), (ta, tb, tc) = (np.moveaxis(values[triangles], 1, 0) for values in (vertices, uv))
+    across = (tb - ta)[:, 0] * (tc - ta)[:, 1] - (tc - ta)[:, 0] * (tb - ta)[:, 1]
+    along = (tb - ta)[:, :1] * (c - a) - (tc - ta)[:, :1] * (b - a)
+    along *= np.sign(across)[:, None]
+    total = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(total, triangles[:, corner], along)
+    return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
-def strip_mesh(bound: BoundHair, neutral: np.ndarray, strand: np.ndarray, seed: int, color: np.ndarray) -> Mesh:
+def _grey_textures(path: Path) -> tuple[np.ndarray, ...]:
+    """Brightness round 128 and cover at 512, 256, 128 and 64 pixels; brightness is averaged over what is covered."""
+    image = cv2.resize(read_texture(path), (512, 512), interpolation=cv2.INTER_AREA)
+    linear, cover = srgb_to_linear(image[:, :, :3].mean(axis=2) / 255.0), image[:, :, 3].astype(np.float32) / 255.0
+    bright = np.clip(linear / max(float(linear[cover > 0.5].mean()), 1e-4), 0.0, 2.0)
+    levels = []
+    for size in (512, 256, 128, 64):
+        area = cv2.resize(cover, (size, size), interpolation=cv2.INTER_AREA)
+        solid = cv2.resize(cover * bright, (size, size), interpolation=cv2.INTER_AREA) / np.maximum(area, 0.02)
+        # Thin hair would fade away as it is averaged: keep the share of covered texels
+        area = np.clip(area * (1.0 + 0.25 * np.log2(512 / size)), 0, 1)
+        levels.append(np.stack([np.minimum(solid * 127.0, 255.0), area * 255.0], axis=2).astype(np.uint8))
+    return tuple(levels)
+
+
+@dataclass(frozen=True, eq=False)
+class Bend:
+    """How strip hair differs from its pattern."""
+
+    mirrored: bool
+    volume: float  # of its distance from the scalp
+    length: float  # of what hangs below the ears
+    sideways: tuple[float, float]  # metres to the left and forwards per metre off the scalp
+    wave: float  # metres
+    waves: float  # per metre
+    swell: np.ndarray  # (3,) by axis
+
+
+def sample_bend(rng: np.random.Generator, long: bool) -> Bend:
+    """A gentle change of shape; long hair may be cut or grown."""
+    return Bend(
+        mirrored=bool(rng.random() < 0.5),
+        volume=float(np.exp(rng.normal(0.0, 0.22))),
+        length=float(rng.uniform(0.45, 1.35) if long else rng.uniform(0.85, 1.15)),
+        sideways=(float(rng.normal(0, 0.2)), float(rng.normal(0, 0.12))),
+        wave=float(rng.choice([0.0, rng.uniform(0.001, 0.006)], p=[0.5, 0.5])),
+        waves=float(rng.uniform(8, 45)),
+        swell=1.0 + rng.normal(0.0, 0.03, 3),
+    )
+
+
+def strip_cards(
+    bound: BoundHair, neutral: np.ndarray, strand: np.ndarray, seed: int, color: np.ndarray, long: bool
+) -> Cards:
     """The strips on the (V, 3) rest shape of one person; `strand` is a field of the noise pool, `color` (3,) linear."""
     rng = np.random.default_rng(seed)
-    swell = 1.0 + rng.normal(0.0, 0.05)
-    vertices = bound.place(neutral)
-    center = np.array([0.0, 0.0, AXIS_Z], np.float32)
-    vertices = center + (vertices - center) * np.array([swell * rng.normal(1, 0.03), swell, swell], np.float32)
-    if rng.random() < 0.5:
-        vertices = vertices * np.array([-1, 1, 1], np.float32)
+    vertices, away = _bent(bound, neutral, sample_bend(rng, long), rng)
+    outward = vertices - CENTER
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    tips = np.clip(away / 0.05, 0.0, 1.0) if not long else np.clip((0.08 - vertices[:, 1]) / 0.3, 0.0, 1.0)
+    phase, ways = rng.uniform(0, 6.28, 3), rng.normal(0, 130.0, (3, 3))
+    streaks = np.sin(vertices @ ways.T + phase).sum(axis=1) * rng.uniform(0.03, 0.16)
+    tint = np.exp(streaks + rng.normal(0.1, 0.3) * (tips - 0.4))
+    return Cards(
+        vertices=vertices.astype(np.float32),
+        triangles=bound.triangles,
+        uv=bound.uv,
+        textures=bound.textures,
+        strand=strand,
+        grain=(float(rng.uniform(0.15, 0.45)), float(rng.uniform(300, 900)), float(rng.uniform(60, 250))),
+        tangents=bound.tangents,
+        normals=outward.astype(np.float32),
+        albedo=np.minimum(color * tint[:, None], 0.9).astype(np.float32),
+        occlusion=np.clip(0.4 + away / 0.03, 0.4, 0.95).astype(np.float32),
+        gloss=float(rng.uniform(0.25, 1.0)),
+    )
 
-    gloss = rng.uniform(0.2, 0.8)
-    fine, coarse = rng.uniform(0.15, 0.4), rng.uniform(0.05, 0.25)
-    shift = rng.uniform(0, WIDTH / 2, 2)
 
-    def paint(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        texel = sample(bound.texture, attributes) / 255.0
-        thin, thick = (sample(strand, attributes * step + shift)[:, 0] for step in ((1.0, 0.7), (0.35, 0.2)))
-        bright = (0.25 + 1.6 * texel[:, 0]) * np.exp(fine * thin + coarse * thick)
-        return color * bright[:, None], texel[:, 3]
-
-    return Mesh(vertices, bound.triangles, bound.uv, paint, int(Label.HAIR), gloss, sharpness=14.0, occlusion=0.75)
+def _bent(bound: BoundHair, neutral: np.ndarray, bend: Bend, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) vertices and (N,) their distance from the scalp, metres."""
+    base = np.einsum("nk,nkd->nd", bound.weights, neutral[bound.anchors])
+    offset = bound.offset * bend.volume
+    away = np.linalg.norm(offset, axis=1)
+    vertices = CENTER + (base + offset - CENTER) * bend.swell
+    low = np.maximum(0.01 - vertices[:, 1], 0.0)
+    vertices[:, 1] += low * (1.0 - bend.length)
+    loose = np.maximum(away - 0.008, 0.0) + 0.4 * low
+    vertices[:, 0] += bend.sideways[0] * np.minimum(loose, 0.1)
+    vertices[:, 2] += bend.sideways[1] * np.minimum(loose, 0.1)
+    turn = 2 * np.pi * bend.waves * vertices[:, 1] + 25.0 * vertices[:, 0] + rng.uniform(0, 6.28)
+    size = bend.wave * np.minimum(1.0, 20.0 * loose)
+    vertices += np.stack([size * np.sin(turn), np.zeros(len(turn)), size * np.cos(turn)], axis=1)
+    if bend.mirrored:
+        vertices = vertices * np.array([-1.0, 1.0, 1.0])
+    return vertices, away

@@ -13,10 +13,11 @@ import numpy as np
 from core.types import FaceParams
 from models.synthesis import facemasks, frames, hands, occluders
 from models.synthesis.assets import Assets
+from models.synthesis.cards import card_mesh
 from models.synthesis.facial_hair import facial_strands
 from models.synthesis.garments import garment_meshes
 from models.synthesis.grooms import sample_groom
-from models.synthesis.hair import HairPlan, hair_meshes, hair_strands
+from models.synthesis.hair import HairPlan, hair_cards, hair_meshes, hair_strands
 from models.synthesis.labels import Label, Occluder
 from models.synthesis.layers import Posed
 from models.synthesis.light import LUMINANCE
@@ -94,7 +95,8 @@ def _dress(stage: Stage, scene: Scene, assets: Assets, posed: Posed, rng: np.ran
     stage.paint(head_maps(scene, assets, posed))
     for mesh in garment_meshes(scene.garment, head, posed, scene.vertex_albedo):
         stage.add_mesh(mesh, mesh_map(mesh, camera), roughness=0.8 if mesh.kind == Label.CLOTH else 0.35)
-    for mesh in hair_meshes(scene.hair, assets.hair, head, posed, scene.neutral, color):
+    cards = (card_mesh(cards) for cards in hair_cards(scene.hair, assets.hair, scene.neutral, color))
+    for mesh in (*hair_meshes(scene.hair, head, posed, scene.neutral, color), *cards):
         stage.add_mesh(mesh, mesh_map(mesh, camera), "hair" if mesh.kind == Label.HAIR else "", roughness=0.85)
     roughness = float(rng.uniform(0.25, 0.5))
     for strands in hair_strands(scene.hair, head, posed, color):
