@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from core.geometry.camera import project
 
 from . import eyewear, facemasks, frames, goggles, hands, objects, props, scarves
+from .head import Head
 from .labels import Label, Occluder
 from .layers import Canvas, Mesh, Posed, ShadowMap
 from .laying import Smear, Stage, lay_mesh, throw_shadow
 from .lenses import lay_lens
 
 if TYPE_CHECKING:
-    from .assets import Assets
     from .scene import Scene
 
 ANY = 0.52  # share of pictures with an occluder
@@ -25,6 +25,17 @@ _SOLID = 0.66  # share of objects that have depth
 KINDS = {  # shares of the occluders
     "glasses": 0.35, "sunglasses": 0.11, "goggles": 0.025, "mask": 0.2, "scarf": 0.05, "hand": 0.1, "object": 0.165,
 }  # fmt: skip
+
+
+class Wardrobe(Protocol):
+    """What occluders are made of besides code; `Assets` is one."""
+
+    @property
+    def head(self) -> Head: ...
+    @property
+    def mask_templates(self) -> dict[str, np.ndarray]: ...
+    @property
+    def hand(self) -> hands.HandModel | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +53,7 @@ class OccluderPlan:
     seed: int
 
 
-def sample_occluder(rng: np.random.Generator, assets: Assets) -> OccluderPlan:
+def sample_occluder(rng: np.random.Generator, assets: Wardrobe) -> OccluderPlan:
     """Nothing in about half of the pictures; now and then two things together."""
     kinds: set[str] = set()
     if rng.random() < ANY:
@@ -51,7 +62,7 @@ def sample_occluder(rng: np.random.Generator, assets: Assets) -> OccluderPlan:
     return plan_of(kinds, rng, assets)
 
 
-def plan_of(kinds: set[str], rng: np.random.Generator, assets: Assets) -> OccluderPlan:
+def plan_of(kinds: set[str], rng: np.random.Generator, assets: Wardrobe) -> OccluderPlan:
     """A plan with the named `KINDS`."""
     dark = "sunglasses" in kinds
     eyes = (dark or "glasses" in kinds) and "goggles" not in kinds
@@ -72,15 +83,19 @@ def plan_of(kinds: set[str], rng: np.random.Generator, assets: Assets) -> Occlud
 
 
 def add_occluders(
-    clean: Canvas, scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | None, exposure: float
+    clean: Canvas, scene: Scene, assets: Wardrobe, posed: Posed, shadow: ShadowMap | None, exposure: float
 ) -> tuple[Canvas, np.ndarray]:
     """The canvas with the occluders, and the (H, W) uint8 `Occluder` map of what changed."""
     skin = np.median(scene.vertex_albedo[assets.head.label == Label.SKIN], axis=0)
-    stage = Stage(assets.head, posed, scene.light, shadow, exposure, skin, scene.paint.hair_color)
+    stage = Stage(assets.head, posed, scene.light, shadow, exposure, skin, scene.paint.hair_color, _pixel(posed))
     return lay_plan(clean, scene.occluders, assets, stage)
 
 
-def lay_plan(clean: Canvas, plan: OccluderPlan, assets: Assets, stage: Stage) -> tuple[Canvas, np.ndarray]:
+def _pixel(posed: Posed) -> float:
+    return posed.camera.width / 192.0
+
+
+def lay_plan(clean: Canvas, plan: OccluderPlan, assets: Wardrobe, stage: Stage) -> tuple[Canvas, np.ndarray]:
     """A copy of the canvas with a plan's occluders, and the (H, W) uint8 `Occluder` map of what changed."""
     canvas, kinds = clean.copy(), np.zeros(clean.depth.shape, np.uint8)
     worn = _worn(plan, assets, stage)
@@ -101,7 +116,7 @@ def lay_plan(clean: Canvas, plan: OccluderPlan, assets: Assets, stage: Stage) ->
     return canvas, kinds
 
 
-def _worn(plan: OccluderPlan, assets: Assets, stage: Stage) -> list[Mesh]:
+def _worn(plan: OccluderPlan, assets: Wardrobe, stage: Stage) -> list[Mesh]:
     meshes: list[Mesh] = []
     if plan.mask is not None:
         meshes += facemasks.mask_meshes(plan.mask, stage.head, stage.posed, assets.mask_templates)
@@ -110,14 +125,14 @@ def _worn(plan: OccluderPlan, assets: Assets, stage: Stage) -> list[Mesh]:
     return meshes
 
 
-def _held(plan: OccluderPlan, assets: Assets, stage: Stage) -> list[Mesh]:
+def _held(plan: OccluderPlan, assets: Wardrobe, stage: Stage) -> list[Mesh]:
     """Hands on the face."""
     if plan.hand is None or assets.hand is None:
         return []
     return hands.hand_meshes(plan.hand, assets.hand, stage.head, stage.posed, stage.skin)
 
 
-def _lay_prop(canvas: Canvas, kinds: np.ndarray, plan: OccluderPlan, assets: Assets, stage: Stage) -> None:
+def _lay_prop(canvas: Canvas, kinds: np.ndarray, plan: OccluderPlan, assets: Wardrobe, stage: Stage) -> None:
     if plan.prop is None:
         return
     prop = props.make_prop(plan.prop, stage.head.model.landmarks(stage.posed.vertices))
