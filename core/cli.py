@@ -23,7 +23,7 @@ from .image_io import Photo, read_photo
 from .parsing_io import ParsingFiles, write_parsing
 from .pipeline import Pipeline
 from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_result
-from .settings import PROVIDERS, TEXTURE_SIZES, Settings
+from .settings import PROVIDERS, SMALLEST_PARSED, TEXTURE_SIZES, Settings
 from .types import LANDMARKS, FaceBox
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parser.parse_args(arguments)
     except SystemExit as stop:  # argparse has said what is wrong, or shown its help
         return int(stop.code or 0)
-    settings = Settings(provider=chosen.provider, texture_size=chosen.texture_size, min_score=chosen.min_score)
+    settings = Settings(
+        provider=chosen.provider,
+        texture_size=chosen.texture_size,
+        min_score=chosen.min_score,
+        min_face=SMALLEST_PARSED if chosen.command == "parse" else Settings.min_face,
+    )
     pipeline = Pipeline(settings)
     try:
         _check_names(chosen.files, stems=chosen.command in WRITE_FOLDERS)

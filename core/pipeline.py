@@ -38,6 +38,10 @@ class Pipeline:
         self.settings = settings or Settings()
         self._specs = specs
 
+    def with_settings(self, settings: Settings) -> Pipeline:
+        """A pipeline of the same networks with other settings."""
+        return Pipeline(settings, self._specs)
+
     def detect(self, photo: np.ndarray) -> list[FaceBox]:
         """All faces of a (H, W, 3) uint8 RGB photo, largest first; may be empty."""
         check_photo(photo)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PROVIDERS = ("auto", "cuda", "tensorrt", "directml", "coreml", "cpu")
 TEXTURE_SIZES = (1024, 2048)
+SMALLEST_PARSED = 16  # pixels; a head can still be told apart where it is too small to be rebuilt
 MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
 
 

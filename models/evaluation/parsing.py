@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from core.checks import choose_face
 from core.errors import NoFaceFound
 from core.pipeline import Pipeline
+from core.settings import SMALLEST_PARSED
 from core.types import OCCLUDERS, PARTS, FaceBox, Parsing
 
 from . import data, tiles
@@ -126,6 +127,7 @@ def false_share(seen: Seen, on_face: bool) -> float:
 
 def parsing_tables(pipeline: Pipeline, limit: int | None = None) -> list[Table]:
     """All tables of the parser; writes the sheets of the worst photos."""
+    pipeline = pipeline.with_settings(replace(pipeline.settings, min_face=SMALLEST_PARSED))  # as the command `parse`
     photos = data.thinned(parsing_photos(), limit)
     masked = data.thinned(data.real_masks(), limit)
     seen = [look(pipeline, photo) for photo in photos]
@@ -152,12 +154,14 @@ def _occluder_table(
 ) -> Table:
     bare = [one for one, photo in zip(seen, photos, strict=True) if not _wears_glasses(photo)]
     found, strict = ([mask_found(one, kinds) for one in behind] for kinds in (_MASK_KINDS, ("mask",)))
+    large = [hit for hit, photo in zip(found, masked, strict=True) if photo.box is not None]
     false = {on_face: [false_share(one, on_face) > FALSE_FROM for one in bare] for on_face in (True, False)}
     _write_occluder_sheets(seen, photos, behind, masked)
     percent = f"{100 * FALSE_FROM:.0f} %"
     rows = (
         ("real_masks", "mask or scarf found, covers the mouth", _share(found)),
         ("real_masks", "mask found, covers the mouth", _share(strict)),
+        ("real_masks, a face of 20 pixels or more", "mask or scarf found, covers the mouth", _share(large)),
         ("parsing, without glasses", f"occluder of more than {percent} of the face, on it", _share(false[True])),
         ("parsing, without glasses", "the same, wherever it lies in the head crop", _share(false[False])),
     )

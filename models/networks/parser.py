@@ -25,7 +25,7 @@ class ParserConfig:
     occluders: int = 7  # `models.synthesis.labels.OccluderType`
     size: int = 256  # crop side in the application, pixels; any multiple of 32 works
     width: float = 1.0
-    decoder: tuple[int, int, int, int] = (96, 64, 40, 32)  # channels at strides 16, 8, 4, 2
+    decoder: tuple[int, int, int, int] = (96, 64, 40, 24)  # channels at strides 16, 8, 4, 2
 
 
 class ParserOutput(NamedTuple):
@@ -72,16 +72,14 @@ class Parser(nn.Module):
         self.context = Context(self.trunk.channels[-1], config.decoder[0])
         inputs = (config.decoder[0], *config.decoder[:-1])
         self.up = nn.ModuleList(UpBlock(*sizes) for sizes in zip(inputs, skips, config.decoder, strict=True))
-        last = config.decoder[-1]
-        self.refine = Separable(last, last)
-        self.out = nn.Conv2d(last, config.classes + config.occluders, 1)
+        self.out = nn.Conv2d(config.decoder[-1], config.classes + config.occluders, 1)
 
     def forward(self, image: Tensor) -> ParserOutput:
         *skips, coarse = self._encode(self.normalise(image))
         features = self.context(coarse)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             features = block(features, skip)
-        logits = self.out(self.refine(features))
+        logits = self.out(features)
         return ParserOutput(logits[:, : self.config.classes], logits[:, self.config.classes :])
 
     def _encode(self, image: Tensor) -> list[Tensor]:

@@ -13,12 +13,12 @@ from .parsing_samples import IGNORED
 # Small parts would drown among skin and background; the square root of how rare they are is enough beside the overlap.
 _PART_WEIGHTS = {
     Label.EYE_LEFT: 4.0, Label.EYE_RIGHT: 4.0, Label.BROW_LEFT: 3.0, Label.BROW_RIGHT: 3.0, Label.MOUTH: 4.0,
-    Label.UPPER_LIP: 3.0, Label.LOWER_LIP: 3.0, Label.NOSE: 2.0, Label.GLASSES: 2.0, Label.HAT: 1.5,
+    Label.UPPER_LIP: 3.0, Label.LOWER_LIP: 3.0, Label.NOSE: 2.0, Label.GLASSES: 1.2, Label.HAT: 1.5,
     Label.EAR_LEFT: 2.0, Label.EAR_RIGHT: 2.0,
 }  # fmt: skip
 _TYPE_WEIGHTS = {
-    OccluderType.CLEAR_GLASSES: 2.0, OccluderType.DARK_GLASSES: 2.0, OccluderType.MASK: 1.5, OccluderType.HAND: 1.2,
-    OccluderType.SCARF: 1.5, OccluderType.OBJECT: 1.2,
+    OccluderType.CLEAR_GLASSES: 1.2, OccluderType.DARK_GLASSES: 1.2, OccluderType.MASK: 1.2, OccluderType.HAND: 1.0,
+    OccluderType.SCARF: 1.2, OccluderType.OBJECT: 1.0,
 }  # fmt: skip
 _OVERLAP_PARTS = tuple(int(label) for label in _PART_WEIGHTS)
 _OVERLAP_TYPES = tuple(int(kind) for kind in _TYPE_WEIGHTS)
