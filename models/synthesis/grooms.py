@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,9 +54,25 @@ class Groom:
     seed: int
 
 
-def sample_groom(rng: np.random.Generator, fringe: bool, short: bool = False) -> Groom:
-    """A hairdo of any style, or a short one; `fringe` lets the hair over the forehead fall."""
-    style = "crop" if short else str(rng.choice(list(_STYLES), p=np.array([share for share, _ in _STYLES.values()])))
+def sample_wisps(rng: np.random.Generator, style: str) -> Groom:
+    """The stray strands of a head that wears strips: thin and few, so that neither hairline nor outline is a cut."""
+    groom = sample_groom(rng, False, style)
+    return replace(
+        groom,
+        count=int(rng.uniform(120, 420)),
+        width=0.55 * groom.width,
+        length=groom.length * (0.7 if style == "long" else 1.0),
+        lift=min(groom.lift, 0.6),
+        volume=groom.volume + 0.012,
+        fringe=-1.0,
+        flyaways=float(rng.uniform(0.1, 0.5)),
+    )
+
+
+def sample_groom(rng: np.random.Generator, fringe: bool, style: str | None = None) -> Groom:
+    """A hairdo, of any style unless one is named; `fringe` lets the hair over the forehead fall."""
+    if style is None:
+        style = str(rng.choice(list(_STYLES), p=np.array([share for share, _ in _STYLES.values()])))
     low, high = np.array(_STYLES[style][1]).reshape(7, 2).T
     length, lift, forward, outward, down, gravity, volume = (float(value) for value in rng.uniform(low, high))
     curly = style in ("curls", "afro") or (style == "long" and rng.random() < 0.4) or rng.random() < 0.1

@@ -8,7 +8,7 @@ import numpy as np
 
 from .cards import Cards, draw_cards
 from .chart import HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
-from .grooms import Groom, groom_strands, sample_groom
+from .grooms import Groom, groom_strands, sample_groom, sample_wisps
 from .hats import Hat, hat_meshes, sample_hat
 from .head import Head
 from .labels import Label
@@ -45,9 +45,8 @@ class HairPlan:
     @property
     def long(self) -> bool:
         """Hair that falls below the ears."""
-        if self.groom is not None:
-            return self.groom.style in ("long", "tied")
-        return self.mane is not None or (self.kind == "strips" and self.style in LONG)
+        tresses = self.groom is not None and self.groom.style in ("long", "tied")
+        return tresses or self.mane is not None or (self.kind == "strips" and self.style in LONG)
 
 
 def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, ...], strips: bool = True) -> HairPlan:
@@ -60,7 +59,10 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
     strand = noise.cut(rng, "strand")
     balding = kind in ("bald", "buzz") or (kind in ("cap", "groom") and rng.random() < 0.12)
     fringe = kind in ("cap", "mane", "groom") and not balding and rng.random() < 0.3
-    groom = sample_groom(rng, fringe, short=balding) if kind == "groom" else None
+    style = pick_style(rng, styles)
+    groom = sample_groom(rng, fringe, "crop" if balding else None) if kind == "groom" else None
+    if kind == "strips":
+        groom = sample_wisps(rng, "long" if style in LONG else "crop")
     scalp = _hairline(rng, balding and rng.random() < 0.7, fringe and kind != "groom", strand)
     if kind == "bald":
         scalp = scalp * (rng.uniform(0.0, 0.4) if rng.random() < 0.7 else 0.0)
@@ -68,7 +70,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         scalp = scalp * rng.uniform(0.35, 0.85)
     return HairPlan(
         kind=kind,
-        style=pick_style(rng, styles),
+        style=style,
         scalp=scalp.astype(np.float32),
         volume=float(rng.uniform(0.003, 0.03)) if kind in ("cap", "mane") else 0.0015,
         strand=strand,
