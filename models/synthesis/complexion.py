@@ -94,7 +94,7 @@ def sample_complexion(
 def _draw_skin(rng: np.random.Generator, numbers: np.ndarray, age: float, light: float, bearded: bool) -> None:
     strength, blend = rng.uniform(0.45, 1.15), rng.choice([0.0, rng.uniform(0.2, 0.5)])
     numbers[DETAIL_A], numbers[DETAIL_B] = strength * (1.0 - blend), strength * blend
-    numbers[FLUSH] = (0.15 + 0.75 * rng.beta(1.2, 3.0)) * (0.3 + 0.7 * light)
+    numbers[FLUSH] = (0.1 + 0.6 * rng.beta(1.2, 3.0)) * (0.3 + 0.7 * light)
     numbers[RINGS] = 0.7 * rng.beta(1.2, 2.5) * (0.6 + 0.6 * age)
     numbers[FRECKLED] = rng.uniform(0.3, 1.0) * light if rng.random() < 0.14 else 0.0
     numbers[TAN] = rng.choice([0.0, rng.normal(0.0, 0.1)], p=[0.6, 0.4])
@@ -103,7 +103,7 @@ def _draw_skin(rng: np.random.Generator, numbers: np.ndarray, age: float, light:
     numbers[OILY] = rng.choice([rng.uniform(0.0, 0.4), rng.uniform(0.4, 1.2)], p=[0.65, 0.35])
     numbers[SWEAT] = rng.uniform(0.2, 0.9) if rng.random() < 0.07 else 0.0
     numbers[PORES] = 1e-5 * rng.uniform(1.0, 3.0)
-    numbers[DETAIL_RELIEF] = rng.uniform(0.8e-4, 2.2e-4) * (0.7 + 0.6 * age)
+    numbers[DETAIL_RELIEF] = rng.uniform(0.5e-4, 1.3e-4) * (0.7 + 0.6 * age)
 
 
 def _draw_makeup(rng: np.random.Generator, numbers: np.ndarray, chance: float, allowed: bool) -> None:
@@ -111,7 +111,7 @@ def _draw_makeup(rng: np.random.Generator, numbers: np.ndarray, chance: float, a
     worn = rng.random() < chance
     lips = rng.choice([0.0, rng.uniform(0.15, 0.5), rng.uniform(0.5, 0.92)], p=[0.2, 0.4, 0.4])
     lids, shadow = rng.uniform(0.1, 0.65), rng.random() < 0.45
-    liner, blush = rng.uniform(0.3, 0.95), rng.uniform(0.1, 0.8)
+    liner, blush = rng.uniform(0.3, 0.95), rng.uniform(0.05, 0.5)
     foundation, gloss = rng.uniform(0.1, 0.7), rng.uniform(0.2, 1.5) * (rng.random() < 0.4)
     lash_line, damp = rng.uniform(0.0, 0.45), rng.uniform(0.02, 0.2)
     numbers[LINER], numbers[LIP_GLOSS] = lash_line, damp  # lashes darken the lid's rim, lips are moist

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from .facial_hair import facial_strands
 from .garments import garment_meshes
 from .hair import hair_cards, hair_meshes, hair_strands, lay_hair
 from .head import Head
+from .hit_kernels import spread_hits
 from .kernels import rasterize
 from .labels import HIDING
 from .layers import Canvas, Layer, Posed, cast_shadow, contact_shadow, draw
@@ -48,6 +50,22 @@ class Picture:
     camera: Camera
     person: int  # number in the set
     ingredients: Mapping[str, bool]  # see ingredients.py
+    surface: Surface  # the drawn head, for the geometry below
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """(S, S) float32 metres from the camera's plane to the bare head, infinity beside it."""
+        return self.surface.raster.depth
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """(S, S, 3) float32 unit normals of the bare head, light frame, 0 beside it."""
+        return spread_hits(self.surface.raster.triangle_id, self.surface.normals)
+
+    @cached_property
+    def uv(self) -> np.ndarray:
+        """(S, S, 2) float32 face-model UV of the bare head, 0 beside it."""
+        return spread_hits(self.surface.raster.triangle_id, self.surface.uv)
 
     @property
     def identity(self) -> np.ndarray:
@@ -96,9 +114,9 @@ def _empty_labels(scene: Scene) -> np.ndarray:
 
 def _lay_head(canvas: Canvas, surface: Surface) -> None:
     nearer = surface.raster.depth < canvas.depth
-    canvas.color[nearer] = surface.color[nearer]
-    canvas.depth[nearer] = surface.raster.depth[nearer]
-    canvas.label[nearer] = surface.label[nearer]
+    np.copyto(canvas.color, surface.color, where=nearer[:, :, None])
+    np.copyto(canvas.depth, surface.raster.depth, where=nearer)
+    np.copyto(canvas.label, surface.label, where=nearer)
 
 
 def _draw_lashes(canvas: Canvas, scene: Scene, head: Head, posed: Posed) -> None:
@@ -150,6 +168,7 @@ def _finish(
         camera=camera,
         person=scene.person,
         ingredients=scene.ingredients,
+        surface=surface,
     )
 
 

@@ -35,6 +35,7 @@ class Surface:
     color: np.ndarray  # (H, W, 3) float32 linear, unexposed
     label: np.ndarray  # (H, W) uint8
     normals: np.ndarray  # (N, 3) float32 unit at the raster's hits, light frame, without relief
+    uv: np.ndarray  # (N, 2) float32 face-model UV at the hits
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ def draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | No
     hits = _interpolate(scene, head, posed, raster, shadow)
     mask = raster.mask
     pixel = float(np.median(raster.depth[mask]) / camera.focal) if mask.any() else 0.001
-    painted = paint_skin(scene.paint, head, head.uv_hits(raster), hits.rest, hits.base, scene.expression, pixel)
+    uv = head.uv_hits(raster)
+    painted = paint_skin(scene.paint, head, uv, hits.rest, hits.base, scene.expression, pixel)
     matter = _matter(scene, head, hits, painted, posed)
     height = painted.height * (hits.material == SKIN)
     bent = bent_by_relief(hits.normals, posed.to_light(hits.places), height, mask)
@@ -83,7 +85,7 @@ def draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | No
     image, labels = np.zeros((*mask.shape, 3), np.float32), np.zeros(mask.shape, np.uint8)
     image[mask], labels[mask] = color, label
     _lid_shadow(image, labels, camera)
-    return Surface(raster, image, labels, hits.normals), exposure
+    return Surface(raster, image, labels, hits.normals, uv), exposure
 
 
 def _interpolate(scene: Scene, head: Head, posed: Posed, raster: Raster, shadow: ShadowMap | None) -> _Hits:
