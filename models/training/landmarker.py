@@ -24,6 +24,7 @@ from .data import read_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import landmark_terms, landmark_weights
 from .portraits import read_portraits
+from .relabel import follow_markup
 from .sources import FaceSource, PictureSource, PortraitSource
 
 _COVER = 0.2  # share of crops that get one more occluder
@@ -161,7 +162,8 @@ def read_sources(arguments: argparse.Namespace, model: FaceModel, size: int) -> 
     """The sources that the command line names."""
     sources: list[tuple[FaceSource, float]] = []
     for path, weight in arguments.data or [(Path("build/synthetic"), 1.0)]:
-        sources.append((PictureSource(path.name, read_pictures(path), size), weight))
+        pictures = read_pictures(path) if arguments.old_markup else follow_markup(read_pictures(path), model)
+        sources.append((PictureSource(path.name, pictures, size), weight))
     points = sources[0][0].crop(0, sources[0][0].matrices[0]).points
     for path, weight in arguments.portraits:
         sources.append((PortraitSource(read_portraits(path), len(points), size), weight))
@@ -169,9 +171,10 @@ def read_sources(arguments: argparse.Namespace, model: FaceModel, size: int) -> 
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
-    """Let `--data` repeat, and add `--portraits`."""
+    """Let `--data` repeat, and add `--portraits` and `--old-markup`."""
     parser.add_argument("--data", type=weighted, action="append", help="folder of picture shards, or FOLDER=WEIGHT")
     parser.add_argument("--portraits", type=weighted, action="append", default=[], help="portraits.npz, or FILE=WEIGHT")
+    parser.add_argument("--old-markup", action="store_true", help="keep the 68 points where the pictures have them")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from core.geometry.camera import camera_from_pose, project, rotation_from_angles
 from core.geometry.face_model import FaceModel  # noqa: E402
 from core.geometry.mirroring import mirrored_landmarks  # noqa: E402
 from core.types import LAYOUT  # noqa: E402
+from models.face_model.markup import markup_embedding, slid  # noqa: E402
 from models.networks.detector import DetectorConfig  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig  # noqa: E402
 from models.networks.regressor import RegressorConfig  # noqa: E402
@@ -33,6 +34,7 @@ from models.training.portraits import (  # noqa: E402
     read_portraits,
 )
 from models.training.regressor import RegressorRecipe, turned_light  # noqa: E402
+from models.training.relabel import follow_markup  # noqa: E402
 from models.training.scenes import SceneComposer  # noqa: E402
 from models.training.sources import PictureSource, PortraitSource, tinted  # noqa: E402
 
@@ -287,3 +289,19 @@ def test_portraits_survive_the_disk(pictures, tmp_path) -> None:
     assert np.array_equal(read_portraits(tmp_path / "portraits.npz").points, portraits.points)
     with pytest.raises(FileNotFoundError, match="make it with"):
         read_portraits(tmp_path / "absent.npz")
+
+
+def test_old_labels_follow_the_markup_once(pictures, model) -> None:
+    moved = follow_markup(pictures, model)
+    assert follow_markup(moved, model) is moved
+    change = np.linalg.norm(moved.points - pictures.points, axis=2).mean(axis=0)
+    assert change[[28, 29, 30, 31, 35, 61, 63, 65, 67]].min() > 0.2  # pixels
+    assert change[[36, 39, 42, 45, 48, 51, 54, 57]].max() < 1e-6
+    assert not change[:27].any()
+    assert not change[68:].any()
+    front = model.landmarks(model.vertices)
+    embedded = markup_embedding(model).points(model.vertices)
+    gaps = np.diff(embedded[27:31, 1])
+    assert gaps.std() < 0.1 * abs(gaps.mean())  # the bridge is evenly spaced
+    assert np.abs(embedded[[31, 61, 67, 37]] * [-1, 1, 1] - embedded[[35, 63, 65, 44]]).max() < 5e-4
+    assert np.abs(embedded[[61, 37]] - slid(front)[[61, 37]]).max() < 1e-3
