@@ -12,6 +12,7 @@ from core.geometry.face_model import FaceModel
 from core.types import Camera
 
 PICTURE_MARGIN = 2.0  # picture side over the larger side of the landmarks' upright box
+HEADROOM = 0.6  # share of pictures with the face lower, as portraits are framed: the hair and the hat are in it
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def sample_view(rng: np.random.Generator) -> View:
     distance = np.exp(rng.uniform(*np.log([0.25, 0.6] if near else [0.6, 4.0])))
     offset = rng.normal(0.0, 0.16 if near else 0.07, 2)  # wide lenses see faces far off their axis
     shift = rng.normal(0.0, 0.02, 2)
+    if rng.random() < HEADROOM:
+        shift[1] += rng.uniform(0.0, 0.1)
     return View(
         pitch=float(np.radians(pitch)),
         yaw=float(np.radians(yaw)),
