@@ -77,4 +77,4 @@ def _jpeg(image: np.ndarray, quality: int, coding: Coding) -> np.ndarray:
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, int(sampling)]
     data = cv2.imencode(".jpg", cv2.cvtColor(framed, cv2.COLOR_RGB2BGR), options)[1]
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
-    return decoded[down:, right:]
+    return image if decoded is None else decoded[down:, right:]

@@ -90,11 +90,25 @@ class _Neck:
         return (self.front - self.back) / 2
 
 
-def _neck_of(head: Head, posed: Posed, albedo: np.ndarray) -> _Neck:
-    """Width and nape where the neck is narrowest, front at its pit, some way lower."""
+@lru_cache(maxsize=2)
+def _neck_rows(head: Head) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the vertices round the neck's narrowest place and of those at its pit."""
     chin = float(head.model.landmarks(head.rest)[8, 1])
     waist = head.skin_vertices & (np.abs(head.rest[:, 1] - (chin - 0.02)) < 0.008)
     pit = head.skin_vertices & (np.abs(head.rest[:, 1] - (chin - 0.055)) < 0.008) & (np.abs(head.rest[:, 0]) < 0.02)
+    return np.flatnonzero(waist), np.flatnonzero(pit)
+
+
+@lru_cache(maxsize=2)
+def _lobes(head: Head) -> tuple[np.ndarray, ...]:
+    """Rows of the lowest part of each ear."""
+    ears = (np.flatnonzero(head.model.in_regions(name)) for name in ("ear_left", "ear_right"))
+    return tuple(rows[np.argsort(head.rest[rows, 1])[: max(4, len(rows) // 25)]] for rows in ears)
+
+
+def _neck_of(head: Head, posed: Posed, albedo: np.ndarray) -> _Neck:
+    """Width and nape where the neck is narrowest, front at its pit, some way lower."""
+    waist, pit = _neck_rows(head)
     around = posed.vertices[waist]
     return _Neck(
         y=float(around[:, 1].mean()) - 0.008,
@@ -141,9 +155,9 @@ def _profile(garment: Garment, neck: _Neck) -> list[tuple[float, float, float, f
 def _loft(garment: Garment, neck: _Neck, inset: float, rings: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turned vertices, triangles and unturned vertices of the first `rings` rings, `inset` metres under the cloth."""
     turn = np.linspace(-np.pi, np.pi, _COLUMNS)
-    profile = _profile(garment, neck)[:rings]
-    vertices = np.concatenate([_ring(turn, neck, b, x - inset, f - inset, k - inset) for b, x, f, k, _ in profile])
-    share = np.repeat([row[4] for row in profile], _COLUMNS)
+    below, x, front, back, turned = np.array(_profile(garment, neck)[:rings]).T[:, :, None]
+    vertices = _ring(turn, neck, below, x - inset, front - inset, back - inset).reshape(-1, 3)
+    share = np.repeat(turned, _COLUMNS)
     moved = _turn_body(vertices, garment, neck, share)
     return moved, grid_triangles(rings, _COLUMNS), vertices.astype(np.float32)
 
@@ -188,12 +202,20 @@ def _chest(garment: Garment, neck: _Neck) -> Mesh:
     return Mesh(moved, triangles, at_rest, paint, int(Label.NECK), gloss=0.8, sharpness=12.0)
 
 
-def _ring(turn: np.ndarray, neck: _Neck, below: float, x: float, front: float, back: float) -> np.ndarray:
-    """(_COLUMNS, 3): an ellipse whose front lies lower than its sides, as the base of a neck does."""
+def _ring(
+    turn: np.ndarray, neck: _Neck, below: np.ndarray | float, x: np.ndarray | float, front: np.ndarray | float,
+    back: np.ndarray | float,
+) -> np.ndarray:  # fmt: skip
+    """(..., columns, 3): ellipses whose front lies lower than their sides, as the base of a neck does.
+
+    `below`, `x`, `front` and `back` are numbers, or (rings, 1) for several rings.
+    """
     ahead = np.cos(turn)
     deep = np.where(ahead > 0, front, back)
     squared = np.sign(ahead) * np.abs(ahead) ** 0.8
-    return np.stack([x * np.sin(turn), neck.y - below - _dip(ahead), neck.middle + deep * squared], axis=1)
+    y = neck.y - below - _dip(ahead)
+    across = x * np.sin(turn)
+    return np.stack(np.broadcast_arrays(across, y, neck.middle + deep * squared), axis=-1)
 
 
 def _dip(ahead: np.ndarray) -> np.ndarray:
@@ -340,9 +362,7 @@ def _necklace(garment: Garment, neck: _Neck) -> Mesh:
 def _earrings(garment: Garment, head: Head, posed: Posed) -> list[Mesh]:
     """A stud, drop or hoop at each lobe: the lowest part of the ear's rim."""
     meshes = []
-    for name in ("ear_left", "ear_right"):
-        rows = np.flatnonzero(head.model.in_regions(name))
-        lowest = rows[np.argsort(head.rest[rows, 1])[: max(4, len(rows) // 25)]]
+    for lowest in _lobes(head):
         lobe = posed.vertices[lowest].mean(axis=0)
         outward = np.array([np.sign(lobe[0]) * 0.004, 0.002, 0.002])
         turn = np.linspace(0, 2 * np.pi, 20)

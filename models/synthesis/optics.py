@@ -52,7 +52,7 @@ def through_lens(linear: np.ndarray, optics: Optics, depth: np.ndarray | None, f
     if np.hypot(*optics.motion) * scale > 1.0:
         image = cv2.filter2D(image, -1, motion_kernel(optics.motion, scale))
     if optics.bloom:
-        glow = cv2.GaussianBlur(cv2.subtract(image, (0.7, 0.7, 0.7, 0.0)).clip(0.0), (0, 0), 7.0 * scale)
+        glow = cv2.GaussianBlur(np.maximum(image - np.float32(0.7), 0.0), (0, 0), 7.0 * scale)
         image = image + np.float32(optics.bloom) * glow
     if optics.fringe:
         image = _fringe(image, optics.fringe)

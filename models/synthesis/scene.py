@@ -79,7 +79,7 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     rng = np.random.default_rng([seed, number, _PERSON_STREAM])
     model = assets.head.model
     ingredients = sample_ingredients(rng, OF_THE_PERSON)
-    identity, albedo = sample_identity(rng), sample_albedo(rng, model)
+    identity, albedo = sample_identity(rng, model), sample_albedo(rng, model)
     colors = model.albedo(albedo)
     luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from .compression import Coding, coded, sample_coding, shrunk
 from .optics import Optics, sample_optics, through_lens
-from .tones import Tones, age_film, sample_tones, tone
+from .tones import Noise, Tones, age_film, sample_tones, tone
 
 _POOL = 640  # pixels of the noise pool
 _DARK = ("dim", "candle", "stage")  # kinds of light in which cameras turn up their gain
@@ -58,8 +58,7 @@ def develop(linear: np.ndarray, sensor: Sensor, depth: np.ndarray | None = None,
     height, width = linear.shape[:2]
     rng = np.random.default_rng(sensor.seed)
     light = shrunk(through_lens(linear, sensor.optics, depth, focus), sensor.coding)
-    light = _with_noise(light, sensor, rng)
-    encoded = tone(light, sensor.tones)
+    encoded = tone(light, _noise(light.shape[0], light.shape[1], sensor, rng), sensor.tones)
     if sensor.old_film:
         encoded = age_film(encoded, rng)
     image = cv2.convertScaleAbs(np.clip(encoded, 0.0, 1.0), alpha=255.0)
@@ -77,20 +76,24 @@ def _pool() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _window(field: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A random cut of a noise field, repeated where the picture is larger, turned or not."""
+    """A random cut of a noise field, repeated where the picture is larger."""
     row, column = (int(v) for v in rng.integers(0, _POOL // 4, 2))
     cut = field[row : row + height, column : column + width]
     if cut.shape[:2] != (height, width):
         cut = np.pad(cut, ((0, height - cut.shape[0]), (0, width - cut.shape[1]), (0, 0)), mode="wrap")
-    return cut if rng.random() < 0.5 else cut[::-1, ::-1]
+    return cut
 
 
-def _with_noise(light: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
-    height, width = light.shape[:2]
+def _noise(height: int, width: int, sensor: Sensor, rng: np.random.Generator) -> Noise:
     fine, coarse = _pool()
-    noise = _window(fine, rng, height, width) + np.float32(sensor.chroma_noise) * _window(coarse, rng, height, width)
-    sigma = np.sqrt(np.maximum(light, 0.0) * np.float32(sensor.shot_noise**2) + np.float32(sensor.read_noise**2))
-    light = light + noise * sigma
+    rows = np.zeros(height, np.float32)
     if sensor.banding:
-        light = light + rng.normal(0.0, sensor.banding, (height, 1, 1)).astype(np.float32)
-    return light
+        rows = rng.normal(0.0, sensor.banding, height).astype(np.float32)
+    return Noise(
+        fine=_window(fine, rng, height, width),
+        coarse=_window(coarse, rng, height, width),
+        rows=rows,
+        chroma=sensor.chroma_noise,
+        shot=sensor.shot_noise,
+        read=sensor.read_noise,
+    )

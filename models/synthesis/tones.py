@@ -5,13 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 
 from core.geometry.lighting import linear_to_srgb
 
 _STEPS = 2048
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_SEPIA = np.array([[1.08, 0.98, 0.78]], np.float32)
+_SEPIA = np.array([1.08, 0.98, 0.78], np.float32)
+LOOKS = ("color", "grey", "sepia")
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The noise of one picture and how strong it is; standard deviations are linear."""
+
+    fine: np.ndarray  # (H, W, 3) float32 of deviation 1
+    coarse: np.ndarray  # (H, W, 3) float32 of deviation 1, colours only
+    rows: np.ndarray  # (H,) float32 added to whole rows
+    chroma: float  # weight of `coarse`
+    shot: float  # at white
+    read: float  # at black
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +36,7 @@ class Tones:
     table: np.ndarray  # (2048, 3) float32: linear [0, 1] to encoded [0, 1] of each channel
     saturation: float
     local: float  # how far large bright and dark areas are drawn together, as phones do
-    look: str  # color, grey or sepia
+    look: str  # one of LOOKS
     sharpen: float
     sharpen_radius: float  # pixels of a 192 px picture
 
@@ -33,7 +47,7 @@ def sample_tones(rng: np.random.Generator, stage: bool = False) -> Tones:
     warm = rng.normal(0.0, 0.22 if wrong else 0.07)
     green = rng.normal(0.0, 0.08 if wrong else 0.025)
     gains = np.exp(np.array([warm, green, -warm]) + rng.normal(0.0, 0.015, 3))
-    look = str(rng.choice(["color", "grey", "sepia"], p=[0.905, 0.08, 0.015] if not stage else [0.98, 0.02, 0.0]))
+    look = str(rng.choice(LOOKS, p=[0.905, 0.08, 0.015] if not stage else [0.98, 0.02, 0.0]))
     sharpened = rng.random() < 0.4
     return Tones(
         gains=(gains / gains.mean()).astype(np.float32),
@@ -65,22 +79,44 @@ def _table(rng: np.random.Generator) -> np.ndarray:
     return np.clip(curves, 0.0, 1.0).astype(np.float32)
 
 
-def tone(light: np.ndarray, tones: Tones) -> np.ndarray:
-    """(H, W, 3) float32 linear light to encoded colours, about [0, 1]."""
-    light = light * tones.gains
+@numba.njit(cache=True, nogil=True)
+def _encode(light, fine, coarse, chroma, shot, read, rows, gains, table, saturation, look):
+    """Noise, white balance, tone curve and saturation in one pass; see `expose`."""
+    height, width = light.shape[:2]
+    out = np.empty((height, width, 3), np.float32)
+    last = np.float32(table.shape[0] - 1)
+    for y in range(height):
+        for x in range(width):
+            luma = np.float32(0.0)
+            for c in range(3):
+                value = light[y, x, c]
+                sigma = np.sqrt(max(value, np.float32(0.0)) * shot + read)
+                value += (fine[y, x, c] + chroma * coarse[y, x, c]) * sigma + rows[y]
+                value = min(max(value * gains[c], np.float32(0.0)), np.float32(1.0))
+                value = table[int(value * last), c]
+                out[y, x, c] = value
+                luma += _LUMA[c] * value
+            for c in range(3):
+                if look == 0:
+                    out[y, x, c] = luma + (out[y, x, c] - luma) * saturation
+                else:
+                    out[y, x, c] = luma * (_SEPIA[c] if look == 2 else np.float32(1.0))
+    return out
+
+
+def tone(light: np.ndarray, noise: Noise, tones: Tones) -> np.ndarray:
+    """(H, W, 3) float32 linear light to encoded colours, about [0, 1], with the sensor's noise."""
     if tones.local:
-        around = cv2.GaussianBlur(light @ _LUMA, (0, 0), light.shape[1] / 10.0)
-        light = light * ((np.maximum(around, 0.01) / 0.2) ** -tones.local)[:, :, None]
-    rows = (np.clip(light, 0.0, 1.0) * (_STEPS - 1)).astype(np.int32)
-    encoded = tones.table[rows, [0, 1, 2]]
-    luma = (encoded @ _LUMA)[:, :, None]
-    if tones.look == "color":
-        encoded = luma + (encoded - luma) * np.float32(tones.saturation)
-    else:
-        encoded = np.repeat(luma, 3, axis=2) if tones.look == "grey" else luma * _SEPIA
+        around = cv2.GaussianBlur(cv2.transform(light, _LUMA[None]), (0, 0), light.shape[1] / 10.0)
+        light = light * ((np.maximum(around, 0.01) / 0.2) ** np.float32(-tones.local))[:, :, None]
+    encoded = _encode(
+        np.ascontiguousarray(light, np.float32), noise.fine, noise.coarse, np.float32(noise.chroma),
+        np.float32(noise.shot**2), np.float32(noise.read**2), noise.rows, tones.gains, tones.table,
+        np.float32(tones.saturation), LOOKS.index(tones.look),
+    )  # fmt: skip
     if tones.sharpen:
         soft = cv2.GaussianBlur(encoded, (0, 0), tones.sharpen_radius * light.shape[1] / 192.0)
-        encoded = encoded + np.float32(tones.sharpen) * (encoded - soft)
+        encoded = cv2.addWeighted(encoded, 1.0 + tones.sharpen, soft, -tones.sharpen, 0.0)
     return encoded
 
 
