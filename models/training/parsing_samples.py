@@ -22,7 +22,8 @@ _LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  #
 _GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
 _EDGE = 2.0  # additional weight along outlines
 _BACKGROUND, _COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
-_LOW = 0.5  # share of crops that are not lifted above the face: the pictures end at the crown, nothing is learnt there
+# Share of crops that are cut like the pictures themselves, which end at the crown: nothing is learnt beyond.
+_TIGHT, _TIGHT_MARGIN = 0.6, 1.9
 _STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
 _JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
 _SCALES = (0.7, 1.4)
@@ -75,8 +76,9 @@ class ParsingSampler:
     def varied(self, index: int, size: int, rng: np.random.Generator) -> ParsingSample:
         """A moved, mirrored, recoloured crop, perhaps before another background or behind one more thing."""
         matrix = alignment.head_matrix(self.pictures.points[index][:LANDMARKS], size)
-        if rng.random() < _LOW:
+        if rng.random() < _TIGHT:
             matrix[1, 2] -= size * alignment.HEAD_LIFT / alignment.HEAD_MARGIN
+            matrix = _scaled(matrix, size, alignment.HEAD_MARGIN / _TIGHT_MARGIN)
         matrix = _moved(matrix, size, rng)
         flip = rng.random() < 0.5
         if flip:
@@ -123,9 +125,13 @@ def _moved(matrix: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarra
     """A jittered crop matrix whose scale stays within `_SCALES` of the true one."""
     out = augment.jittered(matrix, size, rng, _JITTER)
     change = float(np.sqrt(np.linalg.det(out[:, :2]) / np.linalg.det(matrix[:, :2])))
-    again = np.clip(change, *_SCALES) / change
-    out *= again
-    out[:, 2] += (1.0 - again) * (size - 1) / 2
+    return _scaled(out, size, float(np.clip(change, *_SCALES)) / change)
+
+
+def _scaled(matrix: np.ndarray, size: int, scale: float) -> np.ndarray:
+    """The same crop, its content `scale` times as large about the crop's centre."""
+    out = matrix * scale
+    out[:, 2] += (1.0 - scale) * (size - 1) / 2
     return out
 
 
