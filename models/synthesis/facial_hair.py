@@ -37,20 +37,30 @@ def sample_facial_hair(
     `skin` is (3,) the skin's linear albedo. `brows_strands` gives brows and lashes, `hair_strips` the beard.
     """
     brows = lashes = beard = None
+    color = natural_color(rng, paint.hair_color)
     inks, colors = paint.inks, paint.colors
     if ingredients["brows_strands"]:
-        brows = sample_brows(rng, chart, paint.hair_color)
-        lashes = sample_lashes(rng, paint.hair_color, long_hair)
+        brows = sample_brows(rng, chart, color)
+        lashes = sample_lashes(rng, color, long_hair)
         share = 0.12 + 0.6 * brows.density
         fill = skin * (1.0 - share) * 0.9 + brows.albedo.mean(axis=0) * share
         inks, colors = _inked(inks, BROW, brows.fill * (0.45 + 0.45 * brows.density)), _colored(colors, BROW, fill)
     if ingredients["hair_strips"]:
-        beard = sample_beard(rng, chart, noise, paint.hair_color, long_hair)
+        beard = sample_beard(rng, chart, noise, color, long_hair)
         empty = np.zeros(inks.shape[:2], np.float32)
         inks = _inked(inks, BEARD, empty if beard is None else beard.fill)
         if beard is not None:
             colors = _colored(colors, BEARD, 0.8 * beard.albedo.mean(axis=0))
     return FacialHair(brows, lashes, beard), replace(paint, inks=inks, colors=colors)
+
+
+def natural_color(rng: np.random.Generator, color: np.ndarray) -> np.ndarray:
+    """(3,) linear: the colour of brows and beard; under dyed hair mostly a brown of their own."""
+    red, green, blue = color
+    dyed = max(green, blue) > 1.08 * red or red > 6.0 * green + 0.02
+    if not dyed or rng.random() < 0.1:
+        return color
+    return np.array([1.0, 0.68, 0.45]) * np.exp(rng.uniform(np.log(0.008), np.log(0.12)))
 
 
 def _inked(inks: np.ndarray, channel: int, cover: np.ndarray) -> np.ndarray:

@@ -15,10 +15,10 @@ from .strands import Strands, kinds_of
 
 # Per style: share, length (m), lift off the scalp, comb forward / outward / down, gravity, volume (m)
 _STYLES: dict[str, tuple[float, tuple[float, ...]]] = {
-    "crop": (0.24, (0.012, 0.045, 0.35, 0.9, -0.2, 0.6, 0.0, 0.3, 0.0, 0.4, 0.0, 0.15, 0.003, 0.012)),
-    "side": (0.15, (0.05, 0.11, 0.25, 0.6, 0.0, 0.45, 0.5, 1.0, 0.0, 0.4, 0.1, 0.35, 0.006, 0.022)),
+    "crop": (0.28, (0.007, 0.036, 0.12, 0.65, -0.3, 0.7, 0.0, 0.4, 0.0, 0.4, 0.0, 0.2, 0.002, 0.01)),
+    "side": (0.15, (0.035, 0.1, 0.12, 0.5, -0.2, 0.45, 0.5, 1.0, 0.0, 0.4, 0.1, 0.35, 0.004, 0.02)),
     "back": (0.08, (0.05, 0.14, 0.3, 0.6, -1.0, -0.6, 0.0, 0.2, 0.0, 0.3, 0.05, 0.2, 0.005, 0.025)),
-    "long": (0.31, (0.16, 0.48, 0.05, 0.3, -0.3, 0.1, 0.3, 0.7, 0.1, 0.4, 0.45, 0.9, 0.008, 0.035)),
+    "long": (0.27, (0.16, 0.48, 0.05, 0.3, -0.3, 0.1, 0.3, 0.7, 0.1, 0.4, 0.45, 0.9, 0.008, 0.035)),
     "curls": (0.08, (0.05, 0.2, 0.5, 0.9, -0.3, 0.3, 0.2, 0.5, 0.0, 0.3, 0.15, 0.4, 0.012, 0.035)),
     "afro": (0.06, (0.02, 0.09, 0.95, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.03, 0.001, 0.003)),
     "tied": (0.08, (0.12, 0.2, 0.05, 0.15, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.002, 0.008)),
@@ -225,7 +225,7 @@ def _style(rng: np.random.Generator, groom: Groom, points: np.ndarray, locks: np
     other = np.cross(tangent, side).astype(np.float32)
     size = np.float32(groom.curl) * np.minimum(1.0, 3.0 * ramp[:, :, 0])
     wave = (size * np.cos(angle))[:, :, None] * side[:, None] + (size * np.sin(angle))[:, :, None] * other[:, None]
-    stray = np.float32(0.0025) * ramp * rng.normal(0, 1, (count, 1, 3)).astype(np.float32)
+    stray = np.float32(min(0.0025, 0.04 * groom.length)) * ramp * rng.normal(0, 1, (count, 1, 3)).astype(np.float32)
     fly = rng.random(count) < groom.flyaways
     stray[fly] += np.float32(0.016) * ramp[0] * rng.normal(0, 1, (int(fly.sum()), 1, 3)).astype(np.float32)
     return points + wave + stray
@@ -264,7 +264,7 @@ def hair_albedo(
     bright = groom.contrast * (0.7 * rng.normal(0, 1, CLUMPS)[locks] + 0.7 * rng.normal(0, 1, count))
     base = color[None] * np.exp(bright)[:, None]
     streak = (rng.random(CLUMPS) < groom.streaks)[locks]
-    base[streak] = 0.55 * base[streak] + np.array([0.25, 0.17, 0.09]) * min(1.0, 0.3 + 3.0 * float(color.mean()))
+    base[streak] = np.minimum(1.7 * base[streak] + np.array([0.03, 0.018, 0.008]), 0.8)
     grey = rng.random(count) < groom.grey
     base[grey] = rng.uniform(0.3, 0.6, (int(grey.sum()), 1))
     gradient = np.exp(groom.tips * (ramp - 0.5))

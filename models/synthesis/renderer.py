@@ -23,7 +23,7 @@ from .hair import hair_cards, hair_meshes, hair_strands, lay_hair
 from .head import Head
 from .hit_kernels import spread_hits
 from .kernels import rasterize
-from .labels import HIDING
+from .labels import HIDING, Label
 from .layers import Canvas, Layer, Posed, cast_shadow, contact_shadow, draw
 from .occluders import add_occluders
 from .scene import Scene
@@ -150,7 +150,7 @@ def _finish(
     )
     flat = project(camera, points)
     seen = visible_points(Raster(surface.raster.triangle_id, surface.raster.barycentric, solid), flat, VISIBLE_DEPTH)
-    seen &= ~_hidden(occluder, flat[:, :2])
+    seen &= ~_hidden(occluder, flat[:, :2]) & ~_under_hair(clean.label, flat[:, :2])
     pose = pose_from_camera(camera, crop_matrix(flat[:68, :2], CROP_SIZE), CROP_SIZE)
     params = FaceParams(
         scene.identity, scene.expression, scene.albedo, scene.light.label(exposure), pose.astype(np.float32)
@@ -172,9 +172,20 @@ def _finish(
     )
 
 
-def _hidden(occluder: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(N,) bool: points under something opaque."""
-    height, width = occluder.shape
+def _under_hair(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N,) bool: points well inside hair or a hat, however close these lie on the skin."""
+    covered = ((labels == Label.HAIR) | (labels == Label.HAT)).astype(np.uint8)
+    return _at(cv2.erode(covered, np.ones((3, 3), np.uint8)), points) > 0
+
+
+def _at(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N,) values of an (H, W) picture at the pixels nearest to (N, 2) points."""
+    height, width = image.shape
     column = np.clip(np.rint(points[:, 0]), 0, width - 1).astype(int)
     row = np.clip(np.rint(points[:, 1]), 0, height - 1).astype(int)
-    return np.isin(occluder[row, column], HIDING)
+    return image[row, column]
+
+
+def _hidden(occluder: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N,) bool: points under something opaque."""
+    return np.isin(_at(occluder, points), HIDING)
