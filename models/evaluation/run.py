@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def measure(names: list[str], bench: Bench) -> list[Table]:
     """The tables of the named sections; one that cannot be measured here says why in its place."""
     tables = []
     for name in names:
+        start = time.perf_counter()
         try:
             made = SECTIONS[name](bench)
         except (FaceError, SystemFailure) as error:
@@ -82,6 +84,7 @@ def measure(names: list[str], bench: Bench) -> list[Table]:
             made = [Table(name.capitalize(), ("not in this build",), ((reason,),))]
         for table in made:
             log.info("\n%s", table.markdown())
+        log.info("%s took %.0f s", name, time.perf_counter() - start)
         tables += made
     return tables
 

@@ -87,7 +87,7 @@ def _network_times(bench: Bench) -> Table:
         side = spec.inputs["image"][-1]
         if isinstance(side, int):
             rows.append((name, f"{side}x{side}", *(_network_time(bench, spec, side, cores) for cores in CORES)))
-    header = ("network", "input", *(f"ms on {cores} cores" for cores in CORES))
+    header = ("network", "input", *(f"ms, cores: {cores}" for cores in CORES))
     return Table(
         "Time per look of each network", header, tuple(rows), f"Medians of {NETWORK_ROUNDS}, CPU, without cropping."
     )

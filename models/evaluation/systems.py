@@ -144,7 +144,7 @@ def previous(revision: str = GENERATION_1) -> System:
 
 def mediapipe(python: Path) -> System:
     """MediaPipe's FaceMesh, run by the Python of an environment that has it."""
-    return System("MediaPipe", (str(python), str(MEDIAPIPE_WORKER)), (FACEWRIGHT_WORKER, MEDIAPIPE_WORKER))
+    return System("MediaPipe 0.10.21", (str(python), str(MEDIAPIPE_WORKER)), (FACEWRIGHT_WORKER, MEDIAPIPE_WORKER))
 
 
 class YuNet:
