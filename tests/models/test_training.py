@@ -71,7 +71,8 @@ def made_up_portraits(pictures: Pictures) -> Portraits:
     trusted[:, 8] = False
     names = np.array([f"{k}.jpg" for k in range(count)])
     seen = np.ones((count, 2, 68), bool)
-    return Portraits(names, np.stack([grey, grey], axis=1), pictures.points[:, :68], trusted, seen)
+    images = np.stack([grey, grey], axis=1)
+    return Portraits(names, images, pictures.points[:, :68], trusted, seen, np.ones(images.shape, bool))
 
 
 def losses(folder) -> list[float]:
