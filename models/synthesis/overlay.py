@@ -9,6 +9,8 @@ from core.checks import check_shape
 from core.geometry.lighting import linear_to_srgb, srgb_to_linear
 
 from .labels import HIDING, Occluder
+from .layers import Canvas
+from .laying import Stage
 from .occluders import OccluderPlan, lay_plan, plan_of
 from .photo_stage import Closet, closet, fit_head, set_stage
 
@@ -64,10 +66,7 @@ def _drawn(image: np.ndarray, points: np.ndarray, kind: str, rng: np.random.Gene
     posed = fit_head(points, (image.shape[0], image.shape[1]), clothes)
     encoded = image.astype(np.float32) / 255.0
     clean, stage, face = set_stage(srgb_to_linear(encoded), posed, clothes, rng)
-    for _ in range(_TRIES):
-        canvas, kinds = lay_plan(clean, _plan(kind, rng, clothes), clothes, stage)
-        if hidden_share(kinds, points) >= _LEAST:
-            break
+    canvas, kinds = _covered(clean, stage, clothes, kind, points, rng)
     laid = linear_to_srgb(canvas.color)
     if float(np.abs(encoded - encoded.mean(axis=2, keepdims=True)).mean()) < _GREY:
         gray = laid @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -75,6 +74,17 @@ def _drawn(image: np.ndarray, points: np.ndarray, kind: str, rng: np.random.Gene
     laid = _like_the_photo(laid, encoded, kinds, face, rng)
     out = np.where((kinds > 0)[:, :, None] | (np.abs(laid - encoded) > 1e-3), laid, encoded)
     return np.clip(np.rint(out * 255.0), 0, 255).astype(np.uint8), kinds
+
+
+def _covered(
+    clean: Canvas, stage: Stage, clothes: Closet, kind: str, points: np.ndarray, rng: np.random.Generator
+) -> tuple[Canvas, np.ndarray]:
+    """The canvas with an occluder that covers some landmarks, and its map; the last draw when none does."""
+    for _ in range(_TRIES):
+        laid = lay_plan(clean, _plan(kind, rng, clothes), clothes, stage)
+        if hidden_share(laid[1], points) >= _LEAST:
+            break
+    return laid
 
 
 def _plan(kind: str, rng: np.random.Generator, clothes: Closet) -> OccluderPlan:

@@ -11,7 +11,7 @@ import numpy as np
 from core.geometry.delighting import estimate_light
 from core.geometry.face_model import FaceModel, load_face_model
 from core.geometry.fitting import SHAPE, FitSettings, FitState, LandmarkBasis, Observations, fit, pose_from_points
-from core.geometry.lighting import directional_light
+from core.geometry.lighting import directional_light, irradiance
 from core.types import IDENTITY, LANDMARKS, Camera
 from models.face_model.sources import DATA
 
@@ -112,7 +112,11 @@ def _light_of(
     albedo, colors = head.model.albedo_mean[rows], linear[row, column]
     normals = posed.to_light(posed.normals[rows])
     whole = estimate_light(colors, albedo, normals, np.clip(normals[:, 2], 0.0, 1.0))
-    skin = np.median(albedo, axis=0) if len(rows) else np.full(3, 0.3)
+    if not len(rows):
+        return _split(whole, rng), np.full(3, 0.3, np.float32)
+    facing = normals[:, 2] > 0.3
+    skin = np.median((colors / np.maximum(irradiance(normals, whole), 1e-3))[facing], axis=0)
+    skin = np.clip(skin, 0.6 * albedo.mean(axis=0), 1.8 * albedo.mean(axis=0)) if facing.any() else albedo.mean(axis=0)
     return _split(whole, rng), skin.astype(np.float32)
 
 
