@@ -33,7 +33,7 @@ class Brows:
 def sample_brows(rng: np.random.Generator, chart: Chart, color: np.ndarray) -> Brows:
     """Brows from hardly any to bushy, of hair like the (3,) linear `color`, along the brow landmarks."""
     thickness = rng.uniform(4.5, 11.5)  # chart pixels of 0.8 mm
-    below, arch, taper = rng.uniform(-0.1, 0.45) * thickness, rng.normal(0, 1.0), rng.uniform(0.5, 1.1)
+    below, arch, taper = rng.uniform(0.15, 0.65) * thickness, rng.normal(0, 1.0), rng.uniform(0.5, 1.1)
     reach = rng.uniform(-0.06, 0.1)
     density = float(
         rng.choice([rng.uniform(0.03, 0.25), rng.uniform(0.25, 0.7), rng.uniform(0.7, 1.0)], p=[0.2, 0.4, 0.4])
@@ -49,7 +49,7 @@ def sample_brows(rng: np.random.Generator, chart: Chart, color: np.ndarray) -> B
         places.append(_hairs(rng, spine, thickness, taper, count, neat))
         kinds.append(kinds_of(kind, count))
     return Brows(
-        fill=cv2.GaussianBlur(fill, (0, 0), rng.uniform(0.8, 1.8)),
+        fill=_softened(fill, rng.uniform(0.8, 1.8)),
         places=np.concatenate(places).astype(np.float32),
         lift=rng.uniform(0.0002, 0.0015, 2 * count).astype(np.float32),
         albedo=_colors(rng, color, 2 * count),
@@ -57,6 +57,14 @@ def sample_brows(rng: np.random.Generator, chart: Chart, color: np.ndarray) -> B
         density=density,
         kinds=np.concatenate(kinds),
     )
+
+
+def _softened(fill: np.ndarray, sigma: float) -> np.ndarray:
+    """The fill blurred, in the part of the chart where there is any."""
+    left, top, width, height = cv2.boundingRect((fill > 0).astype(np.uint8))
+    window = (slice(max(top - 8, 0), top + height + 8), slice(max(left - 8, 0), left + width + 8))
+    fill[window] = cv2.GaussianBlur(fill[window], (0, 0), sigma)
+    return fill
 
 
 def _colors(rng: np.random.Generator, color: np.ndarray, count: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from .beards import Beard, beard_strands, sample_beard
@@ -38,19 +39,19 @@ def sample_facial_hair(
     """
     brows = lashes = beard = None
     color = natural_color(rng, paint.hair_color)
-    inks, colors = paint.inks, paint.colors
+    inks, colors = paint.inks.copy(), paint.colors.copy()
     if ingredients["brows_strands"]:
         brows = sample_brows(rng, chart, color)
         lashes = sample_lashes(rng, color, long_hair)
         share = 0.12 + 0.6 * brows.density
         fill = skin * (1.0 - share) * 0.9 + brows.albedo.mean(axis=0) * share
-        inks, colors = _inked(inks, BROW, brows.fill * (0.45 + 0.45 * brows.density)), _colored(colors, BROW, fill)
+        inks[:, :, BROW] = cv2.convertScaleAbs(brows.fill, alpha=255.0 * (0.45 + 0.45 * brows.density))
+        colors[BROW] = fill
     if ingredients["hair_strips"]:
         beard = sample_beard(rng, chart, noise, color, long_hair)
-        empty = np.zeros(inks.shape[:2], np.float32)
-        inks = _inked(inks, BEARD, empty if beard is None else beard.fill)
+        inks[:, :, BEARD] = 0 if beard is None else cv2.convertScaleAbs(beard.fill, alpha=255.0)
         if beard is not None:
-            colors = _colored(colors, BEARD, 0.8 * beard.albedo.mean(axis=0))
+            colors[BEARD] = 0.8 * beard.albedo.mean(axis=0)
     return FacialHair(brows, lashes, beard), replace(paint, inks=inks, colors=colors)
 
 
@@ -61,18 +62,6 @@ def natural_color(rng: np.random.Generator, color: np.ndarray) -> np.ndarray:
     if not dyed or rng.random() < 0.1:
         return color
     return np.array([1.0, 0.68, 0.45]) * np.exp(rng.uniform(np.log(0.008), np.log(0.12)))
-
-
-def _inked(inks: np.ndarray, channel: int, cover: np.ndarray) -> np.ndarray:
-    inks = inks.copy()
-    inks[:, :, channel] = np.clip(cover * 255.0, 0, 255)
-    return inks
-
-
-def _colored(colors: np.ndarray, channel: int, color: np.ndarray) -> np.ndarray:
-    colors = colors.copy()
-    colors[channel] = color
-    return colors
 
 
 def facial_strands(plan: FacialHair, head: Head, posed: Posed) -> list[Strands]:

@@ -94,7 +94,7 @@ def sample_groom(rng: np.random.Generator, fringe: bool, style: str | None = Non
         clumping=float(rng.uniform(0.3, 0.85)),
         count=int(rng.uniform(1500, 2300)) if style != "afro" else 2600,
         width=float(rng.uniform(0.0009, 0.0016)),
-        loose=int(rng.choice([0, rng.integers(1, 4), rng.integers(4, 12)], p=[0.55, 0.3, 0.15])),
+        loose=int(rng.choice([0, rng.integers(1, 4), rng.integers(4, 12)], p=[0.65, 0.23, 0.12])),
         flyaways=float(rng.choice([0.0, rng.uniform(0.01, 0.09)], p=[0.2, 0.8])),
         contrast=float(rng.uniform(0.2, 0.5)),
         tips=float(rng.normal(0.15, 0.25)),
@@ -138,7 +138,7 @@ class _Ground:
 
     def rows(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """(N,) rows of at most `count` roots, as dense as the cover says."""
-        return np.flatnonzero(self.cover > rng.uniform(0.25, 0.85, len(self.cover)))[:count]
+        return np.flatnonzero(self.cover > 0.25 + 0.6 * rng.random(len(self.cover), np.float32))[:count]
 
 
 def _main(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray) -> Strands:
@@ -149,7 +149,7 @@ def _main(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.nda
     falling = (front > 0.5) & (groom.fringe > 0)
     comb = _combed(rng, groom, rest, at, falling, locks)
     lift = np.clip(groom.lift + rng.normal(0, 0.08, count), 0.02, 1.0)[:, None]
-    start = normals * lift + _tangent(comb, normals) * (1 - lift) + rng.normal(0, 0.08, (count, 3))
+    start = normals * lift + _tangent(comb, normals) * (1 - lift) + _scatter(rng, 0.08, count)
     layer = rng.random(count).astype(np.float32)
     length = _lengths(rng, groom, rest, at, falling, locks)
     growth = Growth(
@@ -166,6 +166,11 @@ def _main(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.nda
     points, counts = grow(growth, _steps(groom), ground.radius)
     points = _style(rng, groom, points, locks)
     return _strands(rng, groom, points, counts, normals, locks, layer, color)
+
+
+def _scatter(rng: np.random.Generator, size: float, count: int) -> np.ndarray:
+    """(count, 3) float32 normal noise."""
+    return rng.standard_normal((count, 3), np.float32) * np.float32(size)
 
 
 def _steps(groom: Groom) -> int:
@@ -185,7 +190,7 @@ def _combed(
     comb = np.stack([outward * away, np.full(len(rest), -down), np.full(len(rest), forward)], axis=1)
     fringe = np.array([0.25 * groom.comb[1] * np.sign(groom.parting or 1.0), -0.55, 0.8])
     comb[falling] = fringe
-    return comb + rng.normal(0, 0.16, (CLUMPS, 3))[locks] + rng.normal(0, 0.05, (len(rest), 3))
+    return comb + rng.normal(0, 0.16, (CLUMPS, 3))[locks] + _scatter(rng, 0.05, len(rest))
 
 
 def _tangent(comb: np.ndarray, normals: np.ndarray) -> np.ndarray:
@@ -218,14 +223,15 @@ def _style(rng: np.random.Generator, groom: Groom, points: np.ndarray, locks: np
     points = points + (points[first][inverse] - points) * pull
     phase = (rng.uniform(0, 2 * np.pi, CLUMPS)[locks] + rng.normal(0, 0.5, count)).astype(np.float32)[:, None]
     along = np.linspace(0, groom.length, steps, dtype=np.float32)[None, :]
-    angle = np.float32(2 * np.pi * groom.coils) * along + phase
+    coils = min(groom.coils, steps / (6.0 * groom.length))  # at least six points a turn
+    angle = np.float32(2 * np.pi * coils) * along + phase
     tangent = points[:, -1] - points[:, 0]
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
     side = np.cross(tangent, [0.31, 0.2, 0.93]).astype(np.float32)
     other = np.cross(tangent, side).astype(np.float32)
     size = np.float32(groom.curl) * np.minimum(1.0, 3.0 * ramp[:, :, 0])
     wave = (size * np.cos(angle))[:, :, None] * side[:, None] + (size * np.sin(angle))[:, :, None] * other[:, None]
-    stray = np.float32(min(0.0025, 0.04 * groom.length)) * ramp * rng.normal(0, 1, (count, 1, 3)).astype(np.float32)
+    stray = np.float32(min(0.0025, 0.04 * groom.length)) * ramp * _scatter(rng, 1.0, count)[:, None]
     fly = rng.random(count) < groom.flyaways
     stray[fly] += np.float32(0.016) * ramp[0] * rng.normal(0, 1, (int(fly.sum()), 1, 3)).astype(np.float32)
     return points + wave + stray

@@ -109,8 +109,6 @@ def hair_meshes(plan: HairPlan, head: Head, posed: Posed, neutral: np.ndarray, c
         meshes.append(mane_mesh(plan.mane, head, neutral, color, gloss=0.2 + 0.5 * (plan.seed % 7) / 7))
     if plan.kind in ("cap", "mane") and plan.hat is None:
         meshes.append(_cap(plan, head, posed, color))
-    if plan.kind == "groom" and plan.hat is None:
-        meshes.append(_cap(plan, head, posed, color * 0.5))
     if plan.hat is not None:
         meshes += hat_meshes(plan.hat, head, posed)
     return meshes

@@ -9,13 +9,15 @@ import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .chart import locate
+from .chart import AXIS_Z, locate
 from .head import Head
 from .labels import Label
 from .strands import CENTER
 
-ROOTS = 26000  # on the whole skin: about 30 a square centimetre
-CLUMPS = 420  # locks on the whole skin
+ROOTS = 12000  # on the scalp: about 15 a square centimetre
+CLUMPS = 220  # locks on the scalp
+# Lowest hairline by angle from the face's middle (degrees): no root lies below it
+_ANGLES, _LOWEST = (0, 30, 50, 66, 75, 90, 110, 180), (0.01, 0.01, 0.0, -0.03, -0.05, -0.05, -0.07, -0.115)
 COMB_REACH = 0.06  # metres along a strand over which its combing fades
 MAP = 64  # side of the octahedral map of the head's radius
 _BARE = (Label.EAR_LEFT, Label.EAR_RIGHT, Label.MOUTH, Label.UPPER_LIP, Label.LOWER_LIP, Label.NOSE)
@@ -23,7 +25,7 @@ _BARE = (Label.EAR_LEFT, Label.EAR_RIGHT, Label.MOUTH, Label.UPPER_LIP, Label.LO
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """M places on the skin where hair can grow, in random order, spread evenly."""
+    """M places on the scalp where hair can grow, in random order, spread evenly."""
 
     corners: np.ndarray  # (M, 3) int32 vertices
     weights: np.ndarray  # (M, 3) float32
@@ -48,7 +50,9 @@ def roots_of(head: Head) -> Roots:
     """The roots of a face model; takes about half a second, kept."""
     rng = np.random.default_rng(3)
     bare = np.isin(head.label, _BARE) | ~head.skin_vertices | (head.model.in_regions("socket_right", "socket_left"))
-    triangles = head.triangles[~bare[head.triangles].any(axis=1)]
+    turn = np.degrees(np.abs(np.arctan2(head.rest[:, 0], head.rest[:, 2] - AXIS_Z)))
+    scalp = ~bare & (head.rest[:, 1] > np.interp(turn, _ANGLES, _LOWEST))
+    triangles = head.triangles[scalp[head.triangles].all(axis=1)]
     a, b, c = (head.rest[triangles[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     corners = triangles[rng.choice(len(triangles), ROOTS, p=area / area.sum())].astype(np.int32)
