@@ -232,4 +232,18 @@ def _embed_pairs(
     left = np.flatnonzero(points[:, 0] > 1e-5)
     triangles[left] = topology.mirror[triangles[twin[left]]]
     weights[left] = weights[twin[left]]
+    middle = np.flatnonzero((np.abs(points[:, 0]) <= 1e-5) & (on == 0))
+    triangles[middle], weights[middle] = _on_midline(points[middle], vertices, skin)
     return Embedding(triangles, weights)
+
+
+def _on_midline(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) vertices (two of the midline, the second twice) and weights of the places nearest to (N, 3) points."""
+    edges = np.concatenate([faces[:, [k, (k + 1) % 4]] for k in range(4)])
+    edges = np.unique(np.sort(edges[(np.abs(vertices[edges, 0]) < 1e-6).all(axis=1)], axis=1), axis=0)
+    start, along = vertices[edges[:, 0]], vertices[edges[:, 1]] - vertices[edges[:, 0]]
+    share = (((points[:, None] - start) * along).sum(-1) / (along**2).sum(-1)).clip(0.0, 1.0)
+    nearest = np.linalg.norm(start + share[..., None] * along - points[:, None], axis=-1).argmin(axis=1)
+    share = share[np.arange(len(points)), nearest]
+    weights = np.stack([1.0 - share, share, np.zeros(len(points))], axis=1)
+    return edges[nearest][:, [0, 1, 1]].astype(np.int32), weights.astype(np.float32)

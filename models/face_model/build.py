@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,13 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def statistics(refresh: bool = False) -> Statistics:
-    """The learned statistics, from the cache when it is there: a new topology must not change the coefficients."""
+    """The learned statistics, from the cache when it is there: a new topology must not change the coefficients.
+
+    The landmarks are markup, not statistics: they are placed anew.
+    """
     if not refresh and CACHE.exists():
-        return load_statistics(CACHE)
+        cached = load_statistics(CACHE)
+        return replace(cached, landmarks=landmark_points(cached.mean, ICT_LANDMARKS))
     learned = learn()
     save_statistics(learned, CACHE)
     return learned

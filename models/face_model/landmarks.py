@@ -5,10 +5,13 @@ All functions work on positions in the model frame (metres), so that they can be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+from core.geometry.mirroring import MIRRORED_68
 
 from .regions import REGIONS
 from .sources import ICT_COUNT, ICT_LANDMARKS, ICT_RANGES
@@ -35,6 +38,21 @@ _CONTOUR_END = np.array(
 # Brow landmarks 17-21 (and 26-22): |x|, y on the upper half of the hair, metres.
 BROW_POINTS = np.array([[0.0590, 0.0140], [0.0500, 0.0205], [0.0378, 0.0232], [0.0245, 0.0218], [0.0122, 0.0178]])
 
+# Points of the right half (and the midline) that the 300-W markup has elsewhere than ICT's vertices, as shares of the
+# way (from, towards). MediaPipe's mesh on rendered frontal faces tells how far; its eyes and mouth corners agree.
+SLIDES: Mapping[tuple[int, int], float] = {
+    (28, 29): 0.24,
+    (29, 30): 0.32,
+    (30, 33): 0.15,
+    (37, 38): 0.20,
+    (41, 40): 0.20,
+    (49, 50): 0.31,
+    (58, 57): 0.28,
+    (59, 58): 0.56,
+    (61, 62): 0.48,
+    (67, 66): 0.50,
+}
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -56,19 +74,34 @@ def embed(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> Embedd
 
 
 def landmark_points(mean: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """(68, 3) landmark places on the ICT mean: its own vertices, the brows moved onto the hair's upper half.
+    """(68, 3) landmark places near the ICT mean: its own vertices, moved to where the 300-W markup has the points.
 
-    ICT puts its brow points on the upper edge of a high brow; annotators follow the hair.
+    ICT puts its brow points on the upper edge of a high brow; annotators follow the hair. The others slide along the
+    feature they lie on (`SLIDES`); embedding brings them back onto the surface.
     """
-    points = mean[vertices].copy()
+    points = slid(mean[vertices])
     front = np.flatnonzero((np.arange(ICT_COUNT) < ICT_RANGES["face"].stop) & (mean[:, 2] > -0.03))
     tree = cKDTree(mean[front, :2])
+
+    def ahead(x: float, y: float) -> np.ndarray:
+        distance, near = tree.query([x, y], k=3)
+        weight = 1 / np.maximum(distance, 1e-6)
+        return np.array([x, y, weight @ mean[front[near], 2] / weight.sum()])
+
     for index, (x, y) in enumerate(BROW_POINTS):
-        for row, sign in ((17 + index, -1.0), (26 - index, 1.0)):
-            distance, near = tree.query([sign * x, y], k=3)
-            weight = 1 / np.maximum(distance, 1e-6)
-            points[row] = [sign * x, y, weight @ mean[front[near], 2] / weight.sum()]
+        points[17 + index], points[26 - index] = ahead(-x, y), ahead(x, y)
+    for row in (28, 29, 30):  # the chord runs inside the nose
+        points[row, 2] = mean[front[tree.query(points[row, :2], k=6)[1]], 2].max()
     return points
+
+
+def slid(points: np.ndarray) -> np.ndarray:
+    """(68, 3) points after all `SLIDES`, on both halves; each share is of the way as it was before."""
+    out = points.copy()
+    for (row, towards), share in SLIDES.items():
+        for a, b in {(row, towards), (int(MIRRORED_68[row]), int(MIRRORED_68[towards]))}:
+            out[a] = points[a] + share * (points[b] - points[a])
+    return out
 
 
 def contour_candidates(
