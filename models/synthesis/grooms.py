@@ -10,7 +10,7 @@ from .chart import AXIS_Z, sample
 from .head import Head
 from .labels import Label
 from .layers import Posed
-from .scalp import CLUMPS, Growth, Roots, grow, roots_of
+from .scalp import CLUMPS, ROOTS, Growth, Roots, grow, roots_of
 from .strands import Strands, kinds_of
 
 # Per style: share, length (m), lift off the scalp, comb forward / outward / down, gravity, volume (m)
@@ -66,6 +66,24 @@ def sample_wisps(rng: np.random.Generator, style: str) -> Groom:
         volume=groom.volume + 0.012,
         fringe=-1.0,
         flyaways=float(rng.uniform(0.1, 0.5)),
+    )
+
+
+def sample_buzz(rng: np.random.Generator) -> Groom:
+    """Hair clipped to millimetres all over."""
+    groom = sample_groom(rng, False, "crop")
+    return replace(
+        groom,
+        count=ROOTS,
+        length=float(rng.uniform(0.0025, 0.007)),
+        lift=float(rng.uniform(0.3, 0.8)),
+        volume=0.0,
+        width=0.6 * groom.width,
+        fade=float(rng.uniform(0.3, 1.0)),
+        clumping=0.0,
+        curl=0.0,
+        flyaways=0.0,
+        loose=0,
     )
 
 
@@ -175,7 +193,7 @@ def _scatter(rng: np.random.Generator, size: float, count: int) -> np.ndarray:
 
 def _steps(groom: Groom) -> int:
     fine = 0.004 if groom.style in ("curls", "afro") else 0.012
-    return int(np.clip(groom.length / fine, 5, 26))
+    return int(np.clip(groom.length / fine, 3 if groom.length < 0.01 else 5, 26))
 
 
 def _combed(
@@ -211,7 +229,7 @@ def _lengths(
     length *= np.interp(rest[:, 1], [-0.05, 0.07], [groom.fade, 1.0])
     # The hairline's first rows are short, so that the edge is not a step
     length = np.where(falling, np.maximum(length, 0.03 + np.maximum(rest[:, 1] - groom.fringe, 0.0) * 1.4), length)
-    return np.maximum(length, 0.003).astype(np.float32)
+    return np.maximum(length, 0.002).astype(np.float32)
 
 
 def _style(rng: np.random.Generator, groom: Groom, points: np.ndarray, locks: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .cards import Cards, draw_cards
 from .chart import HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
-from .grooms import Groom, groom_strands, sample_groom, sample_wisps
+from .grooms import Groom, groom_strands, sample_buzz, sample_groom, sample_wisps
 from .hats import Hat, hat_meshes, sample_hat
 from .head import Head
 from .labels import Label
@@ -61,6 +61,8 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
     fringe = kind in ("cap", "mane", "groom") and not balding and rng.random() < 0.3
     style = pick_style(rng, styles)
     groom = sample_groom(rng, fringe, "crop" if balding else None) if kind == "groom" else None
+    if kind == "buzz":
+        groom = sample_buzz(rng)
     if kind == "strips":
         groom = sample_wisps(rng, "long" if style in LONG else "crop")
     scalp = _hairline(rng, balding and rng.random() < 0.7, fringe and kind != "groom", strand)

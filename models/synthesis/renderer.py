@@ -131,8 +131,9 @@ def _draw_lashes(canvas: Canvas, scene: Scene, head: Head, posed: Posed) -> None
 def _lay_hair(canvas: Canvas, layer: Layer, scene: Scene) -> None:
     before = canvas.depth.copy()
     cover = canvas.over(layer)
-    near = np.isfinite(before) & (cover < 0.5)  # hair darkens the skin beside it
-    factor = contact_shadow(cover, 1.5 * scene.camera.width / 192.0, 0.45)
+    near = np.isfinite(before) & (cover < 0.5)  # hair darkens the skin beside it, a brim the face below it
+    reach, strength = (6.0, 0.4) if layer.kind == Label.HAT else (1.5, 0.45)
+    factor = contact_shadow(cover, reach * scene.camera.width / 192.0, strength)
     canvas.color *= np.where(near, factor, 1.0)[:, :, None]
 
 
