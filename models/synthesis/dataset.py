@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -53,24 +54,43 @@ def held_out_pictures(model: FaceModel, count: int, size: int = 320) -> Iterator
             yield picture
 
 
-def _write(task: tuple[Path, Path, int, int, int, int]) -> int:
-    folder, model_path, seed, first, count, group = task
+@dataclass(frozen=True)
+class _Task:
+    """One shard to be made."""
+
+    folder: Path
+    model_path: Path
+    seed: int
+    first: int
+    count: int
+    group: int
+    geometry: bool
+
+
+def _write(task: _Task) -> int:
     cv2.setNumThreads(1)
-    assets = _assets(model_path)
-    pictures = [make_picture(assets, seed, first + row, group=group) for row in range(count)]
-    write_shard(folder, pictures, seed, first)
-    return count
+    assets = _assets(task.model_path)
+    indices = range(task.first, task.first + task.count)
+    pictures = (make_picture(assets, task.seed, index, group=task.group) for index in indices)
+    write_shard(task.folder, pictures, task.seed, task.first, task.geometry)
+    return task.count
 
 
 def make_dataset(
-    out: Path, count: int, seed: int, workers: int, model_path: Path = DEFAULT_PATH, group: int = GROUP
+    out: Path,
+    count: int,
+    seed: int,
+    workers: int,
+    model_path: Path = DEFAULT_PATH,
+    group: int = GROUP,
+    geometry: bool = False,
 ) -> int:
     """Write the missing shards of a set; returns how many pictures were made."""
     tasks = []
     for first in range(0, count, SHARD):
         folder = out / f"shard_{first // SHARD:05d}"
         if not folder.is_dir():
-            tasks.append((folder, model_path, seed, first, min(SHARD, count - first), group))
+            tasks.append(_Task(folder, model_path, seed, first, min(SHARD, count - first), group, geometry))
     for variable in _THREAD_VARIABLES:  # read by the workers' libraries when they start
         os.environ[variable] = "1"
     started, made = time.perf_counter(), 0
@@ -78,7 +98,7 @@ def make_dataset(
         for done in pool.imap_unordered(_write, tasks):
             made += done
             rate = made / (time.perf_counter() - started)
-            logger.info("%d of %d pictures, %.1f a second", made, sum(task[4] for task in tasks), rate)
+            logger.info("%d of %d pictures, %.1f a second", made, sum(task.count for task in tasks), rate)
     return made
 
 
@@ -90,10 +110,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--group", type=int, default=GROUP, help="pictures of each person")
+    parser.add_argument("--geometry", action="store_true", help="store depth, normals and UV too")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    make_dataset(options.out, options.count, options.seed, options.workers, options.model, options.group)
+    make_dataset(
+        options.out, options.count, options.seed, options.workers, options.model, options.group, options.geometry
+    )
 
 
 if __name__ == "__main__":

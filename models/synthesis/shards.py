@@ -5,12 +5,18 @@ shard_00000/labels.npy      (N, S, S) uint8 `Label`, as if no occluder were ther
 shard_00000/occluder.npy    (N, S, S) uint8 `Occluder`; 0 where the picture equals its clean twin
 shard_00000/clean.npy       (K, S, S, 3) uint8: clean twins of the K pictures that have an occluder
 shard_00000/truth.npz       the arrays of `Truth`
+
+and, when geometry was asked for, of the bare head:
+
+shard_00000/depth.npy       (N, S, S) float16 metres from the camera's plane, infinity beside it
+shard_00000/normals.npy     (N, S, S, 3) int8: unit normals in the light frame times 127, 0 beside it
+shard_00000/uv.npy          (N, S, S, 2) float16 face-model UV, 0 beside it
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -18,6 +24,8 @@ import numpy as np
 
 from .ingredients import UNKNOWN, pack
 from .renderer import Picture
+
+GEOMETRY = ("depth", "normals", "uv")
 
 
 @dataclass(frozen=True)
@@ -53,32 +61,54 @@ class Shard:
         return self.images[row] if twin < 0 else self.clean_twins[twin]
 
 
-def write_shard(folder: Path, pictures: Sequence[Picture], seed: int, first: int) -> None:
-    """Write pictures `first`, `first + 1`, ... of a set; the folder appears when it is complete."""
+def write_shard(folder: Path, pictures: Iterable[Picture], seed: int, first: int, geometry: bool = False) -> None:
+    """Write pictures `first`, `first + 1`, ... of a set; the folder appears when it is complete.
+
+    Of each picture only what is written is kept, so a generator needs little memory.
+    """
     draft = folder.with_suffix(".part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    occluded = [picture.occluder.any() for picture in pictures]
-    twins = [picture.clean for picture, has in zip(pictures, occluded, strict=True) if has]
-    np.save(draft / "images.npy", np.stack([picture.image for picture in pictures]))
-    np.save(draft / "labels.npy", np.stack([picture.labels for picture in pictures]))
-    np.save(draft / "occluder.npy", np.stack([picture.occluder for picture in pictures]))
-    np.save(draft / "clean.npy", np.stack(twins) if twins else np.empty((0, *pictures[0].image.shape), np.uint8))
-    truth = Truth(
-        coefficients=np.stack([picture.coefficients for picture in pictures]),
-        landmarks=np.stack([picture.landmarks for picture in pictures]),
-        visibility=np.stack([picture.visibility for picture in pictures]),
-        focal=np.array([picture.camera.focal for picture in pictures]),
-        center=np.array([picture.camera.center for picture in pictures]),
-        rotation=np.stack([picture.camera.rotation for picture in pictures]),
-        translation=np.stack([picture.camera.translation for picture in pictures]),
-        seed=np.array([(seed, first + row) for row in range(len(pictures))], np.int64),
-        clean_row=np.where(occluded, np.cumsum(occluded) - 1, -1).astype(np.int32),
-        person=np.array([picture.person for picture in pictures], np.int64),
-        ingredients=np.array([pack(picture.ingredients) for picture in pictures], np.uint32),
-    )
-    np.savez(draft / "truth.npz", **{field.name: getattr(truth, field.name) for field in fields(Truth)})
+    pixels: dict[str, list[np.ndarray]] = {name: [] for name in ("images", "labels", "occluder", "clean")}
+    geometries: dict[str, list[np.ndarray]] = {name: [] for name in GEOMETRY}
+    rows: list[dict[str, np.ndarray | np.generic | float]] = []
+    for picture in pictures:
+        occluded = bool(picture.occluder.any())
+        rows.append(_truth_row(picture, seed, first + len(rows), len(pixels["clean"]) if occluded else -1))
+        pixels["images"].append(picture.image)
+        pixels["labels"].append(picture.labels)
+        pixels["occluder"].append(picture.occluder)
+        if occluded:
+            pixels["clean"].append(picture.clean)
+        if geometry:
+            geometries["depth"].append(picture.depth.astype(np.float16))
+            geometries["normals"].append(np.rint(picture.normals * 127.0).astype(np.int8))
+            geometries["uv"].append(picture.uv.astype(np.float16))
+    if not pixels["clean"]:
+        pixels["clean"] = [np.empty((0, *pixels["images"][0].shape), np.uint8)]
+        np.save(draft / "clean.npy", pixels.pop("clean")[0])
+    for name, arrays in (pixels | (geometries if geometry else {})).items():
+        np.save(draft / f"{name}.npy", np.stack(arrays))
+    np.savez(draft / "truth.npz", **{name: np.array([row[name] for row in rows]) for name in rows[0]})
     draft.rename(folder)
+
+
+def _truth_row(picture: Picture, seed: int, index: int, clean_row: int) -> dict[str, np.ndarray | np.generic | float]:
+    """One picture's share of `Truth`."""
+    camera = picture.camera
+    return {
+        "coefficients": picture.coefficients,
+        "landmarks": picture.landmarks,
+        "visibility": picture.visibility,
+        "focal": camera.focal,
+        "center": np.array(camera.center),
+        "rotation": camera.rotation,
+        "translation": camera.translation,
+        "seed": np.array((seed, index), np.int64),
+        "clean_row": np.int32(clean_row),
+        "person": np.int64(picture.person),
+        "ingredients": pack(picture.ingredients),
+    }
 
 
 def read_shard(folder: Path) -> Shard:
@@ -93,6 +123,14 @@ def read_shard(folder: Path) -> Shard:
         np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "labels", "occluder", "clean")
     )
     return Shard(images, labels, occluder, clean, truth)
+
+
+def read_geometry(folder: Path) -> dict[str, np.ndarray]:
+    """The memory-mapped `GEOMETRY` arrays of one shard; raises when it was written without them."""
+    missing = [name for name in GEOMETRY if not (folder / f"{name}.npy").exists()]
+    if missing:
+        raise FileNotFoundError(f"{folder} holds no {', '.join(missing)}; render it anew with --geometry.")
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in GEOMETRY}
 
 
 def list_shards(root: Path) -> list[Path]:

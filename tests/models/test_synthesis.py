@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,15 @@ from core.types import FaceParams
 from models.synthesis import occluders
 from models.synthesis.assets import Assets
 from models.synthesis.dataset import held_out_pictures, make_dataset, make_picture
+from models.synthesis.expressions import lip_gap, seal
+from models.synthesis.identities import sample_identity
+from models.synthesis.ingredients import unpack, used
 from models.synthesis.labels import HIDING, Label, Occluder, labels_with_occluder
+from models.synthesis.light import sample_light
+from models.synthesis.optics import Optics, through_lens
 from models.synthesis.renderer import Picture
 from models.synthesis.scene import sample_scene
-from models.synthesis.shards import list_shards, read_shard
+from models.synthesis.shards import list_shards, read_geometry, read_shard, write_shard
 
 SIZE = 192
 
@@ -65,7 +71,9 @@ def test_the_face_fills_the_frame_as_promised(pictures: list[Picture]) -> None:
         assert 1.75 < margin < 2.3
         middle = (SIZE - 1) / 2
         inside = np.linalg.solve(matrix[:, :2], middle - matrix[:, 2])
-        assert np.abs(inside - middle).max() < 0.1 * SIZE
+        right, below = (inside - middle) / SIZE
+        assert abs(right) < 0.1
+        assert -0.1 < below < 0.2  # many are left headroom for their hair
 
 
 def test_landmarks_lie_on_their_parts(pictures: list[Picture]) -> None:
@@ -169,3 +177,90 @@ def test_held_out_people_are_clear_to_see(assets: Assets) -> None:
     (picture,) = held_out_pictures(assets.head.model, 1)
     assert picture.image.shape == (320, 320, 3)
     assert picture.visibility[17:68].mean() > 0.9
+
+
+def test_neighbours_in_a_group_show_one_person(assets: Assets) -> None:
+    first, second, other = (sample_scene(assets, 5, index, SIZE, group=2) for index in (6, 7, 8))
+    assert first.person == second.person == 3
+    assert other.person == 4
+    assert np.array_equal(first.identity, second.identity)
+    assert np.array_equal(first.vertex_albedo, second.vertex_albedo)
+    assert not np.array_equal(first.identity, other.identity)
+    assert not np.array_equal(first.camera.rotation, second.camera.rotation)
+    assert not np.array_equal(first.background, second.background)
+
+
+def test_shards_note_people_ingredients_and_geometry(tmp_path: Path, assets: Assets) -> None:
+    pictures = [make_picture(assets, 5, index) for index in range(4)]
+    write_shard(tmp_path / "shard_00000", iter(pictures), 5, 0, geometry=True)
+    shard = read_shard(tmp_path / "shard_00000")
+    assert shard.truth.person.tolist() == [0, 0, 1, 1]
+    for row, picture in enumerate(pictures):
+        assert unpack(shard.truth.ingredients[row]) == dict(picture.ingredients)
+        assert picture.ingredients["occluder"] or not picture.occluder.any()
+    geometry = read_geometry(tmp_path / "shard_00000")
+    face = np.isfinite(pictures[0].depth)
+    assert np.array_equal(np.isfinite(geometry["depth"][0]), face)
+    assert np.allclose(np.linalg.norm(geometry["normals"][0][face] / 127.0, axis=1), 1.0, atol=0.03)
+
+
+def test_first_generation_shards_are_read(tmp_path: Path, assets: Assets) -> None:
+    folder = tmp_path / "shard_00000"
+    write_shard(folder, [make_picture(assets, 5, 0), make_picture(assets, 5, 1)], 5, 0)
+    with np.load(folder / "truth.npz") as data:
+        old = {name: data[name] for name in data.files if name not in ("person", "ingredients")}
+    np.savez(folder / "truth.npz", **old)
+    truth = read_shard(folder).truth
+    assert truth.person.tolist() == [0, 1]
+    assert used(truth.ingredients, "texture").all()
+
+
+def test_sealed_lips_touch_for_every_identity(assets: Assets) -> None:
+    model = assets.head.model
+    sealed = 0
+    for index in range(120):
+        rng = np.random.default_rng(index)
+        neutral = model.shape(sample_identity(rng, model))
+        sliders, shut = assets.expressions.sample(rng)
+        if shut:
+            sealed += 1
+            vertices = neutral + np.tensordot(sliders, model.expression_basis, axes=1)
+            sliders, vertices = seal(model, sliders, vertices)
+            assert lip_gap(model, vertices) < 0.0003
+            assert np.allclose(neutral + np.tensordot(sliders, model.expression_basis, axes=1), vertices, atol=1e-5)
+            assert sliders.min() >= 0.0 and sliders.max() <= 1.0
+    assert sealed > 0.4 * 120
+
+
+def test_eyes_that_look_into_the_camera_turn_against_the_head(assets: Assets) -> None:
+    sampler, yaw = assets.expressions, np.radians(25.0)  # to the subject's left: the eyes go to the right
+    turned = [sampler.sample(np.random.default_rng(index), yaw)[0] for index in range(200)]
+    right = np.mean([sliders[sampler.row("eyeLookOutRight")] for sliders in turned])
+    left = np.mean([sliders[sampler.row("eyeLookOutLeft")] for sliders in turned])
+    assert right > left + 0.15
+
+
+def test_the_key_lamp_is_the_brightest_patch_of_the_map() -> None:
+    panorama = np.full((32, 64, 3), 0.5, np.float32)
+    panorama[8, 48] = 400.0
+    light = sample_light(np.random.default_rng(3), [panorama])
+    for seed in range(40):
+        light = sample_light(np.random.default_rng(seed), [panorama])
+        if light.kind == "map" and light.key_color.max() > 0:
+            row = np.arccos(light.key_direction[1]) / np.pi * 32
+            column = (np.arctan2(light.key_direction[0], -light.key_direction[2]) / (2 * np.pi) + 0.5) * 64
+            assert abs(row - 8.5) < 1.0
+            assert min(abs((column - 48.5 - light.turn * 64) % 64), abs((48.5 + light.turn * 64 - column) % 64)) < 1.5
+            assert light.environment.max() < 0.1 * 400.0
+
+
+def test_defocus_blurs_the_background_and_spares_the_face() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.random((SIZE, SIZE, 3), dtype=np.float32)
+    depth = np.full((SIZE, SIZE), np.inf, np.float32)
+    depth[60:140, 60:140] = 1.0
+    sharp = Optics(0.4, 0.0, 0.0, (0.0, 0.0), 0.0, 0.0, 0.0)
+    soft = replace(sharp, far_blur=5.0, near_blur=2.0)
+    before, after = through_lens(image, sharp, depth, 1.0), through_lens(image, soft, depth, 1.0)
+    assert np.allclose(before[70:130, 70:130], after[70:130, 70:130], atol=0.02)
+    assert after[:40].std() < 0.4 * before[:40].std()
