@@ -43,6 +43,8 @@ def sample_albedo(rng: np.random.Generator, model: FaceModel) -> np.ndarray:
     """(80,) float32 albedo coefficients, standard deviations; drawn in towards the mean until no skin is black."""
     coefficients = np.clip(rng.normal(0.0, 1.0, ALBEDO), -LIMIT, LIMIT).astype(np.float32)
     skin = model.in_regions("forehead", "cheek_right", "cheek_left")
+    tone = float(np.median(_albedo_of(model, coefficients, skin)) / np.median(model.albedo_mean[skin]))
+    coefficients[1:] *= np.float32(np.clip(tone, 0.3, 1.0))  # what is a shade on fair skin is a blotch on dark skin
     while (np.median(_albedo_of(model, coefficients, skin), axis=0) < DARKEST).any():
         coefficients *= np.float32(0.85)
     return coefficients

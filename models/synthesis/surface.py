@@ -23,6 +23,7 @@ from .skin_kernels import BROW, SCALP, bend_normals, light_skin
 
 SKIN_WRAP = np.array([0.12, 0.05, 0.03], np.float32)  # light that reaches round the terminator
 SCATTER = np.array([0.0024, 0.0011, 0.0007])  # metres that light wanders in skin: deviation by channel
+_HOLLOW = 0.22  # share of the sky below which a place is a hole
 _JUMP = 0.01  # metres of depth between two pixels of one surface
 _EYE_FILM, _TOOTH_FILM, _GUM_FILM = 2.2, 0.7, 1.0
 
@@ -132,7 +133,7 @@ def _matter(scene: Scene, head: Head, hits: _Hits, painted: PaintedSkin, posed: 
     hairless = 1.0 - 0.8 * painted.hairs.max(axis=1, initial=0.0)
     matter = _Matter(
         albedo=painted.albedo.copy(),
-        occlusion=0.25 + 0.75 * hits.sky,
+        occlusion=0.1 + 0.9 * hits.sky**0.8,
         gloss=(0.75 * hairless).astype(np.float32),
         sharpness=np.full(count, sharpness, np.float32),
         oil=painted.oil.copy(),
@@ -183,10 +184,11 @@ def _light(
         light.ambient, light.environment, light.key_direction, light.key_color, lit, matter.occlusion, matter.gloss,
         matter.oil, matter.wet, matter.sharpness, SKIN_WRAP,
     )  # fmt: skip
+    open_skin = (hits.material == SKIN) & (hits.sky > _HOLLOW)  # light would fill nostrils
     diffuse, mirrored = light_skin(
         normals, hits.towards_eye, *(np.ascontiguousarray(array, np.float32) for array in given)
     )
-    return matter.albedo * scatter(diffuse, mask, hits.material == SKIN, pixel) + mirrored
+    return matter.albedo * scatter(diffuse, mask, open_skin, pixel) + mirrored
 
 
 def scatter(diffuse: np.ndarray, mask: np.ndarray, skin: np.ndarray, pixel: float) -> np.ndarray:
