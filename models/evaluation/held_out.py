@@ -16,7 +16,8 @@ from models.synthesis.shards import read_shard
 from . import landmarks
 from .data import ROOT, Photo
 from .report import Table
-from .systems import System, digest
+from .sections import Bench
+from .systems import digest
 from .variants import Made, factory_digest, kept
 
 FOLDER = ROOT / "build" / "held_out"  # NAME/shard_*: sets that were rendered for this alone
@@ -24,13 +25,13 @@ MOST_YAW = np.radians(45)  # farther round, the eye corners come too close to me
 DRAWN = "fast renderer, as it is now"
 
 
-def tables(model: FaceModel, systems: tuple[System, ...], count: int) -> list[Table]:
+def tables(bench: Bench) -> list[Table]:
     """The 68-point error of every system on every held-out set."""
     rows = []
-    for name, photos in held_out_sets(model, count).items():
-        for system in systems:
-            score = landmarks.score(system.predict(photos).points, photos)
-            rows.append((name, str(len(photos)), system.name, score.inner.text(), score.all.text(), str(score.missed)))
+    for name, photos in held_out_sets(bench.pipeline.face_model, bench.people).items():
+        for system, answer in bench.answers(photos).items():
+            score = landmarks.score(answer.points, photos)
+            rows.append((name, str(len(photos)), system, score.inner.text(), score.all.text(), str(score.missed)))
     return [
         Table(
             "68 landmarks on held-out synthetic people",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,7 @@ from core.pipeline import Pipeline
 from . import data, detection, diagnosis, landmarks, protocols, tiles, variants
 from .data import Photo
 from .report import Table
-from .systems import System, YuNet
+from .systems import Predictions, System, YuNet
 
 YUNET = "YuNet"
 YUNET_THRESHOLD, ARBITER_THRESHOLD = 0.6, 0.3
@@ -30,6 +32,12 @@ class Bench:
     def photos(self, photos: list[Photo]) -> list[Photo]:
         """The set, or its evenly spread part."""
         return data.thinned(photos, self.limit)
+
+    def answers(self, photos: list[Photo], landmarks: bool = True, given: bool = False) -> dict[str, Predictions]:
+        """Every system's predictions, as many systems at a time as there are processor cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            made = pool.map(lambda system: system.predict(photos, landmarks, given), self.systems)
+            return dict(zip((system.name for system in self.systems), made, strict=True))
 
 
 def detector_tables(bench: Bench) -> list[Table]:
@@ -63,7 +71,7 @@ def detector_tables(bench: Bench) -> list[Table]:
 def _detectors(bench: Bench, photos: list[Photo]) -> dict[str, Sequence[np.ndarray]]:
     """Boxes per photo of every detector."""
     boxes: dict[str, Sequence[np.ndarray]] = {
-        system.name: system.predict(photos, landmarks=False).boxes for system in bench.systems
+        name: answer.boxes for name, answer in bench.answers(photos, landmarks=False).items()
     }
     return {**boxes, YUNET: detection.boxes_of(YuNet(YUNET_THRESHOLD), photos)}
 
@@ -97,11 +105,10 @@ def _variant_tables(bench: Bench) -> list[Table]:
     }
     rows = []
     for name, made in sets.items():
-        for system in bench.systems:
-            answer = system.predict(made)
+        for system, answer in bench.answers(made).items():
             inner = landmarks.score(answer.points, made).inner.text()
             missed = len(detection.missed(answer.boxes, made))
-            rows.append((name, system.name, f"{100 - 100 * missed / len(made):.1f} %", inner))
+            rows.append((name, system, f"{100 - 100 * missed / len(made):.1f} %", inner))
         missed = len(detection.missed(detection.boxes_of(YuNet(YUNET_THRESHOLD), made), made))
         rows.append((name, YUNET, f"{100 - 100 * missed / len(made):.1f} %", ""))
     return [
@@ -118,7 +125,7 @@ def _variant_tables(bench: Bench) -> list[Table]:
 def landmark_tables(bench: Bench) -> list[Table]:
     """Every landmark system on hand-placed points, with its own detector and given the true box."""
     photos = bench.photos(data.landmarks68())
-    answers = {system.name: system.predict(photos, given=True) for system in bench.systems}
+    answers = bench.answers(photos, given=True)
     points = {name: answer.points for name, answer in answers.items()}
     diagnosis.write_reports(points, photos, data.OUT / "landmarks68.txt")
     tiles.write_worst(points[bench.systems[0].name], photos, data.OUT / "landmarks68_worst.png")
@@ -169,12 +176,11 @@ def occluded_tables(bench: Bench) -> list[Table]:
     kinds = np.array([photo.kind for photo in made])
     twin = np.arange(len(made)) // variants.KINDS_PER_PHOTO
     ours = bench.systems[0].name
-    answers = {system.name: system.predict(made, given=True) for system in bench.systems}
+    answers = bench.answers(made, given=True)
     tiles.write_worst(answers[ours].points, made, data.OUT / "occluded68_worst.png")
     truth = landmarks.truths(made)
-    bare = {
-        s.name: landmarks.errors(s.predict(clean, given=True).points, landmarks.truths(clean)) for s in bench.systems
-    }
+    bare_truth = landmarks.truths(clean)
+    bare = {name: landmarks.errors(a.points, bare_truth) for name, a in bench.answers(clean, given=True).items()}
     wrong = {name: landmarks.errors(answer.points, truth) for name, answer in answers.items()}
     rows = []
     for name, answer in answers.items():

@@ -28,11 +28,11 @@ def overlap(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return shared / np.maximum(areas + (truth[2:] - truth[:2]).prod() - shared, 1e-9)
 
 
-def use_cores(count: int) -> None:
-    """Keep this process to `count` processor cores where the system can; 0 keeps all."""
+def use_cores(count: int, threads: int) -> None:
+    """Keep this process to `count` processor cores where the system can (0 keeps all) and OpenCV to `threads`."""
+    cv2.setNumThreads(threads)
     if count and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-        cv2.setNumThreads(count)
 
 
 def read(path: str, size: list[int] | None) -> np.ndarray:
@@ -107,8 +107,8 @@ def run(system: Facewright, job: dict) -> dict[str, np.ndarray]:
 def main(checkout: str, job_path: str, out_path: str) -> None:
     """Read the job, run it, write the answers."""
     job = json.loads(Path(job_path).read_text())
-    use_cores(job["cores"])
-    np.savez(out_path, **run(Facewright(Path(checkout), job["cores"]), job))
+    use_cores(job["cores"], job["threads"])
+    np.savez(out_path, **run(Facewright(Path(checkout), job["threads"]), job))
 
 
 if __name__ == "__main__":

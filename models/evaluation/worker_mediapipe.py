@@ -84,7 +84,7 @@ def run(system: MediaPipe, job: dict) -> dict[str, np.ndarray]:
 def main(job_path: str, out_path: str) -> None:
     """Read the job, run it, write the answers."""
     job = json.loads(Path(job_path).read_text())
-    use_cores(job["cores"])
+    use_cores(job["cores"], job["threads"])
     np.savez(out_path, **run(MediaPipe(), job))
 
 

@@ -221,7 +221,15 @@ def test_our_worker_runs_this_checkout_on_a_photo(tmp_path):
     path = tmp_path / "astronaut.png"
     cv2.imwrite(str(path), cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR))
     face = [175.0, 70.0, 275.0, 185.0]
-    job = {"photos": [str(path)], "truth": [face], "landmarks": True, "given": True, "cores": 1, "size": None}
+    job = {
+        "photos": [str(path)],
+        "truth": [face],
+        "landmarks": True,
+        "given": True,
+        "size": None,
+        "cores": 1,
+        "threads": 1,
+    }
     (tmp_path / "job.json").write_text(json.dumps(job))
     command = [*systems.facewright().command, tmp_path / "job.json", tmp_path / "out.npz"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
