@@ -35,7 +35,7 @@ def statistics(refresh: bool = False) -> Statistics:
     """
     if not refresh and CACHE.exists():
         cached = load_statistics(CACHE)
-        return replace(cached, landmarks=landmark_points(cached.mean, ICT_LANDMARKS))
+        return replace(cached, landmarks=landmark_points(cached.mean, ICT_LANDMARKS, load_ict().mesh.faces))
     learned = learn()
     save_statistics(learned, CACHE)
     return learned
@@ -66,7 +66,7 @@ def learn() -> Statistics:
         expression=expressions(ict, mean, mirror),
         albedo=albedo,
         label=label,
-        landmarks=landmark_points(mean, ICT_LANDMARKS),
+        landmarks=landmark_points(mean, ICT_LANDMARKS, ict.mesh.faces),
         landmark_region=on,
         dense=dense_points(mean, label, mirror),
         eye_centers=ict.eye_centers,

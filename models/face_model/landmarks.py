@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from core.geometry.mirroring import MIRRORED_68
@@ -73,35 +75,44 @@ def embed(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> Embedd
     return Embedding(triangles[owner].astype(np.int32), weights.astype(np.float32))
 
 
-def landmark_points(mean: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """(68, 3) landmark places near the ICT mean: its own vertices, moved to where the 300-W markup has the points.
+def landmark_points(mean: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(68, 3) landmark places on the ICT mean: its own `vertices`, moved to where the 300-W markup has the points.
 
     ICT puts its brow points on the upper edge of a high brow; annotators follow the hair. The others slide along the
-    feature they lie on (`SLIDES`); embedding brings them back onto the surface.
+    feature they lie on (`SLIDES`), a line of edges of the (F, 4) faces.
     """
-    points = slid(mean[vertices])
+    points = slid(mean, vertices, faces)
     front = np.flatnonzero((np.arange(ICT_COUNT) < ICT_RANGES["face"].stop) & (mean[:, 2] > -0.03))
     tree = cKDTree(mean[front, :2])
-
-    def ahead(x: float, y: float) -> np.ndarray:
-        distance, near = tree.query([x, y], k=3)
-        weight = 1 / np.maximum(distance, 1e-6)
-        return np.array([x, y, weight @ mean[front[near], 2] / weight.sum()])
-
     for index, (x, y) in enumerate(BROW_POINTS):
-        points[17 + index], points[26 - index] = ahead(-x, y), ahead(x, y)
-    for row in (28, 29, 30):  # the chord runs inside the nose
-        points[row, 2] = mean[front[tree.query(points[row, :2], k=6)[1]], 2].max()
+        for row, sign in ((17 + index, -1.0), (26 - index, 1.0)):
+            distance, near = tree.query([sign * x, y], k=3)
+            weight = 1 / np.maximum(distance, 1e-6)
+            points[row] = [sign * x, y, weight @ mean[front[near], 2] / weight.sum()]
     return points
 
 
-def slid(points: np.ndarray) -> np.ndarray:
-    """(68, 3) points after all `SLIDES`, on both halves; each share is of the way as it was before."""
-    out = points.copy()
+def slid(mean: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(68, 3) places of the landmark `vertices` after all `SLIDES`, on both halves."""
+    ends = np.concatenate([faces[:, [k, (k + 1) % 4]] for k in range(4)])
+    lengths = np.linalg.norm(mean[ends[:, 0]] - mean[ends[:, 1]], axis=1)
+    graph = csr_matrix((lengths, ends.T), shape=(len(mean), len(mean)))
+    points = mean[vertices].copy()
     for (row, towards), share in SLIDES.items():
         for a, b in {(row, towards), (int(MIRRORED_68[row]), int(MIRRORED_68[towards]))}:
-            out[a] = points[a] + share * (points[b] - points[a])
-    return out
+            points[a] = _along(graph, mean, int(vertices[a]), int(vertices[b]), share)
+    return points
+
+
+def _along(graph: csr_matrix, mean: np.ndarray, start: int, end: int, share: float) -> np.ndarray:
+    """(3,) place at a share of the shortest way along mesh edges."""
+    before = dijkstra(graph, directed=False, indices=end, return_predecessors=True)[1]
+    way = [start]
+    while way[-1] != end:
+        way.append(int(before[way[-1]]))
+    places = mean[way]
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+    return np.array([np.interp(share * length[-1], length, places[:, axis]) for axis in range(3)])
 
 
 def contour_candidates(
