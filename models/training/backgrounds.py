@@ -14,8 +14,8 @@ from models.synthesis.background import sample_background
 HDRI = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "hdri"
 # Pictures that come with scikit-image under free licences and show no person.
 _STILLS = (
-    "brick", "grass", "gravel", "chelsea", "coffee", "coins", "hubble_deep_field", "rocket", "moon", "page", "text",
-    "retina", "immunohistochemistry", "colorwheel",
+    "brick", "grass", "gravel", "chelsea", "coffee", "coins", "hubble_deep_field", "rocket", "text", "retina",
+    "immunohistochemistry",
 )  # fmt: skip
 BACKGROUNDS_NOTICE = "Poly Haven environments (CC0), procedural rooms, free stills of scikit-image: " + ", ".join(
     _STILLS

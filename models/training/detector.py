@@ -1,9 +1,14 @@
-"""Recipe of the face detector: `python -m models.training.detector --data build/synthetic --out ...`."""
+"""Recipe of the face detector: `python -m models.training.detector --data build/synthetic --out ...`.
+
+`--data FOLDER=WEIGHT` may be given several times; portraits come in by `--portraits FILE=WEIGHT`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,16 +18,21 @@ from torchvision.ops import box_iou, nms
 from models.networks.detector import DetectorConfig, DetectorOutput, build_detector
 
 from .backgrounds import BACKGROUNDS_NOTICE, background_stock
+from .cards import DATA_NOTICE, PORTRAITS_NOTICE
 from .crops import split
-from .data import Pictures, read_pictures
+from .crowd import MASKED_SHARE, Crowd, Group, picture_groups, portrait_groups
+from .data import read_pictures
+from .landmarker import add_sources
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import detector_terms
+from .portraits import read_portraits
 from .scenes import Scene, SceneComposer
+from .sources import PORTRAITS_SET
 
 SIZE = 320  # pixels, side of a scene
 LARGE_SIZE, LARGE_SHARE = 544, 0.25  # some batches hold fewer, larger scenes: faces that fill a portrait
 _CHECKED, _AT_ONCE = 192, 32  # scenes
-_MASKED_AGAIN = 3  # further times that a person with a hidden mouth is drawn
+_PORTRAITS_HELD_OUT = 80  # photos
 _SCORE, _SAME = 0.5, 0.4
 
 
@@ -33,7 +43,8 @@ class DetectorRecipe:
 
     def __init__(
         self,
-        pictures: Pictures,
+        train: Crowd,
+        held_out: Crowd,
         backgrounds: list[np.ndarray],
         config: DetectorConfig | None = None,
         size: int = SIZE,
@@ -41,12 +52,12 @@ class DetectorRecipe:
     ) -> None:
         """`size` is a scene's side in pixels, `checked` the number of scenes to validate on."""
         self.config = config or DetectorConfig()
-        self.pictures, self.size, self.checked = pictures, size, checked
-        self.composer = SceneComposer(pictures, backgrounds, size)
-        self.large = SceneComposer(pictures, backgrounds, LARGE_SIZE * size // SIZE // 32 * 32)
-        train, self.held_out = split(len(pictures))
-        self.train = np.concatenate([train, np.repeat(_mouth_hidden(pictures, train), _MASKED_AGAIN)])
+        self.train, self.held_out = train, held_out
+        self.size, self.checked = size, checked
+        self.composer = SceneComposer(backgrounds, size)
+        self.large = SceneComposer(backgrounds, LARGE_SIZE * size // SIZE // 32 * 32)
         self.net = build_detector(self.config)
+        self.described: dict[str, object] = {}
         self._check: list[Scene] = []
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
@@ -96,17 +107,12 @@ class DetectorRecipe:
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
         return {
-            "data": self.pictures.describe(),
+            **self.described,
+            "masked_share": MASKED_SHARE,
             "network": dataclasses.asdict(self.config),
             "scene": self.size,
             "backgrounds": BACKGROUNDS_NOTICE,
         }
-
-
-def _mouth_hidden(pictures: Pictures, indices: np.ndarray) -> np.ndarray:
-    """Those of (N,) pictures whose eyes are seen and whose mouth is not: mostly face masks, which are rare."""
-    seen = pictures.visibility[indices]
-    return indices[(seen[:, 48:68].mean(axis=1) < 0.2) & (seen[:, 36:48].mean(axis=1) > 0.6)]
 
 
 def _decode(out: DetectorOutput) -> tuple[Tensor, Tensor]:
@@ -122,12 +128,36 @@ def _stack(scenes: list[Scene]) -> Batch:
     return {name: np.stack([getattr(scene, name) for scene in scenes]) for name in names}
 
 
+def read_crowds(arguments: argparse.Namespace) -> tuple[Crowd, Crowd, dict[str, object]]:
+    """People to train on, people to check on, and what the card says of them."""
+    train: list[Group] = []
+    held_out: list[Group] = []
+    data: list[dict[str, object]] = []
+    for path, weight in arguments.data or [(Path("build/synthetic"), 1.0)]:
+        pictures = read_pictures(path)
+        for groups, indices in zip((train, held_out), split(len(pictures)), strict=True):
+            groups += picture_groups(pictures, indices, weight)
+        data.append({"set": path.name, "share": weight, **pictures.describe()})
+    for path, weight in arguments.portraits:
+        portraits = read_portraits(path)
+        parts = np.split(np.arange(len(portraits)), [len(portraits) - _PORTRAITS_HELD_OUT])
+        for groups, photos in zip((train, held_out), parts, strict=True):
+            groups += portrait_groups(portraits, photos, weight)
+        data.append({"set": PORTRAITS_SET, "share": weight, "pictures": len(portraits), "used": len(parts[0])})
+    notice = PORTRAITS_NOTICE if arguments.portraits else DATA_NOTICE
+    return Crowd(train), Crowd(held_out), {"provenance": notice, "data": data}
+
+
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("detector", "Train the face detector on composed scenes.").parse_args()
+    parser = common_arguments("detector", "Train the face detector on composed scenes.", data=False)
+    add_sources(parser)
+    arguments = parser.parse_args()
     config = config_from(arguments, batch=32, rate=2e-3, workers=2, half=True)
     torch.manual_seed(config.seed)
-    recipe = DetectorRecipe(read_pictures(arguments.data), background_stock())
+    train, held_out, described = read_crowds(arguments)
+    recipe = DetectorRecipe(train, held_out, background_stock())
+    recipe.described = described
     run_recipe(recipe, config, arguments)
 
 

@@ -46,8 +46,15 @@ def main(folder: str, out: str) -> None:
     mesh = mp.solutions.face_mesh.FaceMesh(
         static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.2
     )
-    photos = (cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths)
-    np.savez(out, names=[path.name for path in paths], views=np.stack([look(mesh, photo) for photo in photos]))
+    np.savez(out, names=[path.name for path in paths], views=np.stack([look(mesh, read(path)) for path in paths]))
+
+
+def read(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise SystemExit(f"Cannot read {path}.")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ def cut_out(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
     cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points).astype(np.int32)), cv2.GC_FGD)
     models = (np.zeros((1, 65)), np.zeros((1, 65)))
     cv2.setRNGSeed(0)
-    cv2.grabCut(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), mask, None, *models, 3, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), mask, (0, 0, width, height), *models, 3, cv2.GC_INIT_WITH_MASK)
     return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
 
 

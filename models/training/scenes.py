@@ -13,12 +13,14 @@ import numpy as np
 from core.geometry import alignment
 
 from .augment import Strength, photometric
-from .data import Pictures
+from .crowd import Crowd, Person
+from .distractors import no_face
 
 MOST_FACES = 12
 _SMALLEST, _LARGEST = 18.0, 1.05  # face sides, pixels and scene sides
 _COUNTED_FROM = 15.0  # smaller faces are neither right nor wrong
-_STRENGTH = Strength(color=0.6, grey=0.12, blur=0.12, coarse=0.15, noise=0.3, jpeg=0.25)
+_STRENGTH = Strength(color=0.6, grey=0.12, blur=0.12, coarse=0.15, noise=0.3, jpeg=0.25, video=0.15)
+_UPRIGHT, _TILTED = 0.72, 0.94  # shares of faces turned by at most so much, summed up
 
 
 @dataclass(frozen=True)
@@ -38,29 +40,28 @@ class _Placed:
 
 
 class SceneComposer:
-    """Draws scenes of `size` x `size` pixels from pictures and a stock of backgrounds."""
+    """Draws scenes of `size` x `size` pixels before a stock of backgrounds."""
 
-    def __init__(self, pictures: Pictures, backgrounds: list[np.ndarray], size: int) -> None:
-        self.pictures, self.size = pictures, size
+    def __init__(self, backgrounds: list[np.ndarray], size: int) -> None:
+        self.size = size
         self.backgrounds = backgrounds  # (h, w, 3) uint8, no people on them
 
-    def scene(self, indices: np.ndarray, rng: np.random.Generator) -> Scene:
-        """One scene with people from `indices`: none, one that fills it, or several."""
+    def scene(self, crowd: Crowd, rng: np.random.Generator) -> Scene:
+        """One scene with people of a crowd: none, one that fills it, or several."""
         image = self._background(rng)
         for _ in range(rng.integers(0, 3)):
-            self._distract(image, indices, rng)
+            self._distract(image, crowd, rng)
         kind = rng.choice(["none", "one", "several", "group"], p=[0.15, 0.35, 0.35, 0.15])
         sides = self._sides(str(kind), rng)
         placed: list[_Placed] = []
         hidden = np.zeros(MOST_FACES, bool)
         for side in np.sort(sides):  # the nearer, larger ones last
-            index = int(rng.choice(indices))
-            face, mask = self._paste(image, index, float(side), rng, alone=kind == "one")
+            face, mask = self._paste(image, crowd.pick(rng), float(side), rng, alone=kind == "one")
             for k, other in enumerate(placed):
                 hidden[k] |= _covered(other.box, mask) > 0.5
             placed.append(face)
         if placed and rng.random() < 0.1:
-            self._distract(image, indices, rng, placed, hidden)
+            self._distract(image, crowd, rng, placed, hidden)
         return self._labelled(photometric(image, rng, _STRENGTH), placed, hidden)
 
     def _sides(self, kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -94,31 +95,31 @@ class SceneComposer:
         return cv2.warpAffine(source, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
     def _paste(
-        self, image: np.ndarray, index: int, side: float, rng: np.random.Generator, alone: bool
+        self, image: np.ndarray, person: Person, side: float, rng: np.random.Generator, alone: bool
     ) -> tuple[_Placed, np.ndarray]:
         """Set one person into the scene in place; returns its labels and the (S, S) uint8 mask of what it covers."""
-        points = self.pictures.box_points(index)
+        points = person.points
         own = float((points.max(axis=0) - points.min(axis=0)).max())
-        spread = (0.2, 0.8) if alone else (0.0, 1.0)
+        spread = (0.2, 0.8) if alone and rng.random() < 0.8 else (0.0, 1.0)
         target = rng.uniform(*spread, 2) * self.size
         if side > 0.5 * self.size:
             target = self.size / 2 + rng.normal(0.0, 0.12, 2) * self.size
-        turn = np.deg2rad(rng.normal(0.0, 8.0) if rng.random() < 0.9 else rng.uniform(-40.0, 40.0))
+        turn = np.deg2rad(_turn(rng))
         mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
         matrix = np.zeros((2, 3))
         c, s = np.cos(turn), np.sin(turn)
         matrix[:, :2] = np.array([[c, -s], [s, c]]) @ mirror * (side / own)
         matrix[:, 2] = target - matrix[:, :2] @ points.mean(axis=0)
-        mask = self._blend(image, index, matrix, rng)
+        mask = self._blend(image, person, matrix, rng)
         moved = alignment.apply(matrix, points)
         return _Placed(np.r_[moved.min(axis=0), moved.max(axis=0)], _five(moved, mirror[0, 0] < 0)), mask
 
-    def _blend(self, image: np.ndarray, index: int, matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw a picture, whole or cut out along its label map, through a (2, 3) matrix."""
-        picture, scale = self.pictures.image(index), float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-        size = self.pictures.size
+    def _blend(self, image: np.ndarray, person: Person, matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a picture, whole or cut out along its outline, through a (2, 3) matrix."""
+        picture, scale = person.picture, float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        size = len(picture)
         if rng.random() < 0.6:
-            alpha = np.where(self.pictures.foreground(index), np.uint8(255), np.uint8(0))
+            alpha = np.where(person.foreground, np.uint8(255), np.uint8(0))
             alpha = cv2.blur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (3, 3))
         else:
             alpha = np.zeros((size, size), np.uint8)
@@ -152,13 +153,13 @@ class SceneComposer:
     def _distract(
         self,
         image: np.ndarray,
-        indices: np.ndarray,
+        crowd: Crowd,
         rng: np.random.Generator,
         placed: list[_Placed] | None = None,
         hidden: np.ndarray | None = None,
     ) -> None:
-        """Paste something that is no face: skin-coloured blobs, scraps of people, scrambled faces, background."""
-        patch = self._no_face(indices, rng)
+        """Paste something that is no face."""
+        patch = no_face(crowd, self.backgrounds, rng)
         side = int(np.exp(rng.uniform(np.log(16.0), np.log(0.7 * self.size))))
         patch = cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA)
         x, y = (int(v) for v in rng.integers(-side // 3, self.size - side // 2, 2))
@@ -176,28 +177,6 @@ class SceneComposer:
             for k, face in enumerate(placed):
                 hidden[k] |= _covered(face.box, cover) > 0.4
 
-    def _no_face(self, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(96, 96, 3) uint8."""
-        index = int(rng.choice(indices))
-        face = cv2.warpAffine(
-            self.pictures.image(index), alignment.crop_matrix(self.pictures.box_points(index), 96), (96, 96)
-        )
-        kind = rng.integers(4)
-        if kind == 0:  # tiles of a face in the wrong places
-            tiles = [face[y : y + 32, x : x + 32] for y in (0, 32, 64) for x in (0, 32, 64)]
-            order = np.roll(rng.permutation(9), 1)
-            rows = [np.concatenate([tiles[k] for k in order[r : r + 3]], axis=1) for r in (0, 3, 6)]
-            return np.concatenate(rows)
-        if kind == 1:  # skin without features, shaded
-            smooth = cv2.resize(cv2.resize(face[30:66, 30:66], (3, 3), interpolation=cv2.INTER_AREA), (96, 96))
-            return cv2.add(smooth, rng.normal(0.0, 6.0, (96, 96, 3)).astype(np.float32), dtype=cv2.CV_8U)
-        if kind == 2:  # one feature, much enlarged
-            x, y = rng.integers(16, 60, 2)
-            return cv2.resize(face[y : y + 20, x : x + 20], (96, 96))
-        source = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-        y, x = (int(rng.integers(0, length - 48)) for length in source.shape[:2])
-        return cv2.resize(source[y : y + 48 * 2, x : x + 48 * 2], (96, 96))
-
     def _labelled(self, image: np.ndarray, placed: list[_Placed], hidden: np.ndarray) -> Scene:
         boxes, points = np.zeros((MOST_FACES, 4), np.float32), np.zeros((MOST_FACES, 10), np.float32)
         counted = np.zeros(MOST_FACES, bool)
@@ -205,6 +184,14 @@ class SceneComposer:
             boxes[k], points[k] = face.box, face.points
             counted[k] = not hidden[k] and _insisted_on(face.box, self.size)
         return Scene(image, boxes, points, counted)
+
+
+def _turn(rng: np.random.Generator) -> float:
+    """Degrees: mostly upright, some tilted, a few lying or upside down."""
+    draw = rng.random()
+    if draw < _UPRIGHT:
+        return rng.normal(0.0, 9.0)
+    return rng.uniform(-50.0, 50.0) if draw < _TILTED else rng.uniform(-180.0, 180.0)
 
 
 def _bounds(matrix: np.ndarray, side: int, size: int) -> tuple[int, int, int, int]:
@@ -236,4 +223,4 @@ def _insisted_on(box: np.ndarray, size: int) -> bool:
     """Large enough, and most of it in the scene."""
     width, height = box[2:] - box[:2]
     shown = np.prod(np.clip(np.minimum(box[2:], size) - np.maximum(box[:2], 0), 0, None)) / (width * height)
-    return bool(max(width, height) >= _COUNTED_FROM and shown > 0.55)
+    return bool(max(width, height) >= _COUNTED_FROM and shown > 0.5)

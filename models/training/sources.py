@@ -15,6 +15,7 @@ from .crops import Cropper, split
 from .data import Pictures
 from .portraits import Portraits
 
+PORTRAITS_SET = "official portraits of members of the US Congress, public domain"
 _PORTRAITS_HELD_OUT = 80
 _REFLECTED = 0.6  # share of crops whose outside mirrors the picture instead of being black
 
@@ -98,7 +99,7 @@ class PortraitSource:
     def describe(self) -> dict[str, object]:
         """For the card."""
         return {
-            "set": "official portraits of members of the US Congress, public domain",
+            "set": PORTRAITS_SET,
             "pictures": len(self.portraits),
             "used": len(self.train),
             "labels": "consensus of MediaPipe FaceMesh (Apache-2.0) and this project's own landmarker",
