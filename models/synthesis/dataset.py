@@ -22,6 +22,7 @@ from core.geometry.face_model import DEFAULT_PATH, FaceModel, load_face_model
 from .assets import Assets
 from .renderer import Picture, render
 from .scene import sample_scene
+from .sequences import make_frame
 from .shards import write_shard
 
 logger = logging.getLogger(__name__)
@@ -65,13 +66,17 @@ class _Task:
     count: int
     group: int
     geometry: bool
+    frames: int  # of each clip; 0 for single pictures
 
 
 def _write(task: _Task) -> int:
     cv2.setNumThreads(1)
     assets = _assets(task.model_path)
     indices = range(task.first, task.first + task.count)
-    pictures = (make_picture(assets, task.seed, index, group=task.group) for index in indices)
+    if task.frames:
+        pictures = (make_frame(assets, task.seed, index, task.frames, PICTURE_SIZE) for index in indices)
+    else:
+        pictures = (make_picture(assets, task.seed, index, group=task.group) for index in indices)
     write_shard(task.folder, pictures, task.seed, task.first, task.geometry)
     return task.count
 
@@ -84,13 +89,17 @@ def make_dataset(
     model_path: Path = DEFAULT_PATH,
     group: int = GROUP,
     geometry: bool = False,
+    frames: int = 0,
 ) -> int:
-    """Write the missing shards of a set; returns how many pictures were made."""
+    """Write the missing shards of a set; returns how many pictures were made.
+
+    With `frames`, the set consists of clips of that length, one person each, instead of groups of pictures.
+    """
     tasks = []
     for first in range(0, count, SHARD):
         folder = out / f"shard_{first // SHARD:05d}"
         if not folder.is_dir():
-            tasks.append(_Task(folder, model_path, seed, first, min(SHARD, count - first), group, geometry))
+            tasks.append(_Task(folder, model_path, seed, first, min(SHARD, count - first), group, geometry, frames))
     for variable in _THREAD_VARIABLES:  # read by the workers' libraries when they start
         os.environ[variable] = "1"
     started, made = time.perf_counter(), 0
@@ -110,6 +119,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--group", type=int, default=GROUP, help="pictures of each person")
+    parser.add_argument("--frames", type=int, default=0, help="length of clips; 0 renders single pictures")
     parser.add_argument("--geometry", action="store_true", help="store depth, normals and UV too")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     options = parser.parse_args()
