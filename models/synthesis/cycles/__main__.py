@@ -1,4 +1,4 @@
-"""`python -m models.synthesis.cycles --out build/cycles --count 4000 --workers 2`: render or continue the Cycles set."""
+"""Renders or continues the Cycles set: `python -m models.synthesis.cycles --out build/cycles --count 4000`."""
 
 from __future__ import annotations
 

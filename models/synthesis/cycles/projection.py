@@ -12,13 +12,13 @@ from models.synthesis.assets import Assets
 from models.synthesis.eyes import eye_albedo
 from models.synthesis.head import EYE, GUMS, INSIDE, SKIN, TEETH
 from models.synthesis.kernels import interpolate_hits, project, rasterize
-from models.synthesis.layers import Mesh, Posed
+from models.synthesis.layers import Mesh, Posed, light_frames
 from models.synthesis.scene import Scene
-from models.synthesis.skin import paint_skin
+from models.synthesis.skin import PaintedSkin, paint_skin
 from models.synthesis.surface import bent_by_relief
 
 SCALE = 2  # map pixels per picture pixel
-_TEETH, _GUMS, _INSIDE = (0.62, 0.55, 0.44), (0.42, 0.13, 0.12), (0.3, 0.08, 0.07)
+_GUMS, _INSIDE = (0.42, 0.13, 0.12), (0.3, 0.08, 0.07)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,32 +41,39 @@ def finer(camera: Camera) -> Camera:
     )
 
 
-def head_maps(scene: Scene, assets: Assets, posed: Posed) -> HeadMaps:
+def head_maps(scene: Scene, assets: Assets) -> HeadMaps:
     """Colour, roughness and relief of skin, eyes, teeth and mouth."""
     head, camera = assets.head, finer(scene.camera)
-    raster = rasterize(project(camera, scene.vertices), head.triangles, camera.width, camera.height, cull=True)
+    posed = Posed.of(camera, scene.vertices, head)
+    raster = rasterize(posed.points, head.triangles, camera.width, camera.height, cull=True)
     mask = raster.mask
-    packed = np.concatenate(
-        [posed.to_light(posed.normals), head.rest, scene.vertex_albedo, head.eye_rest, posed.vertices], axis=1
-    ).astype(np.float32)
+    if not mask.any():
+        empty = np.zeros((*mask.shape, 4), np.float32)
+        return HeadMaps(empty, empty)
+    packed = np.column_stack([head.rest, head.eye_rest, scene.vertex_albedo, posed.vertices]).astype(np.float32)
     at = interpolate_hits(raster, head.triangles, packed)
-    normals = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
-    corner = head.triangles[raster.triangle_id[mask], raster.barycentric[mask].argmax(axis=1)]
-    material = head.material[corner]
-    pixel = float(np.median(raster.depth[mask]) / camera.focal) if mask.any() else 0.001
-    painted = paint_skin(scene.paint, head, head.uv_hits(raster), at[:, 3:6], at[:, 6:9], scene.expression, pixel)
-    albedo, hairs = painted.albedo.copy(), painted.hairs.max(axis=1, initial=0.0)
-    normals = bent_by_relief(normals, posed.to_light(at[:, 12:15]), painted.height * (material == SKIN), mask)
-    rough = scene.paint.roughness * 1.05 - 0.12 * np.minimum(painted.oil + painted.wet, 2.0) + 0.3 * hairs
-    rough = np.clip(rough, 0.2, 0.9)
-    for kind, color in ((TEETH, _TEETH), (GUMS, _GUMS), (INSIDE, _INSIDE)):
+    material = head.material[head.triangles[raster.triangle_id[mask], raster.barycentric[mask].argmax(axis=1)]]
+    pixel = float(np.median(raster.depth[mask]) / camera.focal)
+    rest, base = np.ascontiguousarray(at[:, :3]), np.ascontiguousarray(at[:, 6:9])
+    painted = paint_skin(scene.paint, head, head.uv_hits(raster), rest, base, scene.expression, pixel)
+    albedo = painted.albedo.copy()
+    for kind, color in ((TEETH, scene.paint.teeth), (GUMS, _GUMS), (INSIDE, _INSIDE)):
         albedo[material == kind] = color
     _paint_eyes(scene, assets, material, at, albedo)
-    color, bend = np.zeros((*mask.shape, 4), np.float32), np.zeros((*mask.shape, 4), np.float32)
-    color[mask] = np.column_stack([np.clip(albedo, 0.0, 0.95), np.minimum(rough, 1.0)])
-    bend[mask, :3], bend[:, :, 3] = normals * 0.5 + 0.5, 1.0
+    normals, _, _ = light_frames(raster, head.triangles, posed.vertices, posed.normals, posed, None, both_sides=False)
+    height = painted.height * (material == SKIN)
+    bent = bent_by_relief(normals, posed.to_light(at[:, 9:12]), height, mask)
+    color, bend = np.zeros((*mask.shape, 4), np.float32), np.ones((*mask.shape, 4), np.float32)
+    color[mask] = np.column_stack([np.clip(albedo, 0.0, 0.95), _roughness(scene, painted)])
+    bend[mask, :3] = bent * 0.5 + 0.5
     nearest = _nearest_inside(mask)
     return HeadMaps(color[nearest], bend[nearest])
+
+
+def _roughness(scene: Scene, painted: PaintedSkin) -> np.ndarray:
+    """(N,) of the skin: oil and water smooth it, hair roughens it."""
+    smooth = 1.0 + 0.6 * painted.oil + 1.2 * painted.wet
+    return np.clip(scene.paint.roughness / smooth + 0.3 * painted.hairs.max(axis=1, initial=0.0), 0.15, 1.0)
 
 
 def _paint_eyes(scene: Scene, assets: Assets, material: np.ndarray, at: np.ndarray, albedo: np.ndarray) -> None:
@@ -74,7 +81,7 @@ def _paint_eyes(scene: Scene, assets: Assets, material: np.ndarray, at: np.ndarr
     if eyes.any():
         names = assets.head.model.expression_names
         left, right = (scene.expression[names.index(f"pupilDilate{side}")] for side in ("Left", "Right"))
-        albedo[eyes] = eye_albedo(scene.eyes, at[eyes, 9:12], np.where(at[eyes, 3] > 0, left, right))
+        albedo[eyes] = eye_albedo(scene.eyes, at[eyes, 3:6], np.where(at[eyes, 0] > 0, left, right))
 
 
 def mesh_map(mesh: Mesh, camera: Camera) -> np.ndarray:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 SHARD = 100  # pictures
 SEED = 50_001
 _ROOT = Path(__file__).resolve().parents[3]
-_THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _TRIES = 2
 _SLOWEST = 60.0  # seconds a picture; a worker that takes longer hangs
 

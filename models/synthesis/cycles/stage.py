@@ -22,6 +22,7 @@ from models.synthesis.strands import Strands
 from . import materials
 from .projection import SCALE, HeadMaps
 
+_NOTHING = 1e4  # metres: Blender's depth of the empty background is larger
 _SENSOR_WIDTH = 36.0  # millimetres; any
 _ENVIRONMENT = (64, 128)  # rows and columns of the map that lights
 _SUN_ANGLE = 13.0  # radians of lamp per picture side of shadow edge
@@ -33,6 +34,7 @@ class Film:
 
     color: np.ndarray  # (H, W, 3) float32 linear, premultiplied
     alpha: np.ndarray  # (H, W) float32
+    depth: np.ndarray  # (H, W) float32 metres along the optical axis, infinity where nothing is
     masks: dict[str, np.ndarray]  # (H, W) float32 cover by name of `materials.MASKS`
 
 
@@ -83,7 +85,9 @@ class Stage:
         self._scene.cycles_curves.subdivisions = 1
         self._scene.display_settings.display_device = "sRGB"
         self._scene.view_settings.view_transform = "Raw"
-        materials.add_masks(self._bpy.context.view_layer)
+        layer = self._bpy.context.view_layer
+        layer.use_pass_z = True
+        materials.add_masks(layer)
 
     def _add_object(self, name: str, data: Any) -> Any:
         made = self._bpy.data.objects.new(name, data)
@@ -230,7 +234,8 @@ class Stage:
         channel = self._read_film()
         color = np.stack([channel[f"Combined.{letter}"] for letter in "RGB"], axis=2)
         masks = {name: _single(channel, name) for name in materials.MASKS}
-        return Film(np.nan_to_num(color).astype(np.float32), channel["Combined.A"].copy(), masks)
+        depth = np.where(channel["Depth.Z"] < _NOTHING, channel["Depth.Z"], np.inf).astype(np.float32)
+        return Film(np.nan_to_num(color).astype(np.float32), channel["Combined.A"].copy(), depth, masks)
 
     def _read_film(self) -> dict[str, np.ndarray]:
         """(H, W) float32 by pass and channel; each pass is a part of the file."""
