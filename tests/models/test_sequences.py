@@ -47,7 +47,7 @@ def test_lids_close_and_open_again(assets: Assets) -> None:
     lids = [sample_clip(assets, 8, number, 60, SIZE).expressions[:, row] for number in range(12)]
     blinks = sum(int(((path[1:] > 0.95) & (path[:-1] < 0.95)).sum()) for path in lids)
     assert 2 <= blinks <= 40
-    assert all(0.0 <= path.min() and path.max() <= 1.0 for path in lids)
+    assert all(path.min() >= 0.0 and path.max() <= 1.0 for path in lids)
 
 
 def test_clips_fill_shards(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
