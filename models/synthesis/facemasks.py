@@ -74,7 +74,7 @@ def sample_mask(rng: np.random.Generator, templates: dict[str, np.ndarray]) -> M
         wear=wear,
         loose=float(rng.uniform(0.001, 0.007)),
         reach=float(rng.uniform(0.62, 0.88) if cut != "cup" else rng.uniform(0.5, 0.64)),
-        top=float(rng.uniform(0.45, 0.95)),
+        top=float(rng.uniform(0.4, 0.8)),
         below=float(rng.uniform(2, 24)),
         stiff=float(rng.uniform(1.5, 3.5) if cut in ("surgical", "cloth") else rng.uniform(3.5, 5.0)),
         ridge=float(rng.uniform(*ridge.get(cut, (0.0, 0.008)))),

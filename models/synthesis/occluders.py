@@ -23,7 +23,7 @@ ANY = 0.52  # share of pictures with an occluder
 _TWO = 0.16  # share of those with two
 _SOLID = 0.66  # share of objects that have depth
 KINDS = {  # shares of the occluders
-    "glasses": 0.35, "sunglasses": 0.11, "goggles": 0.025, "mask": 0.2, "scarf": 0.05, "hand": 0.1, "object": 0.165,
+    "glasses": 0.33, "sunglasses": 0.1, "goggles": 0.02, "mask": 0.22, "scarf": 0.05, "hand": 0.11, "object": 0.17,
 }  # fmt: skip
 
 
@@ -51,6 +51,12 @@ class OccluderPlan:
     grip: hands.HandPlan | None  # holds the thing
     stickers: tuple[str, ...]
     seed: int
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is worn or held."""
+        worn = (self.frame, self.goggles, self.mask, self.scarf, self.hand, self.prop)
+        return not self.stickers and all(item is None for item in worn)
 
 
 def sample_occluder(rng: np.random.Generator, assets: Wardrobe) -> OccluderPlan:
@@ -86,6 +92,8 @@ def add_occluders(
     clean: Canvas, scene: Scene, assets: Wardrobe, posed: Posed, shadow: ShadowMap | None, exposure: float
 ) -> tuple[Canvas, np.ndarray]:
     """The canvas with the occluders, and the (H, W) uint8 `Occluder` map of what changed."""
+    if scene.occluders.empty:
+        return clean.copy(), np.zeros(clean.depth.shape, np.uint8)
     skin = np.median(scene.vertex_albedo[assets.head.label == Label.SKIN], axis=0)
     stage = Stage(assets.head, posed, scene.light, shadow, exposure, skin, scene.paint.hair_color, _pixel(posed))
     return lay_plan(clean, scene.occluders, assets, stage)
