@@ -138,10 +138,11 @@ def _nearest(
 
 def _spread(values: np.ndarray, known: np.ndarray, steps: int = 12) -> np.ndarray:
     """(h, w, C) with the texels beside the (h, w) known ones filled from them."""
-    out, mask = values * known[:, :, None], known.astype(np.float32)
+    mask = known.astype(np.float32)
+    out = np.asarray(values * mask[:, :, None], np.float32)
     for _ in range(steps):
         weight = cv2.blur(mask, (3, 3))
-        near = cv2.blur(out * mask[:, :, None], (3, 3)) / np.maximum(weight, 1e-6)[:, :, None]
+        near = cv2.blur(np.asarray(out * mask[:, :, None], np.float32), (3, 3)) / np.maximum(weight, 1e-6)[:, :, None]
         out = np.where(mask[:, :, None] > 0, out, near)
         mask = np.maximum(mask, (weight > 1e-6).astype(np.float32))
     return out

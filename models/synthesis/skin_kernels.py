@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -29,7 +31,7 @@ NOISE_PERIOD = 512  # texels of the finest noise
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, inline="always")
-def _place(u: float, v: float, width: int, height: int) -> tuple[int, int, float, float]:
+def _place(u: Any, v: Any, width: int, height: int) -> tuple[int, int, Any, Any]:
     """Top left texel and the shares of its right and lower neighbours for texel coordinates, kept inside."""
     x, y = min(max(u, np.float32(0.0)), width - 1.001), min(max(v, np.float32(0.0)), height - 1.001)
     column, row = int(x), int(y)
