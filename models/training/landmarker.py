@@ -24,7 +24,7 @@ from .data import read_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import landmark_terms, landmark_weights
 from .portraits import read_portraits
-from .relabel import follow_markup
+from .relabel import follow_model
 from .sources import FaceSource, PictureSource, PortraitSource
 
 _COVER = 0.2  # share of crops that get one more occluder
@@ -49,15 +49,14 @@ class LandmarkerRecipe:
         first = sources[0][0]
         if not isinstance(first, PictureSource):
             raise ValueError("The first source must be synthetic pictures: it tells which points there are.")
-        mean = first.mean_points()
-        self.config = config or LandmarkerConfig(points=len(mean))
+        count = len(first.crop(0, first.matrices[0]).points)
+        self.config = config or LandmarkerConfig(points=count)
         self.sources = [source for source, _ in sources]
         shares = np.array([share for _, share in sources], float)
         self.shares = shares / shares.sum()
         self.order = mirrored_landmarks(model)
         self.net = build_landmarker(self.config)
-        self.net.set_mean_points(torch.from_numpy(mean).float())
-        self.weights = landmark_weights(len(mean))
+        self.weights = landmark_weights(count)
         self.strength = _STRENGTH
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
@@ -162,7 +161,7 @@ def read_sources(arguments: argparse.Namespace, model: FaceModel, size: int) -> 
     """The sources that the command line names."""
     sources: list[tuple[FaceSource, float]] = []
     for path, weight in arguments.data or [(Path("build/synthetic"), 1.0)]:
-        pictures = read_pictures(path) if arguments.old_markup else follow_markup(read_pictures(path), model)
+        pictures = follow_model(read_pictures(path), model)
         sources.append((PictureSource(path.name, pictures, size), weight))
     points = sources[0][0].crop(0, sources[0][0].matrices[0]).points
     for path, weight in arguments.portraits:
@@ -171,10 +170,9 @@ def read_sources(arguments: argparse.Namespace, model: FaceModel, size: int) -> 
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
-    """Let `--data` repeat, and add `--portraits` and `--old-markup`."""
+    """Let `--data` repeat, and add `--portraits`."""
     parser.add_argument("--data", type=weighted, action="append", help="folder of picture shards, or FOLDER=WEIGHT")
     parser.add_argument("--portraits", type=weighted, action="append", default=[], help="portraits.npz, or FILE=WEIGHT")
-    parser.add_argument("--old-markup", action="store_true", help="keep the 68 points where the pictures have them")
 
 
 def main() -> None:
