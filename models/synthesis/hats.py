@@ -78,7 +78,7 @@ def sample_hat(rng: np.random.Generator, noise: NoisePool) -> Hat:
             {"beanie": rng.uniform(0.0, 0.04), "cap": rng.uniform(0.008, 0.022)}.get(kind, rng.uniform(0.01, 0.04))
         ),
         brim=float(rng.uniform(0.055, 0.078) if kind == "cap" else rng.uniform(0.03, 0.085)),
-        drop=float(rng.uniform(0.0, 0.03) if kind == "cap" else rng.normal(0.008, 0.016)),
+        drop=float(min(rng.uniform(0.0, 0.03) if kind == "cap" else rng.normal(0.008, 0.014), front - 0.024)),
         curve=float(rng.uniform(1.0, 5.5) if kind == "cap" else rng.uniform(-0.5, 2.0)),
         yaw=float(np.pi * (rng.random() < 0.1) + rng.normal(0, 0.12)) if kind == "cap" else 0.0,
         mark=bool(kind in ("cap", "beanie", "helmet") and rng.random() < 0.45),
