@@ -1,8 +1,13 @@
-"""Recipe of the parser: `python -m models.training.parser --data build/synthetic --out build/training/parser`."""
+"""Recipe of the parser: `python -m models.training.parser --data build/synthetic --out build/training/parser`.
+
+`--data FOLDER=WEIGHT` may be given several times.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +20,7 @@ from models.synthesis.labels import Label, OccluderType, occluder_type
 from .backgrounds import BACKGROUNDS_NOTICE, background_stock
 from .crops import split
 from .data import Pictures, read_pictures
+from .landmarker import weighted
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .parsing_loss import parser_terms
 from .parsing_samples import ParsingSample, ParsingSampler
@@ -46,33 +52,52 @@ def sought_pictures(pictures: Pictures, indices: np.ndarray) -> dict[str, np.nda
     return {name: np.array(rows, int) for name, rows in found.items() if rows}
 
 
-class ParserRecipe:
-    """Head crops with parts and occluders."""
+@dataclass(frozen=True, eq=False)
+class PictureSet:
+    """One set of pictures and where in it what is found."""
 
-    name = "parser"
+    name: str
+    pictures: Pictures
+    sampler: ParsingSampler
+    train: np.ndarray  # indices
+    held_out: np.ndarray
+    sought: dict[str, np.ndarray]  # indices by what is seen
 
-    def __init__(self, pictures: Pictures, backgrounds: list[np.ndarray], config: ParserConfig | None = None) -> None:
-        self.config = config or ParserConfig(occluders=len(OccluderType))
-        self.pictures = pictures
-        self.sampler = ParsingSampler(pictures, backgrounds)
-        self.train, self.held_out = split(len(pictures))
-        self.sought = sought_pictures(pictures, self.train)
-        self.net: Parser = build_parser(self.config)
+    @staticmethod
+    def of(name: str, pictures: Pictures, backgrounds: list[np.ndarray]) -> PictureSet:
+        """Split a set and look through it."""
+        train, held_out = split(len(pictures))
+        sampler, sought = ParsingSampler(pictures, backgrounds), sought_pictures(pictures, train)
+        return PictureSet(name, pictures, sampler, train, held_out, sought)
 
-    def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """Varied crops of one size."""
-        side = self.config.size * 3 // 4 if rng.random() < _SMALL_SHARE else self.config.size
-        side -= side % 32
-        samples = [self.sampler.varied(self._pick(rng), side, rng) for _ in range(size)]
-        return {field.name: _stacked(samples, field.name) for field in dataclasses.fields(ParsingSample)}
-
-    def _pick(self, rng: np.random.Generator) -> int:
+    def pick(self, rng: np.random.Generator) -> int:
+        """A picture for training; what is rare is sought out."""
         draw = rng.random()
         for name, share in _SOUGHT.items():
             draw -= share
             if draw < 0.0 and name in self.sought:
                 return int(rng.choice(self.sought[name]))
         return int(rng.choice(self.train))
+
+
+class ParserRecipe:
+    """Head crops with parts and occluders, from sets drawn by their weights; the first one validates."""
+
+    name = "parser"
+
+    def __init__(self, sets: list[tuple[PictureSet, float]], config: ParserConfig | None = None) -> None:
+        self.config = config or ParserConfig(occluders=len(OccluderType))
+        self.sets = [pictures for pictures, _ in sets]
+        self.shares = np.array([weight for _, weight in sets]) / sum(weight for _, weight in sets)
+        self.net: Parser = build_parser(self.config)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Varied crops of one size."""
+        side = self.config.size * 3 // 4 if rng.random() < _SMALL_SHARE else self.config.size
+        side -= side % 32
+        chosen = (self.sets[k] for k in rng.choice(len(self.sets), size, p=self.shares))
+        samples = [pictures.sampler.varied(pictures.pick(rng), side, rng) for pictures in chosen]
+        return {field.name: _stacked(samples, field.name) for field in dataclasses.fields(ParsingSample)}
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Entropy and overlap of parts and occluders."""
@@ -82,9 +107,10 @@ class ParserRecipe:
         """F1 (per cent) of groups of parts and of occluders on unmoved held-out crops."""
         device = next(net.parameters()).device
         parts, occluders = np.zeros((3, len(GROUPS))), np.zeros((3, self.config.occluders))
-        chosen = self.held_out[:: max(len(self.held_out) // _CHECKED, 1)]
+        first = self.sets[0]
+        chosen = first.held_out[:: max(len(first.held_out) // _CHECKED, 1)]
         for chunk in np.array_split(chosen, max(len(chosen) // 16, 1)):
-            samples = [self.sampler.exact(int(index), self.config.size) for index in chunk]
+            samples = [first.sampler.exact(int(index), self.config.size) for index in chunk]
             image = torch.from_numpy(_stacked(samples, "image")).to(device).permute(0, 3, 1, 2).float() / 255.0
             out: ParserOutput = net(image)
             found, cover = (logits.argmax(1).cpu().numpy().astype(np.uint8) for logits in out)
@@ -98,7 +124,10 @@ class ParserRecipe:
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
         return {
-            "data": self.pictures.describe(),
+            "data": [
+                {"set": one.name, "share": round(float(share), 4), **one.pictures.describe()}
+                for one, share in zip(self.sets, self.shares, strict=True)
+            ],
             "network": dataclasses.asdict(self.config),
             "backgrounds": BACKGROUNDS_NOTICE,
         }
@@ -110,11 +139,14 @@ def _stacked(samples: list[ParsingSample], name: str) -> np.ndarray:
 
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("parser", "Train the parser on synthetic pictures.").parse_args()
+    parser = common_arguments("parser", "Train the parser on synthetic pictures.", data=False)
+    parser.add_argument("--data", type=weighted, action="append", help="folder of picture shards, or FOLDER=WEIGHT")
+    arguments = parser.parse_args()
     config = config_from(arguments, batch=16, rate=2e-3)
     torch.manual_seed(config.seed)
-    recipe = ParserRecipe(read_pictures(arguments.data), background_stock())
-    run_recipe(recipe, config, arguments)
+    folders, stock = arguments.data or [(Path("build/synthetic"), 1.0)], background_stock()
+    sets = [(PictureSet.of(path.name, read_pictures(path), stock), weight) for path, weight in folders]
+    run_recipe(ParserRecipe(sets), config, arguments)
 
 
 if __name__ == "__main__":

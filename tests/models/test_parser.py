@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from models.networks.parser import ParserConfig, ParserExport, build_parser  # n
 from models.synthesis.labels import Label, Occluder, OccluderType  # noqa: E402
 from models.training import loop  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
-from models.training.parser import ParserRecipe, sought_pictures  # noqa: E402
+from models.training.parser import ParserRecipe, PictureSet, sought_pictures  # noqa: E402
 from models.training.parsing_loss import parser_terms  # noqa: E402
 from models.training.parsing_samples import CLASSES, IGNORED, ParsingSample, ParsingSampler, targets  # noqa: E402
 
@@ -60,8 +60,12 @@ def _paint(image: np.ndarray, labels: np.ndarray, occluder: np.ndarray, masked: 
 
 @pytest.fixture
 def recipe(pictures: Pictures) -> ParserRecipe:
+    return _recipe(pictures)
+
+
+def _recipe(pictures: Pictures) -> ParserRecipe:
     torch.manual_seed(0)
-    return ParserRecipe(pictures, _stock(), TINY)
+    return ParserRecipe([(PictureSet.of("made up", pictures, _stock()), 1.0)], TINY)
 
 
 def _stock() -> list[np.ndarray]:
@@ -128,8 +132,20 @@ def test_sought_pictures_show_what_they_were_sought_for(pictures: Pictures) -> N
         assert (index in found["mask"]) == (pictures.maps(index)[1] == Occluder.MASK).any()
 
 
+def test_sets_are_drawn_by_their_weights(pictures: Pictures) -> None:
+    sets = [(PictureSet.of(name, pictures, _stock()), weight) for name, weight in (("a", 3.0), ("b", 1.0), ("c", 0.0))]
+    drawn = []
+    for picture_set, _ in sets:
+        object.__setattr__(picture_set, "pick", lambda rng, name=picture_set.name: drawn.append(name) or 0)
+    recipe = ParserRecipe(sets, replace(TINY, size=128))
+    recipe.batch(np.random.default_rng(0), 80)
+    assert 50 <= drawn.count("a") <= 70
+    assert drawn.count("c") == 0
+    assert [row["share"] for row in recipe.provenance()["data"]] == [0.75, 0.25, 0.0]
+
+
 def test_learns_to_tell_the_parts_apart(recipe: ParserRecipe) -> None:
-    samples = [recipe.sampler.exact(index, 64) for index in range(4)]
+    samples = [recipe.sets[0].sampler.exact(index, 64) for index in range(4)]
     batch = {field.name: np.stack([getattr(s, field.name) for s in samples]) for field in fields(ParsingSample)}
     image, labels = loop.to_device(batch, "cpu")
     optimiser = torch.optim.Adam(recipe.net.parameters(), lr=5e-3)
@@ -161,21 +177,17 @@ def test_ignored_pixels_have_no_gradient() -> None:
 
 
 def test_resumed_run_repeats_the_uninterrupted_one(pictures: Pictures, tmp_path) -> None:
-    def fresh() -> ParserRecipe:
-        torch.manual_seed(0)
-        return ParserRecipe(pictures, _stock(), TINY)
-
     config = loop.TrainConfig(steps=4, batch=4, seed=3, device="cpu")
-    figures = loop.Run(fresh(), config, tmp_path / "whole").train()
+    figures = loop.Run(_recipe(pictures), config, tmp_path / "whole").train()
     assert "validation_f1_skin_percent" in figures
-    broken = loop.Run(fresh(), config, tmp_path / "parts")
+    broken = loop.Run(_recipe(pictures), config, tmp_path / "parts")
     for batch in loop.batches(broken.recipe, config, 0):
         broken._one_step(batch)
         if broken.step == 2:
             break
     broken.save()
     torch.manual_seed(99)
-    resumed = loop.Run(fresh(), config, tmp_path / "parts")
+    resumed = loop.Run(_recipe(pictures), config, tmp_path / "parts")
     resumed.resume()
     assert resumed.train() == pytest.approx(figures, rel=1e-3, abs=0.05)
     assert json.loads((tmp_path / "whole" / "card.json").read_text())["network"]["decoder"] == list(TINY.decoder)
