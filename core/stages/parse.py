@@ -11,7 +11,16 @@ from ..runtime.specs import CELLS, HEAD_SIZE
 from ..types import OCCLUDERS, PARTS, Parsing
 from .landmark import network_input
 
-LEAST_AREA = 0.0006  # share of the head crop; smaller spots of an occluder are noise
+LEAST_SPOT = 0.0006  # share of the head crop; smaller islands of an occluder are noise
+# Share of the head crop below which a thing is not there at all: less than one in a hundred synthetic pictures with
+# such a thing shows so little of it.
+LEAST_AREA: dict[tuple[str, ...], float] = {
+    ("clear_glasses", "dark_glasses"): 0.009,
+    ("mask", "scarf"): 0.02,
+    ("hand",): 0.012,
+    ("object",): 0.004,
+}
+_NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
 _ABSENT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
 
 
@@ -29,12 +38,14 @@ class Parse:
         """Parse the head at (68, 2) `points`, pixels of a (H, W, 3) uint8 RGB photo."""
         matrix = alignment.head_matrix(points, HEAD_SIZE)
         parts, occluders = self._look(network_input(alignment.extract(photo, matrix, HEAD_SIZE)))
+        occluders = _without_spots(_without_traces(occluders))
+        if not occluders[[OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]].any():
+            parts[_GLASSES] = 0.0
         frame = _Frame(matrix, (photo.shape[0], photo.shape[1]))
-        occluder = frame.winner(_without_spots(occluders))
         return Parsing(
             parts=frame.winner(parts),
-            occluder=occluder,
-            occluded=frame.whole(frame.enlarged(_levels(1.0 - occluders[0]))),
+            occluder=frame.winner(occluders),
+            occluded=frame.whole(frame.enlarged(_levels(1.0 - occluders[_NONE]))),
         )
 
     def _look(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,17 +102,28 @@ def _levels(share: np.ndarray) -> np.ndarray:
     return np.rint(share * 255.0).astype(np.uint8)
 
 
+def _without_traces(occluders: np.ndarray) -> np.ndarray:
+    """(7, C, C) probabilities without the things of which too little is seen; their share goes to none."""
+    out, winner = occluders.copy(), occluders.argmax(axis=0)
+    for kinds, least in LEAST_AREA.items():
+        codes = [OCCLUDERS.index(kind) for kind in kinds]
+        if np.isin(winner, codes).mean() < least:
+            out[_NONE] += out[codes].sum(axis=0)
+            out[codes] = 0.0
+    return out
+
+
 def _without_spots(occluders: np.ndarray) -> np.ndarray:
     """(7, C, C) probabilities without islands of occluders that are too small to be one."""
     covered = (occluders.argmax(axis=0) > 0).astype(np.uint8)
     count, islands, statistics, _ = cv2.connectedComponentsWithStats(covered)
-    small = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] < LEAST_AREA * covered.size)
+    small = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] < LEAST_SPOT * covered.size)
     if count == 1 or not len(small):
         return occluders
     out = occluders.copy()
     spots = np.isin(islands, small) & (covered > 0)
     out[:, spots] = 0.0
-    out[OCCLUDERS.index("none"), spots] = 1.0
+    out[_NONE, spots] = 1.0
     return out
 
 

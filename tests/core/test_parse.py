@@ -67,7 +67,7 @@ def test_parts_lie_where_the_photo_shows_them(
 def test_an_occluder_is_cut_out_with_its_type_and_certainty(pipeline: Pipeline, landmark_points: np.ndarray) -> None:
     points = landmark_points[:LANDMARKS]
     photo, _ = painted(points, 640, 640)
-    low, high = points[48:60].min(axis=0).astype(int), points[48:60].max(axis=0).astype(int)
+    low, high = points[2:15].min(axis=0).astype(int), points[2:15].max(axis=0).astype(int)  # the lower face
     photo[low[1] : high[1], low[0] : high[0]] = BLUE
     parsing = pipeline.parse(photo, points)
     covered = parsing.occluder == OCCLUDERS.index("mask")
@@ -85,6 +85,16 @@ def test_spots_are_no_occluders(landmark_points: np.ndarray) -> None:
     network = StubNetwork(np.zeros((CELLS, CELLS), int), codes + codes[:, ::-1] * (codes == 0))
     parsing = Parse(network)(np.zeros((640, 640, 3), np.uint8), landmark_points[:LANDMARKS])
     assert set(np.unique(parsing.occluder)) == {0, OCCLUDERS.index("mask")}
+
+
+def test_a_trace_of_glasses_is_neither_an_occluder_nor_a_part(landmark_points: np.ndarray) -> None:
+    points, photo = landmark_points[:LANDMARKS], np.zeros((640, 640, 3), np.uint8)
+    for rows, there in ((slice(50, 52), False), (slice(50, 58), True)):
+        classes, codes = np.full((CELLS, CELLS), PARTS.index("skin")), np.zeros((CELLS, CELLS), int)
+        classes[rows, 40:88], codes[rows, 40:88] = PARTS.index("glasses"), OCCLUDERS.index("clear_glasses")
+        parsing = Parse(StubNetwork(classes, codes))(photo, points)
+        assert (parsing.parts == PARTS.index("glasses")).any() == there
+        assert (parsing.occluder > 0).any() == (parsing.occluded > 128).any() == there
 
 
 def test_the_mirrored_look_knows_its_left_from_its_right(landmark_points: np.ndarray) -> None:
