@@ -46,6 +46,7 @@ class Head:
     lashes: np.ndarray  # (L, 3) int32 triangles of the lashes
     outermost: Raster  # which drawn triangle each chart pixel lies on
     at_rest: np.ndarray  # (V, 7) float32: `rest`, `eye_rest` and `occlusion` side by side
+    casters: np.ndarray  # (M, 3) int32 triangles of the outer skin: what throws shadows
     uv_triangles: np.ndarray  # (T, 3) int32 into the model's UV, row by row with `triangles`
     atlas: SkinAtlas
     details: SkinDetails
@@ -86,6 +87,7 @@ class Head:
             skin_vertices=model.vertex_part == model.part("skin"),
             lashes=model.triangles[np.isin(model.triangle_part, lash)].astype(np.int32),
             outermost=_outermost(model.vertices, drawn),
+            casters=drawn[(_materials(model)[drawn] == SKIN).all(axis=1)],
             uv_triangles=model.uv_triangles[shown].astype(np.int32),
             atlas=SkinAtlas.of(model),
             details=SkinDetails.load(model),

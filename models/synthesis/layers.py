@@ -120,7 +120,7 @@ def cast_shadow(posed: Posed, head: Head, light: Light, meshes: list[Mesh]) -> S
     if not light.casts_shadow:
         return None
     direction = posed.from_light(light.key_direction.astype(np.float64))
-    vertices, triangles, start = [posed.vertices], [head.triangles], len(posed.vertices)
+    vertices, triangles, start = [posed.vertices], [head.casters], len(posed.vertices)
     for mesh in meshes:
         vertices.append(mesh.vertices)
         triangles.append(mesh.triangles + start)
