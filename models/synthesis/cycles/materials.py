@@ -100,26 +100,6 @@ def wet(bpy: Any, name: str, albedo: Any, roughness: float, coat: float, subsurf
     return material
 
 
-def cornea(bpy: Any) -> Any:
-    """A clear bulge that only mirrors; refraction would move the iris against its label."""
-    material = new_material(bpy, "cornea")
-    tree = material.node_tree
-    output(tree, _mirrored_film(tree, (1.0, 1.0, 1.0, 1.0), 1.376, 0.01).outputs["Shader"])
-    return material
-
-
-def _mirrored_film(tree: Any, tint: tuple[float, float, float, float], ior: float, roughness: float) -> Any:
-    clear_part, mirror = tree.nodes.new("ShaderNodeBsdfTransparent"), tree.nodes.new("ShaderNodeBsdfGlossy")
-    clear_part.inputs["Color"].default_value = tint
-    mirror.inputs["Roughness"].default_value = roughness
-    fresnel, mix = tree.nodes.new("ShaderNodeFresnel"), tree.nodes.new("ShaderNodeMixShader")
-    fresnel.inputs["IOR"].default_value = ior
-    tree.links.new(fresnel.outputs["Fac"], mix.inputs["Fac"])
-    tree.links.new(clear_part.outputs["BSDF"], mix.inputs[1])
-    tree.links.new(mirror.outputs["BSDF"], mix.inputs[2])
-    return mix
-
-
 def lens(bpy: Any) -> Any:
     """Ground glass of spectacles: refracts what the camera sees, lets lamps through, tinted per picture."""
     material = new_material(bpy, "lens")
