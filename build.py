@@ -184,7 +184,8 @@ def cmd_train(args: argparse.Namespace) -> int:
 
 def cmd_synth(args: argparse.Namespace) -> int:
     """Render training pictures, or contact sheets of them."""
-    ensure("core", "opencv", "portrait")
+    ensure("core", "opencv", "portrait", "geometry", "blender")  # Blender's module brings eight environment maps
+    ensure_system_libraries()
     if args.show:
         return python("-m", "models.synthesis.contact_sheet", *args.rest)
     return python("-m", "models.synthesis.dataset", *args.rest)

@@ -141,7 +141,7 @@ def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: 
         background=behind * np.float32(light.background_level),
         occluders=occluders,
         sensor=sample_sensor(rng, light.kind, ingredients["dof_motion"]),
-        level=float(0.24 * light.level * (person.luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.35))),
+        level=float(0.29 * light.level * (person.luminance / 0.3) ** 0.6 * np.exp(rng.normal(0.0, 0.33))),
     )
 
 

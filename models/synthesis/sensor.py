@@ -34,11 +34,11 @@ class Sensor:
 def sample_sensor(rng: np.random.Generator, light_kind: str = "map", moving: bool = True) -> Sensor:
     """Television stills, phone pictures and studio portraits alike; little light makes noise."""
     poor = bool(rng.random() < 0.45)
-    gain = rng.uniform(1.0, 3.0) if light_kind in _DARK else 1.0
-    old = bool(rng.random() < 0.02)
+    gain = rng.uniform(1.0, 2.2) if light_kind in _DARK else 1.0
+    old = bool(rng.random() < 0.015)
     return Sensor(
         optics=sample_optics(rng, poor, moving),
-        shot_noise=float(min(rng.exponential(0.016) * gain, 0.12)) + 0.06 * old,
+        shot_noise=float(min(rng.exponential(0.016) * gain, 0.08)) + 0.03 * old,
         read_noise=float(min(rng.exponential(0.003) * gain, 0.03)),
         chroma_noise=float(rng.uniform(0.1, 0.9)),
         banding=float(rng.exponential(0.004)) * gain if rng.random() < 0.08 else 0.0,
