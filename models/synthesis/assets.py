@@ -14,11 +14,11 @@ from models.face_model.sources import DATA
 
 from .expressions import ExpressionSampler
 from .facemasks import load_templates
-from .hands import HandModel, load_hand
+from .hand_rig import HandModel, load_hand
 from .head import Head
 from .noise import NoisePool
-from .studio_lights import studio_lights
 from .strips import BoundHair, load_styles
+from .studio_lights import studio_lights
 from .textures import read_texture
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import numpy as np
 from core.geometry.camera import project
 
 from . import eyewear, facemasks, frames, goggles, hands, objects, props, scarves
+from .hand_rig import HandModel
 from .head import Head
 from .labels import Label, Occluder
 from .layers import Canvas, Mesh, Posed, ShadowMap
@@ -35,7 +36,7 @@ class Wardrobe(Protocol):
     @property
     def mask_templates(self) -> dict[str, np.ndarray]: ...
     @property
-    def hand(self) -> hands.HandModel | None: ...
+    def hand(self) -> HandModel | None: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from core.types import IDENTITY, LANDMARKS, Camera
 from models.face_model.sources import DATA
 
 from .facemasks import load_templates
-from .hands import HandModel, load_hand
+from .hand_rig import HandModel, load_hand
 from .head import Head
 from .kernels import project, rasterize
 from .labels import Label
