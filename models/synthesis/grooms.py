@@ -11,7 +11,7 @@ from .head import Head
 from .labels import Label
 from .layers import Posed
 from .scalp import CLUMPS, ROOTS, Growth, Roots, grow, roots_of
-from .strands import Strands, kinds_of
+from .strands import CENTER, Strands, kinds_of
 
 # Per style: share, length (m), lift off the scalp, comb forward / outward / down, gravity, volume (m)
 _STYLES: dict[str, tuple[float, tuple[float, ...]]] = {
@@ -110,7 +110,7 @@ def sample_groom(rng: np.random.Generator, fringe: bool, style: str | None = Non
         curl=float(rng.uniform(0.003, 0.009) if curly else rng.uniform(0.0, 0.0025)) * (0.5 if tight else 1.0),
         coils=float(rng.uniform(70, 160) if tight else rng.uniform(18, 50) if curly else rng.uniform(5, 15)),
         clumping=float(rng.uniform(0.3, 0.85)),
-        count=int(rng.uniform(1500, 2300)) if style != "afro" else 2600,
+        count=int(rng.uniform(1300, 2000)) if style != "afro" else 2300,
         width=float(rng.uniform(0.0009, 0.0016)),
         loose=int(rng.choice([0, rng.integers(1, 4), rng.integers(4, 12)], p=[0.65, 0.23, 0.12])),
         flyaways=float(rng.choice([0.0, rng.uniform(0.01, 0.09)], p=[0.2, 0.8])),
@@ -192,7 +192,7 @@ def _scatter(rng: np.random.Generator, size: float, count: int) -> np.ndarray:
 
 
 def _steps(groom: Groom) -> int:
-    fine = 0.004 if groom.style in ("curls", "afro") else 0.012
+    fine = 0.004 if groom.style in ("curls", "afro") else 0.016
     return int(np.clip(groom.length / fine, 3 if groom.length < 0.01 else 5, 26))
 
 
@@ -245,13 +245,17 @@ def _style(rng: np.random.Generator, groom: Groom, points: np.ndarray, locks: np
     angle = np.float32(2 * np.pi * coils) * along + phase
     tangent = points[:, -1] - points[:, 0]
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
-    side = np.cross(tangent, [0.31, 0.2, 0.93]).astype(np.float32)
-    other = np.cross(tangent, side).astype(np.float32)
+    side = np.cross(tangent, np.array([0.31, 0.2, 0.93], np.float32))
+    other = np.cross(tangent, side)
     size = np.float32(groom.curl) * np.minimum(1.0, 3.0 * ramp[:, :, 0])
     wave = (size * np.cos(angle))[:, :, None] * side[:, None] + (size * np.sin(angle))[:, :, None] * other[:, None]
     stray = np.float32(min(0.0025, 0.04 * groom.length)) * ramp * _scatter(rng, 1.0, count)[:, None]
     fly = rng.random(count) < groom.flyaways
-    stray[fly] += np.float32(0.016) * ramp[0] * rng.normal(0, 1, (int(fly.sum()), 1, 3)).astype(np.float32)
+    stray[fly] += (
+        np.float32(min(0.016, 0.3 * groom.length))
+        * ramp[0]
+        * rng.normal(0, 1, (int(fly.sum()), 1, 3)).astype(np.float32)
+    )
     return points + wave + stray
 
 
@@ -262,7 +266,7 @@ def _strands(
     """Colour, width and self-shadowing of grown strands."""
     count, steps = points.shape[:2]
     ramp = np.linspace(0, 1, steps, dtype=np.float32)
-    outward = points.mean(axis=1) - np.array([0.0, 0.0, AXIS_Z], np.float32)
+    outward = points[:, steps // 2] - CENTER
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     occlusion = (0.35 + 0.6 * layer)[:, None] * np.minimum(1.0, 0.55 + 1.2 * ramp)[None]
     width = groom.width * np.exp(rng.normal(0, 0.25, count)).astype(np.float32)
@@ -290,9 +294,9 @@ def hair_albedo(
     streak = (rng.random(CLUMPS) < groom.streaks)[locks]
     base[streak] = np.minimum(1.7 * base[streak] + np.array([0.03, 0.018, 0.008]), 0.8)
     grey = rng.random(count) < groom.grey
-    base[grey] = rng.uniform(0.3, 0.6, (int(grey.sum()), 1))
-    gradient = np.exp(groom.tips * (ramp - 0.5))
-    return np.minimum(base[:, None] * gradient[None, :, None], 0.9).astype(np.float32)
+    base[grey] = rng.uniform(0.2, 0.5, (int(grey.sum()), 1))
+    gradient = np.exp(np.float32(groom.tips) * (ramp - np.float32(0.5)))
+    return np.minimum(base.astype(np.float32)[:, None] * gradient[None, :, None], np.float32(0.9))
 
 
 def _knot(groom: Groom) -> np.ndarray:

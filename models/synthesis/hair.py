@@ -98,10 +98,13 @@ def _hairline(rng: np.random.Generator, balding: bool, fringe: bool, strand: np.
     angle = (np.arange(WIDTH) / WIDTH - 0.5) * 360.0
     skew = rng.normal(0, 0.004) * np.sin(np.radians(angle)) * (np.abs(angle) < 60)
     line = (np.interp(np.abs(angle), _ANGLES, heights) + skew).astype(np.float32)
-    height = (TOP - (np.arange(HEIGHT, dtype=np.float32) + 0.5) * METRES_PER_PIXEL).astype(np.float32)
+    rows = int((TOP + 0.12) / METRES_PER_PIXEL)  # no hair of the head is rooted below
+    height = (TOP - (np.arange(rows, dtype=np.float32) + 0.5) * METRES_PER_PIXEL).astype(np.float32)
     soft = rng.uniform(0.004, 0.012) if not fringe else 0.008
-    distance = height[:, None] - line[None, :] + 0.35 * soft * strand
-    return np.clip(distance / soft + 0.5, 0.0, 1.0)
+    cover = np.zeros((HEIGHT, WIDTH), np.float32)
+    distance = height[:, None] - line[None, :] + 0.35 * soft * strand[:rows]
+    np.clip(distance / soft + 0.5, 0.0, 1.0, out=cover[:rows])
+    return cover
 
 
 def hair_meshes(plan: HairPlan, head: Head, posed: Posed, neutral: np.ndarray, color: np.ndarray) -> list[Mesh]:
