@@ -17,7 +17,7 @@ from .meshes import grid_triangles
 
 _COLUMNS = 61
 KINDS = ("shirt", "suit", "crew", "v_neck", "hoodie", "polo", "high_neck", "blouse", "bare")
-_SHARES = (0.14, 0.26, 0.2, 0.1, 0.07, 0.06, 0.05, 0.09, 0.03)
+_SHARES = (0.15, 0.27, 0.2, 0.1, 0.07, 0.06, 0.05, 0.08, 0.02)
 _ABOVE = 0.004  # metres between the neck's skin and cloth that lies on it
 
 
@@ -41,7 +41,7 @@ class Garment:
 
 def sample_garment(rng: np.random.Generator, long_hair: bool = False) -> Garment:
     """Suits and shirts as often as in news pictures; jewellery goes with long hair more often."""
-    shares = np.array(_SHARES) * ([0.8, 0.6, 1, 1.4, 1, 0.6, 1, 3.0, 2.0] if long_hair else [1.0] * len(KINDS))
+    shares = np.array(_SHARES) * ([0.8, 0.6, 1, 1.4, 1, 0.6, 1, 2.0, 1.3] if long_hair else [1.0] * len(KINDS))
     kind = str(rng.choice(KINDS, p=shares / shares.sum()))
     drop = {
         "shirt": rng.uniform(0.0, 0.07), "suit": rng.uniform(0.0, 0.02), "crew": rng.uniform(0.0, 0.03),

@@ -39,7 +39,7 @@ def sample_sensor(rng: np.random.Generator, light_kind: str = "map", moving: boo
     return Sensor(
         optics=sample_optics(rng, poor, moving),
         shot_noise=float(min(rng.exponential(0.016) * gain, 0.08)) + 0.03 * old,
-        read_noise=float(min(rng.exponential(0.003) * gain, 0.03)),
+        read_noise=float(min(rng.exponential(0.003) * gain, 0.014)),
         chroma_noise=float(rng.uniform(0.1, 0.9)),
         banding=float(rng.exponential(0.004)) * gain if rng.random() < 0.08 else 0.0,
         tones=sample_tones(rng, light_kind == "stage"),
