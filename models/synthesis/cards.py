@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from core.geometry.camera import project
-
 from .chart import sample
 from .labels import Label
 from .layers import Canvas, Mesh, Posed, ShadowMap
 from .light import Light
-from .strands import Strands, kinds_of, light_strands
+from .strands import Strands, kinds_of, light_strands, pixels_of
 
 _FLAGS = {"contract", "reassoc", "nsz", "arcp"}  # infinities are used: they mean "nothing here"
 
@@ -40,7 +38,7 @@ def draw_cards(
 ) -> np.ndarray:
     """Draw into the canvas, in place; returns the (H, W) float32 cover."""
     cover, front = np.zeros(canvas.depth.shape, np.float32), np.full(canvas.depth.shape, np.inf, np.float32)
-    flat = project(posed.camera, cards.vertices).astype(np.float32)
+    flat = pixels_of(posed.camera, cards.vertices)
     color = light_strands(_as_strands(cards), posed, light, shadow)[:, 0]
     corners = flat[cards.triangles]
     order = np.argsort(-corners[:, :, 2].sum(axis=1), kind="stable").astype(np.int32)

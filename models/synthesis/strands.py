@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from core.geometry.camera import project
 from core.geometry.lighting import LIGHT_FLIP
+from core.types import Camera
 
 from .chart import AXIS_Z
 from .labels import Label
@@ -57,7 +57,7 @@ def draw_strands(
     cover, front = np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32)
     if len(strands.points) == 0:
         return cover
-    flat = project(posed.camera, strands.points.reshape(-1, 3)).astype(np.float32).reshape(strands.points.shape)
+    flat = pixels_of(posed.camera, strands.points)
     color = light_strands(strands, posed, light, shadow)
     middle = np.minimum(strands.counts // 2, strands.points.shape[1] - 1)
     order = np.argsort(-flat[np.arange(len(flat)), middle, 2], kind="stable").astype(np.int32)
@@ -72,6 +72,14 @@ def draw_strands(
     if strands.hides:
         canvas.depth[solid] = np.minimum(front, canvas.depth)[solid]
     return cover
+
+
+def pixels_of(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 pixels and depth of (..., 3) float32 points in the model frame."""
+    out = points @ camera.rotation.T.astype(np.float32) + camera.translation.astype(np.float32)
+    out[..., :2] *= np.float32(camera.focal) / np.maximum(out[..., 2:], np.float32(1e-6))
+    out[..., :2] += np.asarray(camera.center, np.float32)
+    return out
 
 
 def _lit(strands: Strands, shadow: ShadowMap | None) -> np.ndarray:

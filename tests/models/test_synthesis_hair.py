@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.types import Camera
 from models.synthesis.assets import Assets
@@ -23,7 +24,7 @@ from models.synthesis.light import Light
 from models.synthesis.renderer import render
 from models.synthesis.scalp import reach, roots_of
 from models.synthesis.scene import Scene, sample_scene
-from models.synthesis.strands import CENTER, Strands, draw_strands, kinds_of
+from models.synthesis.strands import CENTER, Strands, draw_strands, kinds_of, pixels_of
 
 SIZE = 96
 BROWN = np.array([0.05, 0.03, 0.02])
@@ -80,6 +81,12 @@ def test_a_strand_covers_as_much_as_it_is_wide(width: float, posed: Posed, scene
     assert np.allclose(columns, width * 300.0, rtol=0.12)
     assert (canvas.label[cover > 0.5] == Label.HAIR).all()
     assert np.isfinite(canvas.color).all() and canvas.color[cover > 0.2].min() > 0
+
+
+def test_pixels_are_those_of_the_camera() -> None:
+    points = np.random.default_rng(2).normal(0, 0.1, (4, 5, 3)).astype(np.float32)
+    expected = project(_camera(), points.reshape(-1, 3)).reshape(points.shape)
+    assert np.allclose(pixels_of(_camera(), points), expected, atol=1e-3)
 
 
 def test_a_strand_behind_a_surface_is_not_seen(posed: Posed, scene: Scene) -> None:
