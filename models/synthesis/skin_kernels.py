@@ -262,8 +262,8 @@ def light_skin(
             highlight *= fresnel * lit[n] * min(4.0 * facing, 1.0)
         slant = min(max(1.0 - across, 0.0), 1.0)
         edge = slant * slant * slant * slant * slant
-        sheen = ((0.028 + 0.2 * edge) * gloss[n] + (0.02 + 0.3 * edge) * oil[n]) * occlusion[n]
-        film = min(0.025 + 0.5 * edge, 0.4) * wet[n] * occlusion[n]
+        sheen = ((0.028 + 0.07 * edge) * gloss[n] + (0.02 + 0.1 * edge) * oil[n]) * occlusion[n]
+        film = min(0.025 + 0.3 * edge, 0.2) * wet[n] * occlusion[n]
         mx, my, mz = 2.0 * across * x - vx, 2.0 * across * y - vy, 2.0 * across * z - vz
         for k in range(3):
             direct = max((facing + wrap[k]) / (1.0 + wrap[k]), 0.0) * lit[n] * key_color[k]
