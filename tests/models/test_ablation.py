@@ -1,0 +1,80 @@
+"""The ablation leaves out what it says and tabulates what it finds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training packages are not installed")
+
+from core.geometry.face_model import FaceModel  # noqa: E402
+from models.synthesis.ingredients import NAMES, UNKNOWN, pack, used  # noqa: E402
+from models.training import ablation_table  # noqa: E402
+from models.training.ablation import Data, Variant, default_variants  # noqa: E402
+from models.training.data import Pictures  # noqa: E402
+
+from .people import make_pictures  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def pictures(model: FaceModel) -> Pictures:
+    made = make_pictures(model)
+    bits = np.array([pack({"relief": k % 2 == 0, "occluder": k % 3 == 0}) for k in range(len(made))])
+    return dataclasses.replace(made, truth=dataclasses.replace(made.truth, ingredients=bits))
+
+
+def test_an_ingredient_is_left_out_of_the_pictures(pictures: Pictures) -> None:
+    every = np.arange(len(pictures))
+    chosen = Variant.of("without-relief").chosen(pictures, every, 100)
+    assert len(chosen) == len(every) // 2
+    assert not used(pictures.truth.ingredients[chosen], "relief").any()
+    assert used(pictures.truth.ingredients[chosen], "occluder").any()
+    assert np.array_equal(Variant.of("everything").chosen(pictures, every, 100), every)
+
+
+def test_pictures_without_notes_stay(pictures: Pictures) -> None:
+    unknown = np.full(len(pictures), UNKNOWN)
+    old = dataclasses.replace(pictures, truth=dataclasses.replace(pictures.truth, ingredients=unknown))
+    assert len(Variant.of("without-relief").chosen(old, np.arange(len(old)), 100)) == len(old)
+
+
+def test_variants_use_as_many_pictures_as_each_other_but_for_a_share(pictures: Pictures) -> None:
+    every = np.arange(len(pictures))
+    assert len(Variant.of("everything").chosen(pictures, every, 4)) == 4
+    assert len(Variant.of("without-occluder").chosen(pictures, every, 4)) == 4
+    assert len(Variant.of("pictures-0.5").chosen(pictures, every, 4)) == 2
+
+
+def test_a_source_is_left_out() -> None:
+    data = Data(((Path("a/synthetic2"), 1.0), (Path("a/cycles"), 0.2)), ((Path("p.npz"), 0.2),), 100)
+    assert len(data.kept(Variant.of("without-cycles")).folders) == 1
+    assert not data.kept(Variant.of("without-portraits")).portraits
+    with pytest.raises(ValueError, match="no source"):
+        data.kept(Variant.of("without-anything"))
+    with pytest.raises(ValueError, match="everything"):
+        Variant.of("nonsense")
+    names = default_variants("landmarker", data)
+    assert {"everything", "without-cycles", "without-portraits", *(f"without-{name}" for name in NAMES)} <= set(names)
+
+
+def result(variant: str, errors: list[float]) -> dict:
+    real = {"inner51_percent": float(np.mean(errors)), "all68_percent": 9.0, "per_photo": errors}
+    return {"network": "landmarker", "variant": variant, "steps": 5, "real": real}
+
+
+def test_table_gives_paired_differences_and_the_card_its_figures(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(result("without-relief", [7.0, 8.0, 9.5])))
+    (tmp_path / "b.json").write_text(json.dumps(result("everything", [6.0, 7.0, 8.5])))
+    results = ablation_table.read_results(tmp_path)
+    text = ablation_table.table("landmarker", results["landmarker"])
+    assert "| without relief | +1.00 (+1.00 to +1.00) | +0.00 |" in text
+    card = tmp_path / "card.json"
+    card.write_text('{"name": "landmarker"}')
+    ablation_table.into_card(results["landmarker"], card)
+    assert json.loads(card.read_text())["ablation"]["without-relief"]["inner51_percent"] == 8.167
+    with pytest.raises(ValueError, match="everything is missing"):
+        ablation_table.table("landmarker", results["landmarker"][1:])
