@@ -11,13 +11,13 @@ import pytest
 
 pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.geometry.face_model import FaceModel  # noqa: E402
-from models.synthesis.ingredients import NAMES, UNKNOWN, pack, used  # noqa: E402
-from models.training import ablation_table  # noqa: E402
-from models.training.ablation import Data, Variant, default_variants  # noqa: E402
-from models.training.data import Pictures  # noqa: E402
+from core.geometry.face_model import FaceModel
+from models.synthesis.ingredients import NAMES, UNKNOWN, pack, used
+from models.training import ablation_table
+from models.training.ablation import Data, Variant, default_variants
+from models.training.data import Pictures
 
-from .people import make_pictures  # noqa: E402
+from .people import make_pictures
 
 
 @pytest.fixture(scope="module")
