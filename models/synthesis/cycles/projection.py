@@ -72,7 +72,7 @@ def head_maps(scene: Scene, assets: Assets) -> HeadMaps:
 
 def _roughness(scene: Scene, painted: PaintedSkin) -> np.ndarray:
     """(N,) of the skin: oil and water smooth it, hair roughens it."""
-    smooth = 1.0 + 0.6 * painted.oil + 1.2 * painted.wet
+    smooth = 1.0 + 0.35 * painted.oil + 0.9 * painted.wet
     return np.clip(scene.paint.roughness / smooth + 0.3 * painted.hairs.max(axis=1, initial=0.0), 0.15, 1.0)
 
 
