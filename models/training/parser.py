@@ -1,6 +1,6 @@
 """Recipe of the parser: `python -m models.training.parser --data build/synthetic --out build/training/parser`.
 
-`--data FOLDER=WEIGHT` may be given several times.
+`--data FOLDER=WEIGHT` may be given several times; portraits come in by `--portraits FOLDER=WEIGHT`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from models.networks.parser import Parser, ParserConfig, ParserOutput, build_par
 from models.synthesis.labels import Label, OccluderType, occluder_type
 
 from .backgrounds import BACKGROUNDS_NOTICE, background_stock
+from .cards import DATA_NOTICE, PORTRAITS_NOTICE
 from .crops import split
-from .data import Pictures, read_pictures
+from .data import read_pictures
 from .landmarker import weighted
 from .loop import Batch, common_arguments, config_from, run_recipe
+from .parsed_portraits import ParsedPortraits, read_parsed
 from .parsing_loss import parser_terms
-from .parsing_samples import ParsingSample, ParsingSampler
+from .parsing_samples import LabelledHeads, ParsingSample, ParsingSampler
 
 _SMALL_SHARE = 0.75  # of the batches are cut at three quarters of the size: twice as fast, and the scale varies more
 _CHECKED = 400  # held-out pictures
@@ -33,7 +35,7 @@ _LEAST = 0.004  # share of a picture that a thing must fill to be sought out
 _SOUGHT = {"hat": 0.1, "glasses": 0.14, "mask": 0.12, "other": 0.06}
 
 
-def sought_pictures(pictures: Pictures, indices: np.ndarray) -> dict[str, np.ndarray]:
+def sought_pictures(pictures: LabelledHeads, indices: np.ndarray) -> dict[str, np.ndarray]:
     """Indices of the pictures that show a hat, glasses, a mask or another occluder."""
     found: dict[str, list[int]] = {name: [] for name in _SOUGHT}
     seen_as = {
@@ -57,14 +59,14 @@ class PictureSet:
     """One set of pictures and where in it what is found."""
 
     name: str
-    pictures: Pictures
+    pictures: LabelledHeads
     sampler: ParsingSampler
     train: np.ndarray  # indices
     held_out: np.ndarray
     sought: dict[str, np.ndarray]  # indices by what is seen
 
     @staticmethod
-    def of(name: str, pictures: Pictures, backgrounds: list[np.ndarray]) -> PictureSet:
+    def of(name: str, pictures: LabelledHeads, backgrounds: list[np.ndarray]) -> PictureSet:
         """Split a set and look through it."""
         train, held_out = split(len(pictures))
         sampler, sought = ParsingSampler(pictures, backgrounds), sought_pictures(pictures, train)
@@ -123,7 +125,9 @@ class ParserRecipe:
 
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
+        portraits = any(isinstance(one.pictures, ParsedPortraits) for one in self.sets)
         return {
+            "provenance": PORTRAITS_NOTICE if portraits else DATA_NOTICE,
             "data": [
                 {"set": one.name, "share": round(float(share), 4), **one.pictures.describe()}
                 for one, share in zip(self.sets, self.shares, strict=True)
@@ -141,11 +145,13 @@ def main() -> None:
     """Train from the command line."""
     parser = common_arguments("parser", "Train the parser on synthetic pictures.", data=False)
     parser.add_argument("--data", type=weighted, action="append", help="folder of picture shards, or FOLDER=WEIGHT")
+    parser.add_argument("--portraits", type=weighted, action="append", default=[], help="FOLDER=WEIGHT of parsed ones")
     arguments = parser.parse_args()
     config = config_from(arguments, batch=16, rate=2e-3)
     torch.manual_seed(config.seed)
     folders, stock = arguments.data or [(Path("build/synthetic"), 1.0)], background_stock()
     sets = [(PictureSet.of(path.name, read_pictures(path), stock), weight) for path, weight in folders]
+    sets += [(PictureSet.of("portraits", read_parsed(path), stock), weight) for path, weight in arguments.portraits]
     run_recipe(ParserRecipe(sets), config, arguments)
 
 

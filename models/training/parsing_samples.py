@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,7 +14,6 @@ from models.networks.parser import OUTPUT_STRIDE
 from models.synthesis.labels import Label, Occluder, OccluderType, labels_with_occluder, occluder_type
 
 from . import augment
-from .data import Pictures
 
 IGNORED = 255  # target of a pixel that is neither right nor wrong
 CLASSES = Label.CLOTH + 1  # CelebAMask-HQ's
@@ -62,10 +62,37 @@ def targets(labels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return parts, types
 
 
+class LabelledHeads(Protocol):
+    """Pictures of one head each, with their maps; coordinates in their own pixels."""
+
+    @property
+    def points(self) -> np.ndarray:
+        """(N, 68 or more, 2) landmarks, the 68 first."""
+        ...
+
+    def image(self, index: int) -> np.ndarray:
+        """(H, W, 3) uint8 RGB."""
+        ...
+
+    def maps(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W) uint8 `Label` or `IGNORED`, and (H, W) uint8 `Occluder`, `TOUCHED` where it is unclear."""
+        ...
+
+    def foreground(self, index: int) -> np.ndarray:
+        """(H, W) bool: the person and what they hold or wear."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """For the card."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
 class ParsingSampler:
     """Cuts samples out of pictures; `backgrounds` are (h, w, 3) uint8 pictures without people."""
 
-    def __init__(self, pictures: Pictures, backgrounds: list[np.ndarray]) -> None:
+    def __init__(self, pictures: LabelledHeads, backgrounds: list[np.ndarray]) -> None:
         self.pictures, self.backgrounds = pictures, backgrounds
 
     def exact(self, index: int, size: int) -> ParsingSample:

@@ -22,6 +22,7 @@ from models.networks.parser import ParserConfig, ParserExport, build_parser  # n
 from models.synthesis.labels import Label, Occluder, OccluderType  # noqa: E402
 from models.training import loop  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
+from models.training.parsed_portraits import ParsedPortraits, bare_maps, glasses_by_name, read_parsed  # noqa: E402
 from models.training.parser import ParserRecipe, PictureSet, sought_pictures  # noqa: E402
 from models.training.parsing_loss import parser_terms  # noqa: E402
 from models.training.parsing_samples import CLASSES, IGNORED, ParsingSample, ParsingSampler, targets  # noqa: E402
@@ -142,6 +143,46 @@ def test_sets_are_drawn_by_their_weights(pictures: Pictures) -> None:
     assert 50 <= drawn.count("a") <= 70
     assert drawn.count("c") == 0
     assert [row["share"] for row in recipe.provenance()["data"]] == [0.75, 0.25, 0.0]
+
+
+def test_portraits_say_nothing_where_nobody_knows(model: FaceModel, tmp_path) -> None:
+    size = 64
+    parts = np.full((size, size), Label.SKIN, np.uint8)
+    parts[:20], parts[40:44] = Label.BACKGROUND, IGNORED
+    parts[30:34, 20:44] = Label.GLASSES
+    person = np.zeros((size, size), bool)
+    person[10:, 8:-8] = True
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48] = [24, 32], [40, 32]
+    points[36], points[45] = [20, 32], [44, 32]
+    sure = np.where(parts == Label.GLASSES, 0.99, 0.0)
+    bare = {wears: bare_maps(parts, sure, wears, person, points) for wears in ("yes", "maybe", "no")}
+    labels, codes = bare["no"]
+    assert not codes.any()  # whatever the teacher believes
+    assert labels[32, 32] == IGNORED
+    assert labels[42, 32] == IGNORED
+    assert labels[15, 32] == IGNORED  # the person is no background
+    assert labels[50, 2] == Label.BACKGROUND
+    assert bare["maybe"][1][32, 32] == Occluder.TOUCHED
+    assert bare["yes"][1][32, 32] == Occluder.CLEAR_LENS
+    assert bare["yes"][1][50, 32] == Occluder.NONE
+    heads = ParsedPortraits(
+        np.stack([parts] * 2), np.stack([labels] * 2), np.stack([codes] * 2), np.stack([person] * 2),
+        model.landmarks(model.vertices)[None, :, :2].repeat(2, 0).astype(np.float32) * [400, -400] + 32,
+    )  # fmt: skip
+    heads.save(tmp_path / "parsed")
+    again = read_parsed(tmp_path / "parsed")
+    assert len(again) == 2
+    sample = ParsingSampler(again, _stock()).varied(1, 96, np.random.default_rng(0))
+    assert sample.image.shape == (96, 96, 3)
+    recipe = ParserRecipe([(PictureSet.of("portraits", again, _stock()), 1.0)], TINY)
+    assert "US Congress" in str(recipe.provenance()["provenance"])
+
+
+def test_noted_glasses_are_portraits() -> None:
+    noted = glasses_by_name()
+    assert set(noted.values()) == {"yes", "maybe"}
+    assert all(name.endswith(".jpg") for name in noted)
 
 
 def test_learns_to_tell_the_parts_apart(recipe: ParserRecipe) -> None:
