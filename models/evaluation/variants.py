@@ -21,6 +21,7 @@ CUT = 0.3  # share of the face's box that lies beyond the border of a cut photo
 KINDS = ("glasses", "sunglasses", "mask", "hand", "object")
 OCCLUDED_SEED = 68_000_000  # no training picture draws from it
 KINDS_PER_PHOTO = 2
+MOST_HIDDEN, TRIES = 0.8, 8  # share of the landmarks; draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +80,30 @@ def _cut_window(box: np.ndarray, width: int, height: int, side: int) -> tuple[in
 def occluded(photos: list[Photo]) -> list[Photo]:
     """Every photo with two of `KINDS` pasted on, one at a time, from a fixed seed; `kind` says which.
 
-    Each kind comes as often as any other.
+    Each kind comes as often as any other. What hides nearly the whole face is drawn again: nobody could place it.
     """
-    from models.synthesis.overlay import paste_occluder
 
     def make() -> Iterator[Made]:
         for index, photo in enumerate(photos):
             for turn in range(KINDS_PER_PHOTO):
                 kind = KINDS[(index + turn * 2) % len(KINDS)]
-                rng = np.random.default_rng([OCCLUDED_SEED, index, turn])
-                picture, _ = paste_occluder(photo.image(), _truth(photo), kind, rng)
+                picture = _pasted(photo, kind, np.random.default_rng([OCCLUDED_SEED, index, turn]))
                 yield Made(photo, kind, picture, _truth(photo))
 
     return kept("occluded", content(photos) + factory_digest(), make)
+
+
+def _pasted(photo: Photo, kind: str, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 RGB; the last of `TRIES` when all hide too much."""
+    from models.synthesis import overlay
+
+    image, truth = photo.image(), _truth(photo)
+    picture = image
+    for _ in range(TRIES):
+        picture, mask = overlay.paste_occluder(image, truth, kind, rng)
+        if overlay.hidden_share(mask, truth) <= MOST_HIDDEN:
+            break
+    return picture
 
 
 def factory_digest() -> str:

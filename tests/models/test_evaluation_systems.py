@@ -126,6 +126,25 @@ def test_a_made_set_is_read_back_and_made_anew_when_its_sources_change(tmp_path,
     assert variants.cut([photo])[0].path != first[0].path
 
 
+def test_every_photo_gets_two_kinds_and_no_face_is_hidden_altogether(tmp_path, monkeypatch):
+    overlay = pytest.importorskip("models.synthesis.overlay")
+    drawn = []
+
+    def paste(image, landmarks, kind, rng):
+        drawn.append((kind, rng.random()))
+        hides = kind == "mask" and [k for k, _ in drawn].count("mask") % 2  # every first mask hides all
+        return image, np.full(image.shape[:2], 255 if hides else 0, np.uint8)
+
+    monkeypatch.setattr(overlay, "paste_occluder", paste)
+    monkeypatch.setattr(overlay, "hidden_share", lambda kinds, points: kinds.mean() / 255)
+    monkeypatch.setattr(variants, "BUILD", tmp_path)
+    made = variants.occluded([photo_file(tmp_path, f"{i}.png", truth=grid_points()) for i in range(5)])
+    assert sorted(photo.kind for photo in made) == sorted(variants.KINDS * 2)
+    assert len({photo.path for photo in made}) == 10
+    assert [kind for kind, _ in drawn].count("mask") == 4  # two, each drawn twice
+    assert len({value for _, value in drawn}) == len(drawn)  # no draw repeats another's chance
+
+
 ECHO = """
 import json, sys
 import numpy as np
