@@ -104,7 +104,7 @@ def _teeth(rng: np.random.Generator) -> np.ndarray:
 
 def _bytes(channels: list[np.ndarray]) -> np.ndarray:
     """(HEIGHT, WIDTH, 4) uint8 of four fields in [0, 1]."""
-    return cv2.merge([cv2.convertScaleAbs(cv2.max(channel, 0.0), alpha=255.0) for channel in channels])
+    return cv2.merge([cv2.convertScaleAbs(np.maximum(channel, 0.0), alpha=255.0) for channel in channels])
 
 
 def _brows(rng: np.random.Generator, chart: Chart) -> np.ndarray:
