@@ -10,6 +10,7 @@ from ..types import Crop
 MARGIN = 1.5  # crop side over the larger side of the landmarks' upright bounding box
 HEAD_MARGIN = 2.2  # the same of the head crop: hair, ears, hat and neck are in it
 HEAD_LIFT = 0.25  # by how much of that side the head crop lies above the face crop: there is more head above the brows
+CLOSE_MARGIN = 1.3  # the same of the close crop: eyes, brows and lips as large as may be
 _EYES_UPRIGHT = {68: (slice(36, 42), slice(42, 48)), 5: (slice(0, 1), slice(1, 2))}
 
 
@@ -52,10 +53,19 @@ def crop_matrix(points: np.ndarray, size: int, box: np.ndarray | None = None) ->
 
 def head_matrix(points: np.ndarray, size: int) -> np.ndarray:
     """(2, 3) similarity from photo to the pixels of the head crop, for (68, 2) landmarks."""
-    scale = MARGIN / HEAD_MARGIN
+    return _framed(points, size, HEAD_MARGIN, HEAD_LIFT)
+
+
+def close_matrix(points: np.ndarray, size: int) -> np.ndarray:
+    """The same for the close crop."""
+    return _framed(points, size, CLOSE_MARGIN, 0.0)
+
+
+def _framed(points: np.ndarray, size: int, margin: float, lift: float) -> np.ndarray:
+    scale = MARGIN / margin
     matrix = crop_matrix(points, size) * scale
     matrix[:, 2] += (1.0 - scale) * (size - 1) / 2
-    matrix[1, 2] += size * HEAD_LIFT / HEAD_MARGIN
+    matrix[1, 2] += size * lift / margin
     return matrix
 
 

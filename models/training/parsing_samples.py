@@ -22,7 +22,8 @@ _LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  #
 _GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
 _EDGE = 2.0  # additional weight along outlines
 _BACKGROUND, _COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
-# Share of crops that are cut like the pictures themselves, which end at the crown: nothing is learnt beyond.
+_CLOSE = 0.45  # share of close crops
+# Share of head crops that are cut like the pictures themselves, which end at the crown: nothing is learnt beyond.
 _TIGHT, _TIGHT_MARGIN = 0.6, 1.9
 _STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
 _JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
@@ -95,18 +96,15 @@ class ParsingSampler:
     def __init__(self, pictures: LabelledHeads, backgrounds: list[np.ndarray]) -> None:
         self.pictures, self.backgrounds = pictures, backgrounds
 
-    def exact(self, index: int, size: int) -> ParsingSample:
-        """The crop as the application would cut it from a photo with perfect landmarks."""
-        matrix = alignment.head_matrix(self.pictures.points[index][:LANDMARKS], size)
+    def exact(self, index: int, size: int, close: bool = False) -> ParsingSample:
+        """The head crop, or the close one, as the application would cut it from a photo with perfect landmarks."""
+        framed = alignment.close_matrix if close else alignment.head_matrix
+        matrix = framed(self.pictures.points[index][:LANDMARKS], size)
         return self._cut(index, matrix, size, cv2.BORDER_CONSTANT)
 
     def varied(self, index: int, size: int, rng: np.random.Generator) -> ParsingSample:
         """A moved, mirrored, recoloured crop, perhaps before another background or behind one more thing."""
-        matrix = alignment.head_matrix(self.pictures.points[index][:LANDMARKS], size)
-        if rng.random() < _TIGHT:
-            matrix[1, 2] -= size * alignment.HEAD_LIFT / alignment.HEAD_MARGIN
-            matrix = _scaled(matrix, size, alignment.HEAD_MARGIN / _TIGHT_MARGIN)
-        matrix = _moved(matrix, size, rng)
+        matrix = _moved(self._framed(index, size, rng), size, rng)
         flip = rng.random() < 0.5
         if flip:
             matrix = alignment.mirrored(matrix, size)
@@ -121,6 +119,15 @@ class ParsingSampler:
             occluder[_coarse(hidden) & (occluder != IGNORED)] = OccluderType.OBJECT
         image = augment.photometric(image, rng, _STRENGTH)
         return ParsingSample(image, classes, occluder, _weights(classes, occluder))
+
+    def _framed(self, index: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """(2, 3) matrix of one of the kinds of crop."""
+        points = self.pictures.points[index][:LANDMARKS]
+        if rng.random() < _CLOSE:
+            return alignment.close_matrix(points, size)
+        if rng.random() < _TIGHT:
+            return _scaled(alignment.close_matrix(points, size), size, alignment.CLOSE_MARGIN / _TIGHT_MARGIN)
+        return alignment.head_matrix(points, size)
 
     def _cut(self, index: int, matrix: np.ndarray, size: int, border: int) -> ParsingSample:
         image = self.pictures.image(index)
