@@ -141,6 +141,7 @@ class Run:
         self.net = recipe.net.to(torch.device(config.device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = AveragedModel(self.net, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         if config.compile:
+            torch._dynamo.config.suppress_errors = True  # a compiler that fails costs speed, not the run
             self.net.compile()
         self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
         self.step, self.elapsed = 0, 0.0
