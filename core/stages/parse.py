@@ -11,6 +11,8 @@ from ..runtime.specs import CELLS, HEAD_SIZE
 from ..types import OCCLUDERS, PARTS, Parsing
 from .landmark import network_input
 
+CLOSE_SHARE = 0.75  # weight of the close look where it sees; the look at the whole head knows the surroundings
+CLOSE_RAMP = 0.12  # of the close crop: its border, over which its weight falls to nothing
 LEAST_SPOT = 0.0006  # share of the head crop; smaller islands of an occluder are noise
 # Share of the head crop below which a thing is not there at all: less than one in a hundred synthetic pictures with
 # such a thing shows so little of it.
@@ -20,14 +22,16 @@ LEAST_AREA: dict[tuple[str, ...], float] = {
     ("hand",): 0.012,
     ("object",): 0.004,
 }
-_NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
 _ABSENT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
+_NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
+_GLASSES_KINDS = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
 
 
 class Parse:
     """Photo and 68 landmarks -> parts and occluders of the head, at the photo's size.
 
-    The head crop and its mirror image are looked at together; their mean is steadier than either.
+    The network looks at the whole head, and closer at the face, where eyes and lips are small; at both once more
+    mirrored. The looks are joined in the pixels of the head crop.
     """
 
     def __init__(self, network: Network) -> None:
@@ -36,28 +40,60 @@ class Parse:
 
     def __call__(self, photo: np.ndarray, points: np.ndarray) -> Parsing:
         """Parse the head at (68, 2) `points`, pixels of a (H, W, 3) uint8 RGB photo."""
-        matrix = alignment.head_matrix(points, HEAD_SIZE)
-        parts, occluders = self._look(network_input(alignment.extract(photo, matrix, HEAD_SIZE)))
+        head, close = alignment.head_matrix(points, HEAD_SIZE), alignment.close_matrix(points, HEAD_SIZE)
+        crops = [network_input(alignment.extract(photo, matrix, HEAD_SIZE)) for matrix in (head, close)]
+        (wide_parts, near_parts), (wide_kinds, near_kinds) = self._look(np.concatenate(crops))
+        join = _Join(head, close)
+        parts, occluders = join(wide_parts, near_parts), join(wide_kinds, near_kinds)
         occluders = _without_spots(_without_traces(occluders))
-        if not occluders[[OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]].any():
-            parts[_GLASSES] = 0.0
-        frame = _Frame(matrix, (photo.shape[0], photo.shape[1]))
+        if not occluders[_GLASSES_KINDS].any():
+            parts[_GLASSES] = 0
+        frame = _Frame(head, (photo.shape[0], photo.shape[1]))
         return Parsing(
             parts=frame.winner(parts),
             occluder=frame.winner(occluders),
-            occluded=frame.whole(frame.enlarged(_levels(1.0 - occluders[_NONE]))),
+            occluded=frame.whole(frame.enlarged(255 - occluders[_NONE])),
         )
 
-    def _look(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(19, C, C) and (7, C, C) probabilities of a (1, 3, S, S) crop."""
-        out = self._network.run(image=np.concatenate([image, image[..., ::-1]]))
-        parts, twin = out["classes"]
-        occluders, occluder_twin = out["occluder"]
-        return (parts + twin[self._other_side, :, ::-1]) / 2, (occluders + occluder_twin[..., ::-1]) / 2
+    def _look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 19, C, C) and (N, 7, C, C) uint8 levels of (N, 3, S, S) crops: probabilities of 0 to 255."""
+        out = self._network.run(image=np.concatenate([images, images[..., ::-1]]))
+        count = len(images)
+        parts, occluders = out["classes"], out["occluder"]
+        twins = parts[count:, self._other_side, :, ::-1], occluders[count:, ..., ::-1]
+        both = (parts[:count] + twins[0], occluders[:count] + twins[1])
+        return np.rint(both[0] * 127.5).astype(np.uint8), np.rint(both[1] * 127.5).astype(np.uint8)
+
+
+class _Join:
+    """Joins cells of the head crop and of the close crop into maps as fine as the head crop's pixels."""
+
+    def __init__(self, head: np.ndarray, close: np.ndarray) -> None:
+        """`head` and `close` are (2, 3) matrices from the photo to their crops."""
+        size = (HEAD_SIZE, HEAD_SIZE)
+        back = np.vstack([alignment.invert(head), [0.0, 0.0, 1.0]])
+        self._to_close = _to_cells(close @ back)
+        ramp = max(round(CLOSE_RAMP * CELLS), 1)
+        inside = np.zeros((CELLS, CELLS), np.float32)
+        inside[ramp:-ramp, ramp:-ramp] = CLOSE_SHARE
+        inside = cv2.blur(inside, (2 * ramp - 1, 2 * ramp - 1), borderType=cv2.BORDER_CONSTANT)
+        self._near = cv2.warpAffine(inside, self._to_close, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        self._far = 1.0 - self._near
+
+    def __call__(self, wide: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """(K, S, S) uint8 levels of (K, C, C) uint8 levels of both looks; what neither sees stays 0."""
+        out = np.zeros((len(wide), HEAD_SIZE, HEAD_SIZE), np.uint8)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        for k, (far, close) in enumerate(zip(wide, near, strict=True)):
+            if max(int(far.max()), int(close.max())) > _ABSENT:
+                large = cv2.resize(far, out.shape[1:], interpolation=cv2.INTER_LINEAR)
+                sharp = cv2.warpAffine(np.ascontiguousarray(close), self._to_close, out.shape[1:], flags=flags)
+                out[k] = cv2.blendLinear(sharp, large, self._near, self._far)
+        return out
 
 
 class _Frame:
-    """Brings maps of the head crop's cells to the photo, of which they cover a rectangle."""
+    """Brings maps of the head crop to the photo, of which they cover a rectangle."""
 
     def __init__(self, matrix: np.ndarray, shape: tuple[int, int]) -> None:
         """`matrix` is the (2, 3) photo -> head crop matrix, `shape` the photo's (height, width)."""
@@ -67,28 +103,27 @@ class _Frame:
         limit = [shape[1], shape[0]]
         self._low = np.clip(np.floor(reach.min(axis=0)), 0, limit).astype(int)
         self._high = np.clip(np.ceil(reach.max(axis=0)) + 1, 0, limit).astype(int)
-        ratio = CELLS / HEAD_SIZE
-        self._to_cells = matrix * ratio
-        self._to_cells[:, 2] = alignment.apply(matrix, self._low[None].astype(float))[0] * ratio + 0.5 * (ratio - 1.0)
+        self._to_crop = matrix.copy()
+        self._to_crop[:, 2] = alignment.apply(matrix, self._low[None].astype(float))[0]
 
-    def winner(self, shares: np.ndarray) -> np.ndarray:
-        """(H, W) uint8 index of the likeliest of (K, C, C) probabilities; the first one's beyond the crop."""
-        best = self.enlarged(_levels(shares[0]))
+    def winner(self, levels: np.ndarray) -> np.ndarray:
+        """(H, W) uint8 index of the highest of (K, S, S) uint8 levels; the first one's beyond the crop."""
+        best = self.enlarged(levels[0])
         index = np.zeros(best.shape, np.uint8)
-        for k, share in enumerate(map(_levels, shares[1:]), start=1):
-            if share.max() > _ABSENT:
-                level = self.enlarged(share)
+        for k, level in enumerate(levels[1:], start=1):
+            if level.max() > _ABSENT:
+                level = self.enlarged(level)
                 index[level > best] = k
                 np.maximum(best, level, out=best)
         return self.whole(index)
 
     def enlarged(self, levels: np.ndarray) -> np.ndarray:
-        """(h, w) uint8 part of the photo for a (C, C) uint8 map, bilinear; 0 beyond the crop."""
+        """(h, w) uint8 part of the photo for a (S, S) uint8 map, bilinear; 0 beyond the crop."""
         width, height = self._high - self._low
         if width * height == 0:
             return np.zeros((height, width), np.uint8)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(levels, self._to_cells, (int(width), int(height)), flags=flags)
+        return cv2.warpAffine(levels, self._to_crop, (int(width), int(height)), flags=flags)
 
     def whole(self, part: np.ndarray) -> np.ndarray:
         """(H, W) uint8 of the photo's size with a (h, w) part in its place."""
@@ -97,24 +132,28 @@ class _Frame:
         return out
 
 
-def _levels(share: np.ndarray) -> np.ndarray:
-    """Probabilities as uint8 levels, which enlarge four times as fast as floats."""
-    return np.rint(share * 255.0).astype(np.uint8)
+def _to_cells(matrix: np.ndarray) -> np.ndarray:
+    """A (2, 3) matrix to a crop's pixels, continued to its cells."""
+    ratio = CELLS / HEAD_SIZE
+    out = matrix * ratio
+    out[:, 2] += 0.5 * (ratio - 1.0)
+    return out
 
 
 def _without_traces(occluders: np.ndarray) -> np.ndarray:
-    """(7, C, C) probabilities without the things of which too little is seen; their share goes to none."""
+    """(7, S, S) levels without the things of which too little is seen; their share goes to none."""
     out, winner = occluders.copy(), occluders.argmax(axis=0)
     for kinds, least in LEAST_AREA.items():
         codes = [OCCLUDERS.index(kind) for kind in kinds]
         if np.isin(winner, codes).mean() < least:
-            out[_NONE] += out[codes].sum(axis=0)
-            out[codes] = 0.0
+            for code in codes:
+                cv2.add(out[_NONE], out[code], dst=out[_NONE])  # saturates
+            out[codes] = 0
     return out
 
 
 def _without_spots(occluders: np.ndarray) -> np.ndarray:
-    """(7, C, C) probabilities without islands of occluders that are too small to be one."""
+    """(7, S, S) levels without islands of occluders that are too small to be one."""
     covered = (occluders.argmax(axis=0) > 0).astype(np.uint8)
     count, islands, statistics, _ = cv2.connectedComponentsWithStats(covered)
     small = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] < LEAST_SPOT * covered.size)
@@ -122,8 +161,8 @@ def _without_spots(occluders: np.ndarray) -> np.ndarray:
         return occluders
     out = occluders.copy()
     spots = np.isin(islands, small) & (covered > 0)
-    out[:, spots] = 0.0
-    out[_NONE, spots] = 1.0
+    out[:, spots] = 0
+    out[_NONE, spots] = 255
     return out
 
 

@@ -13,16 +13,25 @@ GREEN, RED, BLUE = (0, 255, 0), (255, 0, 0), (0, 0, 255)
 
 
 class StubNetwork:
-    """Answers with the same cells for a crop and for its mirror image."""
+    """Answers with given cells of the head crop, with what the close crop sees of them, and mirrored alike."""
 
     def __init__(self, classes: np.ndarray, occluder: np.ndarray | None = None) -> None:
-        self.classes = np.eye(len(PARTS), dtype=np.float32)[classes].transpose(2, 0, 1)
         codes = np.zeros((CELLS, CELLS), int) if occluder is None else occluder
-        self.occluder = np.eye(len(OCCLUDERS), dtype=np.float32)[codes].transpose(2, 0, 1)
+        self.classes, self.occluder = _answers(classes, len(PARTS)), _answers(codes, len(OCCLUDERS))
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        assert image.shape == (2, 3, HEAD_SIZE, HEAD_SIZE)
-        return {"classes": np.stack([self.classes] * 2), "occluder": np.stack([self.occluder] * 2)}
+        assert image.shape == (4, 3, HEAD_SIZE, HEAD_SIZE)
+        return {"classes": self.classes, "occluder": self.occluder}
+
+
+def _answers(codes: np.ndarray, count: int) -> np.ndarray:
+    """(4, K, C, C) certainties of both looks; the mirrored looks give the same again, as if the photo were so."""
+    share = (np.arange(CELLS) + 0.5) / CELLS - 0.5
+    near = share * alignment.CLOSE_MARGIN / alignment.HEAD_MARGIN + 0.5
+    column = (near * CELLS).astype(int)
+    row = ((near + alignment.HEAD_LIFT / alignment.HEAD_MARGIN) * CELLS).astype(int).clip(0, CELLS - 1)
+    looks = np.stack([codes, codes[row][:, column]] * 2)
+    return np.eye(count, dtype=np.float32)[looks].transpose(0, 3, 1, 2)
 
 
 def moved(points: np.ndarray, scale: float, degrees: float, center: tuple[float, float]) -> np.ndarray:
@@ -106,6 +115,19 @@ def test_the_mirrored_look_knows_its_left_from_its_right(landmark_points: np.nda
     to_crop = alignment.head_matrix(points, HEAD_SIZE)
     x, y = alignment.apply(alignment.invert(to_crop), np.array([[60.0, 128.0], [190.0, 128.0]])).round().astype(int).T
     assert [PARTS[part] for part in parsing.parts[y, x]] == ["eye_right", "eye_left"]
+
+
+def test_the_close_look_sharpens_what_is_small(pipeline: Pipeline, landmark_points: np.ndarray) -> None:
+    """A slit of the height of an eye: cells of the head crop alone would blur it away or double it."""
+    points = landmark_points[:LANDMARKS]
+    photo, _ = painted(points, 640, 640)
+    cell = alignment.HEAD_MARGIN * np.ptp(points, axis=0).max() / CELLS  # photo pixels
+    middle = points[27:31].mean(axis=0)
+    slit = np.zeros(photo.shape[:2], bool)
+    slit[round(middle[1]) : round(middle[1] + 1.5 * cell), round(middle[0] - 40) : round(middle[0] + 40)] = True
+    photo[slit] = RED
+    found = pipeline.parse(photo, points).parts == PARTS.index("nose")
+    assert (found & slit).sum() / (found | slit).sum() > 0.75
 
 
 def test_nothing_is_said_beyond_the_head_crop(landmark_points: np.ndarray) -> None:
