@@ -122,12 +122,14 @@ def test_the_close_look_sharpens_what_is_small(pipeline: Pipeline, landmark_poin
     points = landmark_points[:LANDMARKS]
     photo, _ = painted(points, 640, 640)
     cell = alignment.HEAD_MARGIN * np.ptp(points, axis=0).max() / CELLS  # photo pixels
-    middle = points[27:31].mean(axis=0)
-    slit = np.zeros(photo.shape[:2], bool)
-    slit[round(middle[1]) : round(middle[1] + 1.5 * cell), round(middle[0] - 40) : round(middle[0] + 40)] = True
-    photo[slit] = RED
-    found = pipeline.parse(photo, points).parts == PARTS.index("nose")
-    assert (found & slit).sum() / (found | slit).sum() > 0.75
+    shared = []
+    for down in range(5):  # wherever it lies between the cells
+        middle = points[27:31].mean(axis=0) + [0, down]
+        slit = np.zeros(photo.shape[:2], bool)
+        slit[round(middle[1]) : round(middle[1] + 1.2 * cell), round(middle[0] - 40) : round(middle[0] + 40)] = True
+        found = pipeline.parse(np.where(slit[..., None], np.uint8(RED), photo), points).parts == PARTS.index("nose")
+        shared.append((found & slit).sum() / (found | slit).sum())
+    assert np.mean(shared) > 0.82  # the look at the whole head alone: 0.72
 
 
 def test_nothing_is_said_beyond_the_head_crop(landmark_points: np.ndarray) -> None:
