@@ -20,17 +20,17 @@ class StubNetwork:
         self.classes, self.occluder = _answers(classes, len(PARTS)), _answers(codes, len(OCCLUDERS))
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        assert image.shape == (4, 3, HEAD_SIZE, HEAD_SIZE)
+        assert image.shape == (3, 3, HEAD_SIZE, HEAD_SIZE)
         return {"classes": self.classes, "occluder": self.occluder}
 
 
 def _answers(codes: np.ndarray, count: int) -> np.ndarray:
-    """(4, K, C, C) certainties of both looks; the mirrored looks give the same again, as if the photo were so."""
+    """(3, K, C, C) certainties of both looks, and of the close one mirrored as if the photo were the same."""
     share = (np.arange(CELLS) + 0.5) / CELLS - 0.5
     near = share * alignment.CLOSE_MARGIN / alignment.HEAD_MARGIN + 0.5
     column = (near * CELLS).astype(int)
     row = ((near + alignment.HEAD_LIFT / alignment.HEAD_MARGIN) * CELLS).astype(int).clip(0, CELLS - 1)
-    looks = np.stack([codes, codes[row][:, column]] * 2)
+    looks = np.stack([codes, codes[row][:, column], codes[row][:, column]])
     return np.eye(count, dtype=np.float32)[looks].transpose(0, 3, 1, 2)
 
 
