@@ -17,7 +17,7 @@ STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
     "detector": "050ba8c03ecf1512d71420a4a4f23479505e71404616a00ca40790f8dd61b48c",
-    "landmarker": "b906d9bf83501c0cb348d3311a1c3894bcd697bfacb03d3afcb5a7b2e55b9f91",
+    "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
 }
