@@ -30,8 +30,9 @@ _GLASSES_KINDS = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glas
 class Parse:
     """Photo and 68 landmarks -> parts and occluders of the head, at the photo's size.
 
-    The network looks at the whole head, and closer at the face, where eyes and lips are small, there once more
-    mirrored. The looks are joined in the pixels of the head crop.
+    The network looks at the whole head, once more mirrored, and closer at the face, where eyes and lips are small. The
+    looks are joined in the pixels of the head crop. Whether something stands before the head is seen from afar alone:
+    the close crop ends where glasses, masks and hands go on, and takes shadows and wrinkles for them.
     """
 
     def __init__(self, network: Network) -> None:
@@ -42,13 +43,13 @@ class Parse:
         """Parse the head at (68, 2) `points`, pixels of a (H, W, 3) uint8 RGB photo."""
         head, close = alignment.head_matrix(points, HEAD_SIZE), alignment.close_matrix(points, HEAD_SIZE)
         wide, near = (network_input(alignment.extract(photo, matrix, HEAD_SIZE)) for matrix in (head, close))
-        out = self._network.run(image=np.concatenate([wide, near, near[..., ::-1]]))
-        join = _Join(head, close)
-        parts = join(out["classes"][0], out["classes"][1], out["classes"][2, self._other_side])
-        occluders = join(*out["occluder"])
+        out = self._network.run(image=np.concatenate([wide, wide[..., ::-1], near]))
+        parts, occluders = out["classes"], out["occluder"]
+        far = _levels((parts[0] + parts[1, self._other_side, :, ::-1]) / 2)
+        parts = _Join(head, close)(far, _levels(parts[2]))
+        occluders = _fine(_levels((occluders[0] + occluders[1, ..., ::-1]) / 2))
         occluders = _without_spots(_without_traces(occluders))
-        if not occluders[_GLASSES_KINDS].any():
-            parts[_GLASSES] = 0
+        parts[_GLASSES] = occluders[_GLASSES_KINDS].max(axis=0)  # one answer for both maps
         frame = _Frame(head, (photo.shape[0], photo.shape[1]))
         return Parsing(
             parts=frame.winner(parts),
@@ -72,15 +73,12 @@ class _Join:
         self._near = cv2.warpAffine(inside, self._to_close, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         self._far = 1.0 - self._near
 
-    def __call__(self, wide: np.ndarray, near: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-        """(K, S, S) uint8 levels, 255 for certain, of (K, C, C) probabilities; what no look sees stays 0."""
-        out = np.zeros((len(wide), HEAD_SIZE, HEAD_SIZE), np.uint8)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        far, close = _levels(wide), _levels((near + mirrored[..., ::-1]) / 2)
-        for k in np.flatnonzero(np.maximum(far.max(axis=(1, 2)), close.max(axis=(1, 2))) > _ABSENT):
-            large = cv2.resize(far[k], out.shape[1:], interpolation=cv2.INTER_LINEAR)
-            sharp = cv2.warpAffine(close[k], self._to_close, out.shape[1:], flags=flags)
-            out[k] = cv2.blendLinear(sharp, large, self._near, self._far)
+    def __call__(self, far: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """(K, S, S) uint8 levels of (K, C, C) uint8 levels of both looks; what neither sees stays 0."""
+        out, flags = _fine(far), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        for k in np.flatnonzero(np.maximum(far.max(axis=(1, 2)), near.max(axis=(1, 2))) > _ABSENT):
+            sharp = cv2.warpAffine(near[k], self._to_close, out.shape[1:], flags=flags)
+            out[k] = cv2.blendLinear(sharp, out[k], self._near, self._far)
         return out
 
 
@@ -127,6 +125,12 @@ class _Frame:
 def _levels(share: np.ndarray) -> np.ndarray:
     """Probabilities as uint8 levels, which are enlarged four times as fast as floats."""
     return np.rint(share * 255.0).astype(np.uint8)
+
+
+def _fine(levels: np.ndarray) -> np.ndarray:
+    """(K, S, S) uint8 levels of the head crop's pixels for (K, C, C) levels of its cells."""
+    size = (HEAD_SIZE, HEAD_SIZE)
+    return np.stack([cv2.resize(level, size, interpolation=cv2.INTER_LINEAR) for level in levels])
 
 
 def _to_cells(matrix: np.ndarray) -> np.ndarray:

@@ -25,12 +25,12 @@ class StubNetwork:
 
 
 def _answers(codes: np.ndarray, count: int) -> np.ndarray:
-    """(3, K, C, C) certainties of both looks, and of the close one mirrored as if the photo were the same."""
+    """(3, K, C, C) certainties of the head, of its mirror image as if it were the same, and of the close crop."""
     share = (np.arange(CELLS) + 0.5) / CELLS - 0.5
     near = share * alignment.CLOSE_MARGIN / alignment.HEAD_MARGIN + 0.5
     column = (near * CELLS).astype(int)
     row = ((near + alignment.HEAD_LIFT / alignment.HEAD_MARGIN) * CELLS).astype(int).clip(0, CELLS - 1)
-    looks = np.stack([codes, codes[row][:, column], codes[row][:, column]])
+    looks = np.stack([codes, codes, codes[row][:, column]])
     return np.eye(count, dtype=np.float32)[looks].transpose(0, 3, 1, 2)
 
 
