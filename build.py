@@ -178,7 +178,7 @@ def cmd_train(args: argparse.Namespace) -> int:
     if args.name == "face_model":
         ensure("core", "opencv", "portrait", "geometry")
         return python("-m", "models.face_model.build", *args.rest)
-    ensure("core", "opencv", "portrait", "torch")
+    ensure("core", "opencv", "portrait", "geometry", "torch")  # the picture factory's loops are compiled by numba
     return python("-m", f"models.training.{args.name}", "--minutes", str(args.minutes), *args.rest)
 
 
@@ -202,7 +202,7 @@ def cmd_evaluate(args: argparse.Namespace) -> int:
 
 def cmd_bench(args: argparse.Namespace) -> int:
     """Time the stages against named baselines in the same run."""
-    ensure("core", "opencv", "portrait", "blender")
+    ensure("core", "opencv", "portrait", "geometry", "blender")
     ensure_system_libraries()
     user = installed_extension()
     in_blender = python("tests/blender/bench.py", env={"BLENDER_USER_RESOURCES": str(user)})

@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.stages.fit import Fit
 from core.types import Camera, FaceResult
 
+from .bench_factory import measure, opencv_rasterizer
 from .data import PEERS
 from .systems import YuNet
 
@@ -65,22 +66,8 @@ def detector(pipeline: Pipeline, photo: np.ndarray, rounds: int) -> Timing:
 
 def rasterizer(model: FaceModel, rounds: int) -> Timing:
     """Our exact z-buffer against the bare OpenCV call it builds on."""
-    camera = Camera(900.0, (255.5, 255.5), 512, 512, rotation_from_angles(0.1, 0.4, 0.0), np.array([0, 0, 0.7]))
+    camera, bare = opencv_rasterizer(model, 512)
     points, triangles = project(camera, model.vertices), model.triangles
-    rows = np.arange(triangles.size, dtype=np.int32).reshape(-1, 1, 3)
-    corners = (model.vertices @ camera.rotation.T + camera.translation)[triangles].astype(np.float32)
-    corners = (corners * [1, -1, -1]).astype(np.float32).reshape(-1, 1, 3)
-    colors = np.ones_like(corners)
-
-    def bare() -> None:
-        color, depth = np.zeros((512, 512, 3), np.float32), np.full((512, 512), 2.0, np.float32)
-        settings = cv2.TriangleRasterizeSettings()
-        settings.setShadingType(cv2.RASTERIZE_SHADING_FLAT)
-        view = 2 * np.arctan(256 / camera.focal)
-        cv2.triangleRasterize(
-            corners, rows, colors, color, depth, np.eye(4, dtype=np.float32), view, 0.1, 2.0, settings
-        )
-
     return compare(
         "z-buffer, whole head, 512x512",
         lambda: rasterize(points, triangles, 512, 512),
@@ -88,6 +75,15 @@ def rasterizer(model: FaceModel, rounds: int) -> Timing:
         bare,
         rounds,
     )
+
+
+def factory(processes: int) -> Timing:
+    """A labelled synthetic picture with its clean twin, in so many processes at once, against a bare unpainted head."""
+    rates = measure(processes)
+    ours = 1.0 / sum(1.0 / rate.picture for rate in rates)
+    theirs = 1.0 / sum(1.0 / rate.baseline for rate in rates)
+    log.info("%.1f pictures a second in %d process(es)", 1.0 / ours, processes)
+    return Timing(f"picture and twin, 192x192, x{processes}", "cv2.triangleRasterize, bare head", ours, theirs)
 
 
 def fit(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) -> Timing:
@@ -127,6 +123,7 @@ def main() -> int:
     result = pipeline.reconstruct(photo)
     timings = [detector(pipeline, photo, rounds)] if PEERS.exists() else []
     timings += [rasterizer(pipeline.face_model, rounds), fit(pipeline, photo, result, rounds)]
+    timings += [factory(processes) for processes in (1, 2)]
     for timing in timings:
         log.info(timing.text())
     return 0

@@ -30,7 +30,7 @@ SHARD = 250  # pictures
 PICTURE_SIZE = 192  # pixels
 GROUP = 2  # pictures of each person
 HELD_OUT_SEED = 990_001  # never used for training
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +100,7 @@ def make_dataset(
         folder = out / f"shard_{first // SHARD:05d}"
         if not folder.is_dir():
             tasks.append(_Task(folder, model_path, seed, first, min(SHARD, count - first), group, geometry, frames))
-    for variable in _THREAD_VARIABLES:  # read by the workers' libraries when they start
+    for variable in THREAD_VARIABLES:  # read by the workers' libraries when they start
         os.environ[variable] = "1"
     started, made = time.perf_counter(), 0
     with multiprocessing.get_context("spawn").Pool(max(1, min(workers, len(tasks)))) as pool:
