@@ -9,6 +9,8 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
+
 
 def sample_background(
     rng: np.random.Generator,
@@ -21,13 +23,13 @@ def sample_background(
     """(size, size, 3) float32 linear radiance; its mean is about a face's. `use_map` None: by chance."""
     if use_map is None:
         use_map = bool(rng.random() < 0.45)
-    kind = rng.choice(["room", "gradient", "noise", "shapes"], p=[0.45, 0.3, 0.1, 0.15])
+    kind = pick(rng, ["room", "gradient", "noise", "shapes"], [0.45, 0.3, 0.1, 0.15])
     if use_map:
         image = _view(rng, maps, map_index, turn, size)
     else:
         painter = {"room": _room, "gradient": _gradient, "noise": _noise, "shapes": _shapes}[kind]
         image = srgb_to_linear(np.clip(painter(rng, size), 0.0, 1.0))
-    sigma = size * rng.choice([0.0, rng.uniform(0.002, 0.01), rng.uniform(0.01, 0.05)], p=[0.35, 0.35, 0.3])
+    sigma = size * pick(rng, [0.0, rng.uniform(0.002, 0.01), rng.uniform(0.01, 0.05)], [0.35, 0.35, 0.3])
     return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.3 else image
 
 
@@ -39,14 +41,15 @@ def _view(rng: np.random.Generator, maps: Sequence[np.ndarray], map_index: int, 
     height, width = panorama.shape[:2]
     half = np.tan(np.radians(rng.uniform(15, 52)))
     steps = np.linspace(-half, half, size, dtype=np.float32)
-    x, y = np.meshgrid(steps, -steps + np.float32(rng.normal(0.0, 0.2)))
-    column = (np.arctan(x) / (2 * np.pi) + 0.5 - turn + rng.normal(0, 0.03)) % 1.0 * width
-    row = (0.5 - np.arctan2(y, np.sqrt(1 + x * x)) / np.pi) * height
+    rise = -steps + np.float32(rng.normal(0.0, 0.2))
+    turned = (np.arctan(steps) / (2 * np.pi) + 0.5 - turn + rng.normal(0, 0.03)) % 1.0 * width
+    column = np.broadcast_to(turned.astype(np.float32), (size, size))
+    row = (0.5 - np.arctan(rise[:, None] / np.sqrt(1 + steps * steps)) / np.pi) * height
     image = cv2.remap(
-        panorama, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+        panorama, np.ascontiguousarray(column), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
     )
     level = np.exp(rng.normal(np.log(0.22), 0.7))
-    return np.minimum(image * (level / max(float(np.median(image)), 1e-4)), 3.0)
+    return np.minimum(image * (level / max(float(np.median(image[::4, ::4])), 1e-4)), 3.0)
 
 
 def _color(rng: np.random.Generator) -> np.ndarray:
@@ -129,5 +132,5 @@ def write_text(rng: np.random.Generator, image: np.ndarray, corner: tuple[int, i
 
 def plain_texture(rng: np.random.Generator, size: int) -> np.ndarray:
     """(size, size, 3) float32 linear: one colour, a gradient, noise or shapes, for things before the face."""
-    painter = (_gradient, _noise, _shapes, _room)[rng.choice(4, p=[0.45, 0.25, 0.15, 0.15])]
+    painter = (_gradient, _noise, _shapes, _room)[pick(rng, 4, [0.45, 0.25, 0.15, 0.15])]
     return srgb_to_linear(np.clip(painter(rng, size), 0.0, 1.0))

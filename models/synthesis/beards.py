@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .chance import pick
 from .chart import HEIGHT, WIDTH, Chart
 from .head import Head
 from .labels import Label
@@ -50,7 +51,7 @@ def sample_beard(
     rng: np.random.Generator, chart: Chart, noise: NoisePool, color: np.ndarray, rare: bool
 ) -> Beard | None:
     """A beard, or None for half of the people; `rare` makes it the exception. `color` is (3,) linear."""
-    kind = str(rng.choice(list(_SHARES), p=np.array(list(_SHARES.values()))))
+    kind = str(pick(rng, list(_SHARES), np.array(list(_SHARES.values()))))
     if kind == "none" or (rare and rng.random() < 0.85):
         return None
     area = _area(rng, chart, kind)
@@ -131,7 +132,7 @@ def _colors(rng: np.random.Generator, chart: Chart, places: np.ndarray, color: n
     count = len(places)
     base = color * rng.uniform(0.55, 1.25) * np.exp(rng.normal(0, 0.1, 3))
     base = base * np.exp(rng.normal(0, 0.3, (count, 1)))
-    amount = rng.choice([0.0, rng.uniform(0.05, 0.9)], p=[0.7, 0.3])
+    amount = pick(rng, [0.0, rng.uniform(0.05, 0.9)], [0.7, 0.3])
     chin = np.exp(-(((places[:, 0] - chart.landmarks[8, 0]) / 40.0) ** 2))
     grey = rng.random(count) < amount * (0.4 + 0.6 * chin)
     base[grey] = rng.uniform(0.25, 0.6, (int(grey.sum()), 1))

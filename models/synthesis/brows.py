@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .chance import pick
 from .chart import HEIGHT, WIDTH, Chart, smooth_curve
 from .head import Head
 from .labels import Label
@@ -36,7 +37,7 @@ def sample_brows(rng: np.random.Generator, chart: Chart, color: np.ndarray) -> B
     below, arch, taper = rng.uniform(0.15, 0.65) * thickness, rng.normal(0, 1.0), rng.uniform(0.5, 1.1)
     reach = rng.uniform(-0.06, 0.1)
     density = float(
-        rng.choice([rng.uniform(0.03, 0.25), rng.uniform(0.25, 0.7), rng.uniform(0.7, 1.0)], p=[0.2, 0.4, 0.4])
+        pick(rng, [rng.uniform(0.03, 0.25), rng.uniform(0.25, 0.7), rng.uniform(0.7, 1.0)], [0.2, 0.4, 0.4])
     )
     count = int((40 + 300 * density) * (0.5 + thickness / 14))
     neat = rng.uniform(0.05, 0.3)
@@ -71,7 +72,7 @@ def _colors(rng: np.random.Generator, color: np.ndarray, count: int) -> np.ndarr
     """(N, 3) float32 linear: mostly darker than the hair of the head; now and then grey hairs."""
     base = np.repeat((color * np.exp(-abs(rng.normal(0.25, 0.3))))[None], count, axis=0)
     base *= np.exp(rng.normal(0, 0.25, (count, 1)))
-    grey = rng.random(count) < rng.choice([0.0, rng.uniform(0.05, 0.7)], p=[0.85, 0.15])
+    grey = rng.random(count) < pick(rng, [0.0, rng.uniform(0.05, 0.7)], [0.85, 0.15])
     base[grey] = rng.uniform(0.25, 0.55, (int(grey.sum()), 1))
     return np.minimum(base, 0.9).astype(np.float32)
 

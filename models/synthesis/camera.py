@@ -11,6 +11,8 @@ from core.geometry.camera import rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.types import Camera
 
+from .chance import pick
+
 PICTURE_MARGIN = 2.0  # picture side over the larger side of the landmarks' upright box
 HEADROOM = 0.6  # share of pictures with the face lower, as portraits are framed: the hair and the hat are in it
 
@@ -34,7 +36,7 @@ def sample_view(rng: np.random.Generator) -> View:
     The picture is framed round the face, so the distance alone sets the perspective: 0.25 m is a 20 mm selfie,
     4 m a 200 mm portrait.
     """
-    kind = rng.choice(["front", "half", "profile"], p=[0.46, 0.38, 0.16])
+    kind = pick(rng, ["front", "half", "profile"], [0.46, 0.38, 0.16])
     yaw = {"front": rng.normal(0, 13), "half": rng.uniform(-55, 55), "profile": rng.uniform(45, 91)}[kind]
     yaw *= rng.choice([-1, 1])
     pitch = np.clip(rng.normal(2, 12), -40, 40) if rng.random() < 0.85 else rng.uniform(-42, 42)

@@ -8,6 +8,8 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
+
 _PATTERNS = ("plain", "stripes", "pinstripes", "checks", "dots", "heather", "print")
 _SHARES = (0.5, 0.12, 0.06, 0.09, 0.06, 0.1, 0.07)
 
@@ -36,7 +38,7 @@ def sample_fabric(rng: np.random.Generator, dark: bool = False, light: bool = Fa
         colors = rng.uniform(0.72, 0.97) * (1 - 0.15 * rng.random((2, 3)) * [[1.0], [3.0]])
     shares = np.array(_SHARES) * ([1.6, 0.2, 1.0, 0.3, 0.1, 1.0, 0.0] if dark else [1.0] * len(_SHARES))
     return Fabric(
-        pattern=str(rng.choice(_PATTERNS, p=shares / shares.sum())),
+        pattern=str(pick(rng, _PATTERNS, shares / shares.sum())),
         colors=srgb_to_linear(np.clip(colors, 0.02, 0.97)),
         period=float(np.exp(rng.uniform(np.log(0.004), np.log(0.04)))),
         angle=float(rng.choice([0.0, np.pi / 2, rng.uniform(0.4, 1.1)])),

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .skin_atlas import SIDE, Fold
 from .skin_kernels import (
     BLUSH,
@@ -97,10 +98,10 @@ def _draw_skin(rng: np.random.Generator, numbers: np.ndarray, age: float, light:
     numbers[FLUSH] = (0.1 + 0.6 * rng.beta(1.2, 3.0)) * (0.3 + 0.7 * light)
     numbers[RINGS] = 0.7 * rng.beta(1.2, 2.5) * (0.6 + 0.6 * age)
     numbers[FRECKLED] = rng.uniform(0.3, 1.0) * light if rng.random() < 0.14 else 0.0
-    numbers[TAN] = rng.choice([0.0, rng.normal(0.0, 0.1)], p=[0.6, 0.4])
+    numbers[TAN] = pick(rng, [0.0, rng.normal(0.0, 0.1)], [0.6, 0.4])
     numbers[MOTTLE] = 0.02 + 0.05 * rng.beta(1.0, 2.0)
     numbers[STUBBLE] = rng.uniform(0.08, 0.5) if bearded and rng.random() < 0.65 else 0.0
-    numbers[OILY] = rng.choice([rng.uniform(0.0, 0.4), rng.uniform(0.4, 1.2)], p=[0.65, 0.35])
+    numbers[OILY] = pick(rng, [rng.uniform(0.0, 0.4), rng.uniform(0.4, 1.2)], [0.65, 0.35])
     numbers[SWEAT] = rng.uniform(0.2, 0.9) if rng.random() < 0.07 else 0.0
     numbers[PORES] = 1e-5 * rng.uniform(1.0, 3.0)
     numbers[DETAIL_RELIEF] = rng.uniform(0.5e-4, 1.3e-4) * (0.7 + 0.6 * age)
@@ -109,7 +110,7 @@ def _draw_skin(rng: np.random.Generator, numbers: np.ndarray, age: float, light:
 def _draw_makeup(rng: np.random.Generator, numbers: np.ndarray, chance: float, allowed: bool) -> None:
     """Lipstick, eye shadow, liner, blush and foundation, mostly together."""
     worn = rng.random() < chance
-    lips = rng.choice([0.0, rng.uniform(0.15, 0.5), rng.uniform(0.5, 0.92)], p=[0.2, 0.4, 0.4])
+    lips = pick(rng, [0.0, rng.uniform(0.15, 0.5), rng.uniform(0.5, 0.92)], [0.2, 0.4, 0.4])
     lids, shadow = rng.uniform(0.1, 0.65), rng.random() < 0.45
     liner, blush = rng.uniform(0.3, 0.95), rng.uniform(0.05, 0.5)
     foundation, gloss = rng.uniform(0.1, 0.7), rng.uniform(0.2, 1.5) * (rng.random() < 0.4)
@@ -151,7 +152,7 @@ def makeup_colors(rng: np.random.Generator, luminance: float) -> tuple[np.ndarra
     """Linear RGB (3,) of lipstick, eye shadow and liner."""
     lips = srgb_to_linear(np.array([rng.uniform(0.4, 0.8), rng.uniform(0.12, 0.4), rng.uniform(0.15, 0.4)]))
     lips = lips * np.clip(luminance / 0.3, 0.35, 1.2)
-    hue = rng.choice(4, p=[0.5, 0.2, 0.15, 0.15])
+    hue = pick(rng, 4, [0.5, 0.2, 0.15, 0.15])
     tints = np.array([[0.36, 0.25, 0.2], [0.3, 0.26, 0.34], [0.25, 0.3, 0.42], [0.5, 0.34, 0.34]])
     lids = srgb_to_linear(tints[hue] * rng.uniform(0.5, 1.4)) * np.clip(luminance / 0.25, 0.3, 1.2)
     liner = srgb_to_linear(np.array([0.1, 0.08, 0.08]) if rng.random() < 0.85 else rng.random(3) * 0.5)

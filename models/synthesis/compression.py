@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .chance import pick
+
 _DOWN = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_NEAREST)
 _UP = (cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_NEAREST, cv2.INTER_LANCZOS4)
 
@@ -33,8 +35,8 @@ def sample_coding(rng: np.random.Generator, poor: bool) -> Coding:
     coded = video or rng.random() < 0.85
     return Coding(
         shrink=float(np.exp(rng.uniform(np.log(0.28), np.log(0.95)))) if poor else 1.0,
-        down=int(rng.choice(_DOWN, p=[0.65, 0.25, 0.1])),
-        up=int(rng.choice(_UP, p=[0.5, 0.35, 0.03, 0.12])),
+        down=int(pick(rng, _DOWN, [0.65, 0.25, 0.1])),
+        up=int(pick(rng, _UP, [0.5, 0.35, 0.03, 0.12])),
         qualities=tuple(int(q) for q in rng.integers(low, high, passes)) if coded else (),
         thin_color=bool(video or rng.random() < 0.6),
         offset=(int(rng.integers(8)), int(rng.integers(8))),

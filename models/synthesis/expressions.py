@@ -15,6 +15,7 @@ import numpy as np
 from core.geometry.face_model import FaceModel
 
 from . import moods
+from .chance import pick
 
 GAZE_DEGREES = {"horizontal": 31.0, "up": 24.0, "down": 27.0}  # the eye's turn at slider 1
 GAZE_MAX = 0.85
@@ -65,7 +66,7 @@ class ExpressionSampler:
         `yaw` and `pitch` are the head's, radians: eyes that look into the camera turn back by as much.
         """
         sliders = np.zeros(len(self._index), np.float32)
-        kind = str(rng.choice(list(HABITS), p=_SHARES))
+        kind = str(pick(rng, list(HABITS), _SHARES))
         habit = HABITS[kind]
         for choices in habit.sets:
             self._add(sliders, choices[rng.integers(len(choices))], rng, rng.uniform(*habit.strength))
@@ -125,7 +126,7 @@ class ExpressionSampler:
             if abs(left) > 38:  # too far for the eyes: they rest ahead
                 left, up = rng.normal(0, 5), rng.normal(0, 4)
         else:
-            spread = rng.choice([4.0, 10.0, 18.0], p=[0.4, 0.4, 0.2])
+            spread = pick(rng, [4.0, 10.0, 18.0], [0.4, 0.4, 0.2])
             left = rng.normal(np.degrees(yaw) * 0.15, spread)
             up = rng.normal(-2.0, spread * 0.6)
         self.look(sliders, float(left), float(up))

@@ -8,6 +8,8 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
+
 _IRIS_COLORS = np.array(  # sRGB: dark brown, brown, light brown, hazel, green, blue, pale blue, grey
     [[48, 28, 18], [78, 46, 26], [112, 72, 40], [112, 96, 52], [92, 108, 72], [74, 106, 142], [128, 158, 180]]
     + [[116, 126, 132]],
@@ -33,7 +35,7 @@ class Eyes:
 
 def sample_eyes(rng: np.random.Generator) -> Eyes:
     """Natural eye colours; pupils from pin to wide."""
-    base = _IRIS_COLORS[rng.choice(len(_IRIS_COLORS), p=_WEIGHTS / _WEIGHTS.sum())]
+    base = _IRIS_COLORS[pick(rng, len(_IRIS_COLORS), _WEIGHTS / _WEIGHTS.sum())]
     iris = np.minimum(srgb_to_linear(np.clip(base * np.exp(rng.normal(0, 0.12, 3)), 0.03, 0.9)), _PALEST)
     white = rng.uniform(0.5, 0.88)
     return Eyes(

@@ -8,6 +8,8 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
+
 Range = tuple[float, float]
 
 
@@ -109,12 +111,12 @@ class Glass:
 def sample_frame(rng: np.random.Generator, dark: bool) -> Frame:
     """Reading glasses or sunglasses."""
     shares = _DARK if dark else _CLEAR
-    name = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
+    name = str(pick(rng, list(shares), np.array(list(shares.values())) / sum(shares.values())))
     style = STYLES[name]
     metal = bool(rng.random() < style.metal)
     color = _frame_color(rng, metal)
     own_top = rng.random() < (0.9 if name == "browline" else 0.12)
-    wear = str(rng.choice(["on", "low", "up"], p=[0.87, 0.08, 0.05]))
+    wear = str(pick(rng, ["on", "low", "up"], [0.87, 0.08, 0.05]))
     size = rng.normal(1.0, 0.03)
     bow = {"sport": rng.uniform(7.0, 11.0)}.get(name, rng.uniform(1.0, 5.0))
     draw = {key: float(rng.uniform(*getattr(style, key))) for key in ("lift", "droop", "taper", "upper")}
@@ -142,17 +144,17 @@ def sample_frame(rng: np.random.Generator, dark: bool) -> Frame:
 def _frame_color(rng: np.random.Generator, metal: bool) -> np.ndarray:
     """(3,) linear."""
     if metal:
-        base = np.array(_METALS)[rng.choice(len(_METALS), p=[0.3, 0.3, 0.2, 0.05, 0.15])]
+        base = np.array(_METALS)[pick(rng, len(_METALS), [0.3, 0.3, 0.2, 0.05, 0.15])]
     elif rng.random() < 0.14:
         base = rng.random(3)
     else:
-        base = np.array(_PLASTICS)[rng.choice(len(_PLASTICS), p=[0.62, 0.18, 0.08, 0.07, 0.05])]
+        base = np.array(_PLASTICS)[pick(rng, len(_PLASTICS), [0.62, 0.18, 0.08, 0.07, 0.05])]
     return srgb_to_linear(np.clip(base * rng.uniform(0.75, 1.2), 0.02, 1.0))
 
 
 def sample_glass(rng: np.random.Generator, dark: bool) -> Glass:
     """Clear, tinted, coated or mirrored lenses."""
-    grey = rng.uniform(0.04, 0.28) if dark else rng.choice([0.93, 0.85, rng.uniform(0.5, 0.8)], p=[0.72, 0.2, 0.08])
+    grey = rng.uniform(0.04, 0.28) if dark else pick(rng, [0.93, 0.85, rng.uniform(0.5, 0.8)], [0.72, 0.2, 0.08])
     hue = np.exp(rng.normal(0.0, 0.35 if dark else 0.03, 3) * (rng.random() < 0.7))
     coated = np.array([0.35, 1.0, 0.55] if rng.random() < 0.6 else [0.6, 0.5, 1.0]) * 0.018
     reflectance = coated if not dark and rng.random() < 0.5 else np.full(3, 0.075)

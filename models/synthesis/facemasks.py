@@ -10,6 +10,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .chart import sample
 from .head import Head
 from .labels import Occluder
@@ -62,14 +63,14 @@ def load_templates(folder: Path) -> dict[str, np.ndarray]:
 
 def sample_mask(rng: np.random.Generator, templates: dict[str, np.ndarray]) -> MaskPlan:
     """Mostly light blue, white and black medical masks; some of cloth; now and then below the nose or the mouth."""
-    cut = str(rng.choice(list(_CUTS), p=list(_CUTS.values())))
+    cut = str(pick(rng, list(_CUTS), list(_CUTS.values())))
     photographed = bool(templates) and cut != "duckbill" and rng.random() < 0.25
-    wear = str(rng.choice(["on", "nose", "chin"], p=[0.86, 0.09, 0.05]))
+    wear = str(pick(rng, ["on", "nose", "chin"], [0.86, 0.09, 0.05]))
     ridge = {"surgical": (0.0, 0.004), "fold": (0.012, 0.022), "cup": (0.01, 0.018), "duckbill": (0.02, 0.032)}
     return MaskPlan(
         cut=cut,
         template=str(rng.choice(sorted(templates))) if photographed else "",
-        print=str(rng.choice(PRINTS, p=[0.55, 0.11, 0.09, 0.08, 0.1, 0.07])) if cut == "cloth" else "plain",
+        print=str(pick(rng, PRINTS, [0.55, 0.11, 0.09, 0.08, 0.1, 0.07])) if cut == "cloth" else "plain",
         color=_mask_color(rng, cut),
         wear=wear,
         loose=float(rng.uniform(0.001, 0.007)),
@@ -78,7 +79,7 @@ def sample_mask(rng: np.random.Generator, templates: dict[str, np.ndarray]) -> M
         below=float(rng.uniform(2, 24)),
         stiff=float(rng.uniform(1.5, 3.5) if cut in ("surgical", "cloth") else rng.uniform(3.5, 5.0)),
         ridge=float(rng.uniform(*ridge.get(cut, (0.0, 0.008)))),
-        strap=srgb_to_linear(np.full(3, rng.choice([0.92, 0.1, rng.random()], p=[0.65, 0.2, 0.15]))),
+        strap=srgb_to_linear(np.full(3, pick(rng, [0.92, 0.1, rng.random()], [0.65, 0.2, 0.15]))),
         behind=cut in ("cup", "duckbill") and bool(rng.random() < 0.7),
         valve=cut in ("fold", "cup") and bool(rng.random() < 0.2),
         seed=int(rng.integers(2**31)),
@@ -90,7 +91,7 @@ def _mask_color(rng: np.random.Generator, cut: str) -> np.ndarray:
     if cut == "cloth":
         return np.full(3, 0.07, np.float32) if rng.random() < 0.35 else cloth_color(rng)
     shares = [0.46, 0.24, 0.17, 0.08, 0.05] if cut == "surgical" else [0.03, 0.8, 0.13, 0.02, 0.02]
-    base = np.array(_MEDICAL)[rng.choice(len(_MEDICAL), p=shares)]
+    base = np.array(_MEDICAL)[pick(rng, len(_MEDICAL), shares)]
     return np.clip(base * np.exp(rng.normal(0, 0.06) + rng.normal(0, 0.03, 3)), 0.02, 0.97).astype(np.float32)
 
 

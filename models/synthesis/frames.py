@@ -133,8 +133,8 @@ def _outline(frame: Frame, side: float, grow: np.ndarray | float) -> np.ndarray:
 
 
 def _lens(frame: Frame, seat: _Seat, center: float) -> LensSurface:
-    rings = [_outline(frame, center, 0.0) * share for share in np.linspace(0.0, 1.0, _LENS_RINGS)]
-    local = np.concatenate(rings)
+    outline = _outline(frame, center, 0.0)
+    local = np.concatenate([outline * share for share in np.linspace(0.0, 1.0, _LENS_RINGS)])
     bulge = -(local**2).sum(axis=1) / (2 * frame.glass.curve)
     points = seat.on_front(frame, local * seat.scale + [center, 0.0]) + bulge[:, None] * seat.axes[2] * 0.5
     tilt = 2 * frame.bow * (local[:, :1] + center)

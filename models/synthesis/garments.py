@@ -9,11 +9,12 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .cloth import Fabric, fabric_color, sample_fabric
 from .head import Head
 from .labels import Label
 from .layers import Mesh, Posed
-from .meshes import grid_triangles
+from .meshes import cross, grid_triangles
 
 _COLUMNS = 61
 KINDS = ("shirt", "suit", "crew", "v_neck", "hoodie", "polo", "high_neck", "blouse", "bare")
@@ -42,7 +43,7 @@ class Garment:
 def sample_garment(rng: np.random.Generator, long_hair: bool = False) -> Garment:
     """Suits and shirts as often as in news pictures; jewellery goes with long hair more often."""
     shares = np.array(_SHARES) * ([0.8, 0.6, 1, 1.4, 1, 0.6, 1, 2.0, 1.3] if long_hair else [1.0] * len(KINDS))
-    kind = str(rng.choice(KINDS, p=shares / shares.sum()))
+    kind = str(pick(rng, KINDS, shares / shares.sum()))
     drop = {
         "shirt": rng.uniform(0.0, 0.07), "suit": rng.uniform(0.0, 0.02), "crew": rng.uniform(0.0, 0.03),
         "v_neck": rng.uniform(0.05, 0.12), "hoodie": rng.uniform(0.01, 0.05), "polo": rng.uniform(0.02, 0.07),
@@ -63,8 +64,8 @@ def sample_garment(rng: np.random.Generator, long_hair: bool = False) -> Garment
         tie=bool(kind == "suit" and rng.random() < 0.72),
         turn=float(rng.normal(0, 0.3)),
         lean=float(rng.normal(0, 0.06)),
-        necklace=int(rng.choice(3, p=[0.6, 0.25, 0.15] if long_hair else [0.9, 0.07, 0.03])),
-        earring=int(rng.choice(4, p=[0.45, 0.25, 0.15, 0.15] if long_hair else [0.94, 0.04, 0.005, 0.015])),
+        necklace=int(pick(rng, 3, [0.6, 0.25, 0.15] if long_hair else [0.9, 0.07, 0.03])),
+        earring=int(pick(rng, 4, [0.45, 0.25, 0.15, 0.15] if long_hair else [0.94, 0.04, 0.005, 0.015])),
         metal=srgb_to_linear(np.array([0.8, 0.8, 0.82] if silver else [0.85, 0.65, 0.3]) * rng.uniform(0.6, 1.1)),
     )
 
@@ -329,9 +330,9 @@ def _tube(spine: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Vertices and triangles of a six-sided tube along a (K, 3) curve with (K,) radii."""
     along = np.gradient(spine, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    side = np.cross(along, [0.31, 0.9, 0.3])
+    side = cross(along, np.array([0.31, 0.9, 0.3]))
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    up = np.cross(side, along)
+    up = cross(side, along)
     turn = np.linspace(0, 2 * np.pi, 7)
     ring = side[:, None] * np.cos(turn)[None, :, None] + up[:, None] * np.sin(turn)[None, :, None]
     vertices = spine[:, None] + ring * radius[:, None, None]

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .eyewear import Glass, sample_glass
 from .frames import LensSurface
 from .head import Head
@@ -37,7 +38,7 @@ class GogglePlan:
 
 def sample_goggles(rng: np.random.Generator) -> GogglePlan:
     """Skiers, swimmers, and people behind clear shields."""
-    kind = str(rng.choice(["ski", "swim", "visor"], p=[0.5, 0.25, 0.25]))
+    kind = str(pick(rng, ["ski", "swim", "visor"], [0.5, 0.25, 0.25]))
     width, height, stand, strap = {
         "ski": ((0.068, 0.080), (0.036, 0.046), (0.014, 0.024), (0.012, 0.022)),
         "swim": ((0.025, 0.030), (0.014, 0.019), (0.0, 0.003), (0.003, 0.006)),

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .chance import pick
 from .chart import AXIS_Z, sample
 from .head import Head
 from .labels import Label
 from .layers import Posed
+from .meshes import cross
 from .scalp import CLUMPS, ROOTS, Growth, Roots, grow, roots_of
 from .strands import CENTER, Strands, kinds_of
 
@@ -23,6 +25,9 @@ _STYLES: dict[str, tuple[float, tuple[float, ...]]] = {
     "afro": (0.06, (0.02, 0.09, 0.95, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.03, 0.001, 0.003)),
     "tied": (0.08, (0.12, 0.2, 0.05, 0.15, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.002, 0.008)),
 }  # fmt: skip
+
+
+_SMALL, _THINNED = 256, 0.65  # pixels up to which a hair is finer than a pixel, so that fewer and wider ones do
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,12 @@ def sample_buzz(rng: np.random.Generator) -> Groom:
 def sample_groom(rng: np.random.Generator, fringe: bool, style: str | None = None) -> Groom:
     """A hairdo, of any style unless one is named; `fringe` lets the hair over the forehead fall."""
     if style is None:
-        style = str(rng.choice(list(_STYLES), p=np.array([share for share, _ in _STYLES.values()])))
+        style = str(pick(rng, list(_STYLES), np.array([share for share, _ in _STYLES.values()])))
     low, high = np.array(_STYLES[style][1]).reshape(7, 2).T
     length, lift, forward, outward, down, gravity, volume = (float(value) for value in rng.uniform(low, high))
     curly = style in ("curls", "afro") or (style == "long" and rng.random() < 0.4) or rng.random() < 0.1
     tight = style == "afro" or (style == "curls" and rng.random() < 0.4)
-    grey = float(rng.choice([0.0, rng.uniform(0.02, 0.5)], p=[0.75, 0.25]))
+    grey = float(pick(rng, [0.0, rng.uniform(0.02, 0.5)], [0.75, 0.25]))
     return Groom(
         style=style,
         length=length,
@@ -112,12 +117,12 @@ def sample_groom(rng: np.random.Generator, fringe: bool, style: str | None = Non
         clumping=float(rng.uniform(0.3, 0.85)),
         count=int(rng.uniform(1300, 2000)) if style != "afro" else 2300,
         width=float(rng.uniform(0.0009, 0.0016)),
-        loose=int(rng.choice([0, rng.integers(1, 4), rng.integers(4, 12)], p=[0.65, 0.23, 0.12])),
-        flyaways=float(rng.choice([0.0, rng.uniform(0.01, 0.09)], p=[0.2, 0.8])),
+        loose=int(pick(rng, [0, rng.integers(1, 4), rng.integers(4, 12)], [0.65, 0.23, 0.12])),
+        flyaways=float(pick(rng, [0.0, rng.uniform(0.01, 0.09)], [0.2, 0.8])),
         contrast=float(rng.uniform(0.2, 0.5)),
         tips=float(rng.normal(0.15, 0.25)),
         grey=grey,
-        streaks=float(rng.choice([0.0, rng.uniform(0.05, 0.4)], p=[0.75, 0.25])),
+        streaks=float(pick(rng, [0.0, rng.uniform(0.05, 0.4)], [0.75, 0.25])),
         gloss=float(rng.uniform(0.25, 1.0)),
         seed=int(rng.integers(2**31)),
     )
@@ -131,6 +136,8 @@ def groom_strands(
     `scalp` is the chart's cover of hair, `color` (3,) linear; no hair stands where `free`, (M,) bool of the roots, is
     false: something is worn there.
     """
+    if posed.camera.width <= _SMALL:
+        groom = replace(groom, count=int(groom.count * _THINNED), width=groom.width / _THINNED)
     rng = np.random.default_rng(groom.seed)
     roots = roots_of(head)
     cover = sample(scalp, roots.places)[:, 0]
@@ -245,8 +252,8 @@ def _style(rng: np.random.Generator, groom: Groom, points: np.ndarray, locks: np
     angle = np.float32(2 * np.pi * coils) * along + phase
     tangent = points[:, -1] - points[:, 0]
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
-    side = np.cross(tangent, np.array([0.31, 0.2, 0.93], np.float32))
-    other = np.cross(tangent, side)
+    side = cross(tangent, np.array([0.31, 0.2, 0.93], np.float32))
+    other = cross(tangent, side)
     size = np.float32(groom.curl) * np.minimum(1.0, 3.0 * ramp[:, :, 0])
     wave = (size * np.cos(angle))[:, :, None] * side[:, None] + (size * np.sin(angle))[:, :, None] * other[:, None]
     stray = np.float32(min(0.0025, 0.04 * groom.length)) * ramp * _scatter(rng, 1.0, count)[:, None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cards import Cards, draw_cards
+from .chance import pick
 from .chart import HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
 from .grooms import Groom, groom_strands, sample_buzz, sample_groom, sample_wisps
 from .hats import Hat, hat_meshes, sample_hat
@@ -53,7 +54,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
     """Hair of strips and strands; without `strips` a painted shell or sheet. Now and then under a hat."""
     hat = sample_hat(rng, noise) if rng.random() < _HATS else None
     shares = _PAINTED if not strips else _GROWN if hat is None else _UNDER_HATS
-    kind = str(rng.choice(list(shares), p=np.array(list(shares.values()))))
+    kind = str(pick(rng, list(shares), np.array(list(shares.values()))))
     if kind == "strips" and not styles:
         kind = "groom"
     strand = noise.cut(rng, "strand")

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .hand_rig import HandModel, bend
 from .head import Head
 from .kernels import rasterize
@@ -76,7 +77,7 @@ def sample_hand(rng: np.random.Generator, pose: Pose | None = None) -> HandPlan:
     """On a cheek, under the chin, over mouth or eyes, a sign to the camera; or the given pose."""
     if pose is None:
         names = list(POSES)
-        pose = POSES[str(rng.choice(names, p=np.array([POSES[name].share for name in names])))]
+        pose = POSES[str(pick(rng, names, np.array([POSES[name].share for name in names])))]
     closing = np.array(pose.curl)
     return HandPlan(
         pose=pose,

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .chart import METRES_PER_PIXEL, TOP, WIDTH, sample
 from .head import Head
 from .headwear import COLUMNS, ROWS, Shell, brim, dome, edge_height, wrap
@@ -57,7 +58,7 @@ class Hat:
 
 def sample_hat(rng: np.random.Generator, noise: NoisePool) -> Hat:
     """Any headgear, in any cloth."""
-    kind = str(rng.choice(list(_SHARES), p=np.array(list(_SHARES.values()))))
+    kind = str(pick(rng, list(_SHARES), np.array(list(_SHARES.values()))))
     front = rng.uniform(0.03, 0.062)
     side = {"cap": rng.uniform(0.008, 0.028), "helmet": rng.uniform(-0.01, 0.02), "beanie": rng.uniform(-0.035, 0.02),
             "band": front - rng.uniform(0.0, 0.03)}.get(kind, rng.uniform(0.0, 0.025))  # fmt: skip
@@ -70,7 +71,7 @@ def sample_hat(rng: np.random.Generator, noise: NoisePool) -> Hat:
     return Hat(
         kind=kind,
         colors=np.maximum(colors, 0.006).astype(np.float32),
-        pattern=str(rng.choice(_PATTERNS, p=knit.get(kind, [0.6, 0.02, 0.13, 0.07, 0.18]))),
+        pattern=str(pick(rng, _PATTERNS, knit.get(kind, [0.6, 0.02, 0.13, 0.07, 0.18]))),
         texture=noise.cut(rng, str(rng.choice(["grain", "blotch"]))),
         edge=(float(front), float(side), float(back)),
         standoff=float(rng.uniform(0.004, 0.009)),

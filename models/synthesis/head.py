@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +51,16 @@ class Head:
     uv_triangles: np.ndarray  # (T, 3) int32 into the model's UV, row by row with `triangles`
     atlas: SkinAtlas
     details: SkinDetails
+
+    @cached_property
+    def skin_sample(self) -> np.ndarray:
+        """(N,) rows of every eighth vertex of the skin: enough for its middling colour."""
+        return np.flatnonzero(self.skin_vertices)[::8]
+
+    @cached_property
+    def face_sample(self) -> np.ndarray:
+        """(N,) rows of every eighth vertex labelled as bare skin."""
+        return np.flatnonzero(self.label == Label.SKIN)[::8]
 
     def uv_hits(self, raster: Raster) -> np.ndarray:
         """(N, 2) float32 face-model UV at the N hit pixels of a raster of `triangles`."""

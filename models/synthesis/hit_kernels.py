@@ -90,6 +90,40 @@ def spread_hits(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
+def spread_layer(ids: np.ndarray, color: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 3) and (H, W) float32: the (N, 3) colours and (N,) covers at the hit pixels, 0 elsewhere."""
+    image, amount = np.zeros((ids.shape[0], ids.shape[1], 3), np.float32), np.zeros(ids.shape, np.float32)
+    n = 0
+    for y in range(ids.shape[0]):
+        for x in range(ids.shape[1]):
+            if ids[y, x] >= 0:
+                image[y, x, 0], image[y, x, 1], image[y, x, 2] = color[n, 0], color[n, 1], color[n, 2]
+                amount[y, x] = cover[n]
+                n += 1
+    return image, amount
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def nearest_corners(
+    ids: np.ndarray, barycentric: np.ndarray, triangles: np.ndarray, first: np.ndarray, second: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(count,) each: two (V,) classes of vertices at the hit pixels, taken from the nearest corner."""
+    out, other = np.empty(count, first.dtype), np.empty(count, second.dtype)
+    n = 0
+    for y in range(ids.shape[0]):
+        for x in range(ids.shape[1]):
+            t = ids[y, x]
+            if t < 0:
+                continue
+            u, v, w = barycentric[y, x, 0], barycentric[y, x, 1], barycentric[y, x, 2]
+            corner = 0 if u >= v and u >= w else (1 if v >= w else 2)
+            vertex = triangles[t, corner]
+            out[n], other[n] = first[vertex], second[vertex]
+            n += 1
+    return out, other
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
 def composite(
     color: np.ndarray, depth: np.ndarray, label: np.ndarray, over: np.ndarray, cover: np.ndarray, near: np.ndarray,
     kind: int,

@@ -13,10 +13,17 @@ from core.geometry.rasterizer import BACKGROUND, Raster
 from core.types import Camera
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}
+_EDGE = -1e-9  # weight of a corner from which a pixel on the far edge counts as inside, whatever the sums' rounding
 
 
-def rasterize(points: np.ndarray, triangles: np.ndarray, width: int, height: int, *, cull: bool = False) -> Raster:
-    """As `core.geometry.rasterizer.rasterize`: (V, 2 or 3) points in pixels (and depth), (T, 3) triangles."""
+def rasterize(
+    points: np.ndarray, triangles: np.ndarray, width: int, height: int, *, cull: bool = False,
+    before: np.ndarray | None = None,
+) -> Raster:  # fmt: skip
+    """As `core.geometry.rasterizer.rasterize`: (V, 2 or 3) points in pixels (and depth), (T, 3) triangles.
+
+    Only what lies nearer than the (height, width) depths `before` is seen, when they are given.
+    """
     if points.ndim != 2 or points.shape[1] not in (2, 3):
         raise ValueError(f"points must be (V, 2) or (V, 3), got {points.shape}")
     flat = _plain(points)
@@ -24,7 +31,7 @@ def rasterize(points: np.ndarray, triangles: np.ndarray, width: int, height: int
         flat = np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
     corners = np.ascontiguousarray(triangles, np.int32)
     ids = np.full((height, width), BACKGROUND, np.int32)
-    nearness = np.zeros((height, width), np.float32)
+    nearness = np.zeros((height, width), np.float32) if before is None else np.float32(1.0) / before
     _fill(flat, corners, cull, ids, nearness)
     barycentric, depth = np.zeros((height, width, 3), np.float32), np.full((height, width), np.inf, np.float32)
     _solve(flat, corners, ids, barycentric, depth)
@@ -53,16 +60,18 @@ def _fill(points: np.ndarray, triangles: np.ndarray, cull: bool, ids: np.ndarray
             continue
         scale = 1.0 / area
         za, zb, zc = 1.0 / points[a, 2], 1.0 / points[b, 2], 1.0 / points[c, 2]
+        da, db, dc = (by - cy) * scale, (cy - ay) * scale, (ay - by) * scale
         for y in range(int(top), int(bottom) + 1):
+            wa = ((bx - left) * (cy - y) - (cx - left) * (by - y)) * scale
+            wb = ((cx - left) * (ay - y) - (ax - left) * (cy - y)) * scale
+            wc = ((ax - left) * (by - y) - (bx - left) * (ay - y)) * scale
             for x in range(int(left), int(right) + 1):
-                wa = ((bx - x) * (cy - y) - (cx - x) * (by - y)) * scale
-                wb = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) * scale
-                wc = ((ax - x) * (by - y) - (bx - x) * (ay - y)) * scale
-                if wa >= 0.0 and wb >= 0.0 and wc >= 0.0:
+                if wa >= _EDGE and wb >= _EDGE and wc >= _EDGE:
                     near = np.float32(wa * za + wb * zb + wc * zc)
                     if near > nearness[y, x]:
                         nearness[y, x] = near
                         ids[y, x] = t
+                wa, wb, wc = wa + da, wb + db, wc + dc
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

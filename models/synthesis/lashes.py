@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,9 +38,15 @@ def sample_lashes(rng: np.random.Generator, color: np.ndarray, made_up: bool) ->
     )
 
 
+@lru_cache(maxsize=2)
+def _rows(head: Head) -> np.ndarray:
+    """Rows of the lashes' vertices, lash by lash."""
+    return np.unique(head.lashes)
+
+
 def lash_strands(lashes: Lashes, head: Head, posed: Posed) -> Strands | None:
     """The lashes of a posed head; None where the face model has none."""
-    rows = np.unique(head.lashes)
+    rows = _rows(head)
     if len(rows) == 0 or len(rows) % _POINTS:
         return None
     rng = np.random.default_rng(lashes.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -14,7 +14,7 @@ from core.geometry.rasterizer import Raster
 from core.types import Camera
 
 from .head import Head, orthographic, orthographic_view
-from .hit_kernels import NO_SHADOW, composite, hit_frames, spread_hits
+from .hit_kernels import NO_SHADOW, composite, hit_frames, spread_layer
 from .kernels import interpolate_hits, project, rasterize, vertex_normals
 from .light import Light
 from .shading import directions_to_eye, shade, shadow_share
@@ -22,6 +22,7 @@ from .shading import directions_to_eye, shade, shadow_share
 SHADOW_SIZE = 160  # pixels of the shadow map
 SHADOW_BIAS = 0.006  # metres
 Painter = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Window = tuple[slice, slice]  # rows and columns of a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +137,40 @@ def towards_eye(posed: Posed, rows: np.ndarray, columns: np.ndarray) -> np.ndarr
     return directions_to_eye(rows, columns, float(center[0]), float(center[1]), float(posed.camera.focal))
 
 
-def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> Layer:
-    """Rasterise, paint and light one mesh; both sides are seen."""
+def window_of(vertices: np.ndarray, posed: Posed, margin: int = 0) -> Window | None:
+    """The pixels that (N, 3) model-frame vertices may cover; None when all lie outside the picture."""
+    flat = project(posed.camera, vertices)
+    flat = flat[flat[:, 2] > 0.02, :2]
+    if not len(flat):
+        return None
+    low = np.maximum(np.floor(flat.min(axis=0)).astype(int) - 1 - margin, 0)
+    high = np.minimum(np.ceil(flat.max(axis=0)).astype(int) + 2 + margin, [posed.camera.width, posed.camera.height])
+    if (high <= low).any():
+        return None
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def looking_through(posed: Posed, window: Window, factor: int) -> Posed:
+    """The same view cut to a window and enlarged by a whole factor."""
+    rows, columns = window
+    camera = posed.camera
+    sub = replace(
+        camera,
+        focal=camera.focal * factor,
+        center=(
+            (camera.center[0] - columns.start + 0.5) * factor - 0.5,
+            (camera.center[1] - rows.start + 0.5) * factor - 0.5,
+        ),
+        width=(columns.stop - columns.start) * factor,
+        height=(rows.stop - rows.start) * factor,
+    )
+    return replace(posed, camera=sub)
+
+
+def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None, before: np.ndarray | None = None) -> Layer:
+    """Rasterise, paint and light one mesh, where it lies before the (H, W) depths; both sides are seen."""
     height, width = posed.camera.height, posed.camera.width
-    raster = rasterize(project(posed.camera, mesh.vertices), mesh.triangles, width, height)
+    raster = rasterize(project(posed.camera, mesh.vertices), mesh.triangles, width, height, before=before)
     if not raster.mask.any():
         return Layer(np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32), raster.depth, 0)
     normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.triangles)
@@ -147,8 +178,25 @@ def draw(mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None) -> La
     albedo, amount = mesh.painter(interpolate_hits(raster, mesh.triangles, mesh.attributes))
     even = np.full(len(normal), mesh.occlusion, np.float32)
     color = shade(albedo, normal, eye, light, lit, even, even * mesh.gloss, mesh.sharpness)
-    packed = spread_hits(raster.triangle_id, np.column_stack([color, amount]).astype(np.float32))
-    return Layer(packed[:, :, :3], np.ascontiguousarray(packed[:, :, 3]), raster.depth, mesh.kind)
+    spread, cover = spread_layer(raster.triangle_id, color, np.ascontiguousarray(amount, np.float32))
+    return Layer(spread, cover, raster.depth, mesh.kind)
+
+
+def lay(
+    canvas: Canvas, mesh: Mesh, posed: Posed, light: Light, shadow: ShadowMap | None, before: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw one mesh over the canvas, in place, within the pixels that it may cover; its (H, W) visible cover.
+
+    Nothing is drawn behind the canvas or, when they are given, behind the (H, W) depths `before`.
+    """
+    seen = np.zeros(canvas.depth.shape, np.float32)
+    window = window_of(mesh.vertices, posed)
+    if window is None:
+        return seen
+    part = Canvas(canvas.color[window], canvas.depth[window], canvas.label[window])
+    limit = part.depth if before is None else np.minimum(part.depth, before[window])
+    seen[window] = part.over(draw(mesh, looking_through(posed, window, 1), light, shadow, limit))
+    return seen
 
 
 def light_frames(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from core.geometry.lighting import LIGHT_FLIP, irradiance
 
 from .head import Head, orthographic
-from .kernels import project, rasterize
+from .kernels import rasterize
 from .labels import Occluder
-from .layers import Canvas, Mesh, Posed, ShadowMap, contact_shadow, draw
+from .layers import Canvas, Mesh, Posed, ShadowMap, Window, contact_shadow, draw, looking_through, window_of
 from .light import LUMINANCE, Light
 
 FINE = 2  # sub-pixels per pixel and axis
@@ -23,7 +23,6 @@ _SHADOW_BIAS = 0.004  # metres
 _NEAR = 0.06  # metres behind a cover that still lie in its contact shadow
 _COARSE = 3  # pixels of the picture per pixel of the thrown shadow
 _CONTACT = {Occluder.FRAME: 0.3, Occluder.LOOSE_HAIR: 0.25, Occluder.PERSON: 0.0}  # strength; 0.45 for the rest
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,36 +62,6 @@ class Patch:
     color: np.ndarray  # (h, w, 3) float32 linear, exposed
     cover: np.ndarray  # (h, w) float32 in [0, 1]
     depth: np.ndarray  # (h, w) float32 metres
-
-
-def window_of(vertices: np.ndarray, posed: Posed, margin: int = 0) -> Window | None:
-    """The pixels that (N, 3) model-frame vertices may cover; None when all lie outside the picture."""
-    flat = project(posed.camera, vertices)
-    flat = flat[flat[:, 2] > 0.02, :2]
-    if not len(flat):
-        return None
-    low = np.maximum(np.floor(flat.min(axis=0)).astype(int) - 1 - margin, 0)
-    high = np.minimum(np.ceil(flat.max(axis=0)).astype(int) + 2 + margin, [posed.camera.width, posed.camera.height])
-    if (high <= low).any():
-        return None
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-
-
-def looking_through(posed: Posed, window: Window, factor: int) -> Posed:
-    """The same view cut to a window and enlarged by a whole factor."""
-    rows, columns = window
-    camera = posed.camera
-    sub = replace(
-        camera,
-        focal=camera.focal * factor,
-        center=(
-            (camera.center[0] - columns.start + 0.5) * factor - 0.5,
-            (camera.center[1] - rows.start + 0.5) * factor - 0.5,
-        ),
-        width=(columns.stop - columns.start) * factor,
-        height=(rows.stop - rows.start) * factor,
-    )
-    return replace(posed, camera=sub)
 
 
 def draw_patch(mesh: Mesh, stage: Stage, window: Window, factor: int = FINE) -> Patch:

@@ -9,8 +9,8 @@ from .eyewear import Glass
 from .frames import LensSurface
 from .kernels import interpolate_hits, project, rasterize
 from .labels import Occluder
-from .layers import Canvas, Posed, towards_eye
-from .laying import Stage, Window, looking_through, window_of
+from .layers import Canvas, Posed, Window, looking_through, towards_eye, window_of
+from .laying import Stage
 from .light import Light
 
 _GLINT = 700.0  # sharpness of the key lamp's reflection

@@ -14,6 +14,8 @@ import numpy as np
 
 from core.geometry.lighting import directional_light, environment_directions, light_from_environment
 
+from .chance import pick
+
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 MAP_HEIGHT, MAP_WIDTH = 32, 64  # pixels of the maps that light
 _AMBIENT_CLIP = 30.0  # radiance over the map's mean; suns would ring through nine harmonics
@@ -46,7 +48,7 @@ class Light:
 def sample_light(rng: np.random.Generator, maps: Sequence[np.ndarray], use_map: bool = True) -> Light:
     """One light: from the (32, 64, 3) maps when `use_map`, else from plain lamps, with a lamp of the kind drawn."""
     base = _map_light(rng, maps) if use_map else _plain_light(rng)
-    kind = str(rng.choice(_KINDS, p=_MAP_SHARES if use_map else _PLAIN_SHARES))
+    kind = str(pick(rng, _KINDS, _MAP_SHARES if use_map else _PLAIN_SHARES))
     return _LAMPS[kind](rng, replace(base, kind=kind))
 
 

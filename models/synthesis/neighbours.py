@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from .camera import place_camera, sample_view
+from .chance import pick
 from .labels import Label
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def add_people(rng: np.random.Generator, background: np.ndarray, people: tuple[n
     size = background.shape[0]
     image = background
     count = int(rng.integers(1, 6))
-    sigma = size / 192.0 * rng.choice([0.4, rng.uniform(0.6, 1.5), rng.uniform(1.5, 5.0)], p=[0.3, 0.4, 0.3])
+    sigma = size / 192.0 * pick(rng, [0.4, rng.uniform(0.6, 1.5), rng.uniform(1.5, 5.0)], [0.3, 0.4, 0.3])
     for scale in np.sort(np.exp(rng.uniform(np.log(0.35), np.log(1.5), count))):  # far ones first
         person = people[int(rng.integers(len(people)))]
         if rng.random() < 0.5:

@@ -10,6 +10,7 @@ import numpy as np
 from core.geometry.lighting import srgb_to_linear
 
 from .background import plain_texture, write_text
+from .chance import pick
 from .labels import Occluder
 
 KINDS = ("card", "blob", "strands", "person", "banner", "border")
@@ -27,7 +28,7 @@ class Sticker:
 
 def sample_kind(rng: np.random.Generator) -> str:
     """One of `KINDS`."""
-    return str(rng.choice(KINDS, p=_SHARES))
+    return str(pick(rng, KINDS, _SHARES))
 
 
 def draw_sticker(
@@ -166,5 +167,5 @@ def _border(rng: np.random.Generator, landmarks: np.ndarray, size: int) -> tuple
         depth = int(size * rng.uniform(0.04, 0.3))
         view = np.rot90(cover, side)
         view[:depth] = 1.0
-    level = rng.choice([0.0, 1.0, rng.random()], p=[0.7, 0.15, 0.15])
+    level = pick(rng, [0.0, 1.0, rng.random()], [0.7, 0.15, 0.15])
     return np.full((size, size, 3), level, np.float32), cover

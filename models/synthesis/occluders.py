@@ -12,7 +12,7 @@ from core.geometry.camera import project
 from . import eyewear, facemasks, frames, goggles, hands, objects, props, scarves
 from .hand_rig import HandModel
 from .head import Head
-from .labels import Label, Occluder
+from .labels import Occluder
 from .layers import Canvas, Mesh, Posed, ShadowMap
 from .laying import Smear, Stage, lay_mesh, throw_shadow
 from .lenses import lay_lens
@@ -95,7 +95,7 @@ def add_occluders(
     """The canvas with the occluders, and the (H, W) uint8 `Occluder` map of what changed."""
     if scene.occluders.empty:
         return clean.copy(), np.zeros(clean.depth.shape, np.uint8)
-    skin = np.median(scene.vertex_albedo[assets.head.label == Label.SKIN], axis=0)
+    skin = np.median(scene.vertex_albedo[assets.head.face_sample], axis=0)
     stage = Stage(assets.head, posed, scene.light, shadow, exposure, skin, scene.paint.hair_color, _pixel(posed))
     return lay_plan(clean, scene.occluders, assets, stage)
 
@@ -120,7 +120,8 @@ def lay_plan(clean: Canvas, plan: OccluderPlan, assets: Wardrobe, stage: Stage) 
         lay_mesh(canvas, kinds, mesh, stage)
     _lay_prop(canvas, kinds, plan, assets, stage)
     _lay_flat(canvas, kinds, plan, stage)
-    changed = np.abs(canvas.color - clean.color).max(axis=2) > 0
+    other = canvas.color != clean.color
+    changed = other[:, :, 0] | other[:, :, 1] | other[:, :, 2]
     kinds[changed & (kinds == Occluder.NONE)] = Occluder.TOUCHED
     return canvas, kinds
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .chart import sample
 from .prints import HEIGHT, WIDTH, printed
 from .solids import Solid, ball, joined, slab, tube, turned
@@ -153,7 +154,7 @@ def _book(look: Look, rng: np.random.Generator) -> tuple[Solid, Paint, float]:
 
 def _stick(look: Look, rng: np.random.Generator) -> tuple[Solid, Paint, float]:
     """A cigarette, straw, pen, lollipop or toothbrush, from the lips outwards."""
-    kind = str(rng.choice(["cigarette", "straw", "pen", "lollipop"], p=[0.4, 0.15, 0.2, 0.25]))
+    kind = str(pick(rng, ["cigarette", "straw", "pen", "lollipop"], [0.4, 0.15, 0.2, 0.25]))
     sizes = {"cigarette": (0.085, 0.004), "straw": (0.16, 0.003), "pen": (0.14, 0.0045), "lollipop": (0.1, 0.002)}
     length, radius = sizes[kind]
     path = np.stack([np.zeros(5), np.linspace(0.008, -length, 5), np.zeros(5)], axis=1)

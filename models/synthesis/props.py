@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .chance import pick
 from .labels import Occluder
 from .layers import Mesh
 from .prints import PRINTS, cloth_color
@@ -46,13 +47,13 @@ class Prop:
 
 def sample_prop(rng: np.random.Generator) -> PropPlan:
     """Anything."""
-    kind = str(rng.choice(list(SHARES), p=np.array(list(SHARES.values())) / sum(SHARES.values())))
+    kind = str(pick(rng, list(SHARES), np.array(list(SHARES.values())) / sum(SHARES.values())))
     held = bool(rng.random() < _HELD.get(kind, 0.0))
     near = kind in ("call", "cup", "bottle", "stick", "food")
     smear = rng.normal(0, 2.5, 2) if rng.random() < 0.1 else np.zeros(2)
     return PropPlan(
         kind=kind,
-        look=Look(cloth_color(rng), str(rng.choice(PRINTS, p=[0.55, 0.1, 0.08, 0.07, 0.15, 0.05]))),
+        look=Look(cloth_color(rng), str(pick(rng, PRINTS, [0.55, 0.1, 0.08, 0.07, 0.15, 0.05]))),
         size=float(np.exp(rng.normal(0.0, 0.1))),
         side=float(rng.choice([-1.0, 1.0])),
         gap=float(rng.uniform(0.002, 0.012) if near else rng.uniform(0.01, 0.12)),

@@ -24,7 +24,7 @@ from .head import Head
 from .hit_kernels import spread_hits
 from .kernels import rasterize
 from .labels import HIDING, Label
-from .layers import Canvas, Layer, Posed, cast_shadow, contact_shadow, draw
+from .layers import Canvas, Mesh, Posed, ShadowMap, cast_shadow, contact_shadow, lay
 from .occluders import add_occluders
 from .scene import Scene
 from .sensor import develop
@@ -93,14 +93,14 @@ def render(scene: Scene, assets: Assets) -> Picture:
     surface, exposure = draw_head(scene, assets, posed, shadow)
     canvas.color /= exposure  # the background is given as exposed
     for garment in garment_meshes(scene.garment, head, posed, scene.vertex_albedo):
-        canvas.over(draw(garment, posed, scene.light, shadow))
+        lay(canvas, garment, posed, scene.light, shadow, before=surface.raster.depth)
     _lay_head(canvas, surface)
     if scene.facial_hair.lashes is None:
         _draw_lashes(canvas, scene, head, posed)
     for bundle in facial_strands(scene.facial_hair, head, posed):
         draw_strands(canvas, bundle, posed, scene.light, shadow)
     for mesh in extras:
-        _lay_hair(canvas, draw(mesh, posed, scene.light, shadow), scene)
+        _lay_hair(canvas, mesh, posed, shadow, scene)
     lay_hair(canvas, cards, strands, posed, scene.light, shadow)
     solid = canvas.depth.copy()
     canvas.color *= exposure
@@ -128,11 +128,11 @@ def _draw_lashes(canvas: Canvas, scene: Scene, head: Head, posed: Posed) -> None
     canvas.color *= 1.0 - np.minimum(cover, 0.85)[:, :, None]
 
 
-def _lay_hair(canvas: Canvas, layer: Layer, scene: Scene) -> None:
-    before = canvas.depth.copy()
-    cover = canvas.over(layer)
-    near = np.isfinite(before) & (cover < 0.5)  # hair darkens the skin beside it, a brim the face below it
-    reach, strength = (6.0, 0.4) if layer.kind == Label.HAT else (1.5, 0.45)
+def _lay_hair(canvas: Canvas, mesh: Mesh, posed: Posed, shadow: ShadowMap | None, scene: Scene) -> None:
+    solid = np.isfinite(canvas.depth)
+    cover = lay(canvas, mesh, posed, scene.light, shadow)
+    near = solid & (cover < 0.5)  # hair darkens the skin beside it, a brim the face below it
+    reach, strength = (6.0, 0.4) if mesh.kind == Label.HAT else (1.5, 0.45)
     factor = contact_shadow(cover, reach * scene.camera.width / 192.0, strength)
     canvas.color *= np.where(near, factor, 1.0)[:, :, None]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .chance import pick
 from .chart import WIDTH as TURN
 from .chart import sample
 from .head import Head
@@ -35,7 +36,7 @@ class ScarfPlan:
 
 def sample_scarf(rng: np.random.Generator) -> ScarfPlan:
     """Most cover the mouth; a third the nose as well."""
-    kind = str(rng.choice(list(_KINDS), p=list(_KINDS.values())))
+    kind = str(pick(rng, list(_KINDS), list(_KINDS.values())))
     reach = {"gaiter": (0.3, 0.9), "scarf": (0.05, 0.7), "bandana": (0.45, 0.9), "collar": (0.0, 0.35)}[kind]
     thickness = {"gaiter": (0.001, 0.003), "scarf": (0.008, 0.018), "bandana": (0.002, 0.008), "collar": (0.006, 0.02)}
     return ScarfPlan(
@@ -44,7 +45,7 @@ def sample_scarf(rng: np.random.Generator) -> ScarfPlan:
         thickness=float(rng.uniform(*thickness[kind])),
         folds=int(rng.integers(3, 8)),
         fold_height=float({"scarf": rng.uniform(0.002, 0.006), "gaiter": 0.0007}.get(kind, 0.0012)),
-        print=str(rng.choice(PRINTS, p=[0.45, 0.15, 0.14, 0.06, 0.14, 0.06])),
+        print=str(pick(rng, PRINTS, [0.45, 0.15, 0.14, 0.06, 0.14, 0.06])),
         color=cloth_color(rng),
         seed=int(rng.integers(2**31)),
     )

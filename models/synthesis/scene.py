@@ -81,9 +81,10 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     ingredients = sample_ingredients(rng, OF_THE_PERSON)
     identity, albedo = sample_identity(rng, model), sample_albedo(rng, model)
     colors = model.albedo(albedo)
-    luminance = max(float(np.median(colors[assets.head.skin_vertices] @ LUMINANCE)), 0.02)
+    sample = colors[assets.head.skin_sample]
+    luminance = max(float(np.median(sample @ LUMINANCE)), 0.02)
     hair = sample_hair(rng, assets.noise, tuple(assets.hair), ingredients["hair_strips"])
-    skin = np.median(colors[assets.head.skin_vertices], axis=0)
+    skin = np.median(sample, axis=0)
     paint = paint_person(rng, assets.head.chart, assets.noise, luminance, hair.scalp, hair.long, ingredients)
     facial_hair, paint = sample_facial_hair(rng, assets.head.chart, assets.noise, paint, skin, hair.long, ingredients)
     return Person(

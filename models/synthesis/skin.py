@@ -10,6 +10,7 @@ import numpy as np
 
 from core.geometry.lighting import srgb_to_linear
 
+from .chance import pick
 from .chart import HEIGHT, WIDTH, Chart, locate, smooth_curve
 from .complexion import Complexion, fold_depths, makeup_colors, sample_complexion
 from .head import Head
@@ -57,7 +58,7 @@ def sample_hair_color(rng: np.random.Generator, skin_luminance: float) -> np.nda
     if rng.random() < 0.03:
         return srgb_to_linear(rng.random(3) * 0.8)
     common = _COMMON * (_DARK if skin_luminance < 0.16 and rng.random() < 0.9 else 1.0)
-    base = HAIR_COLORS[rng.choice(len(HAIR_COLORS), p=common / common.sum())]
+    base = HAIR_COLORS[pick(rng, len(HAIR_COLORS), common / common.sum())]
     return srgb_to_linear(np.clip(base * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.015, 3), 0.01, 0.95))
 
 
@@ -113,7 +114,7 @@ def _brows(rng: np.random.Generator, chart: Chart) -> np.ndarray:
     thickness = rng.uniform(3.0, 10.5)  # chart pixels of 0.8 mm
     below, arch, taper = rng.uniform(0.0, 0.6) * thickness, rng.normal(0, 1.2), rng.uniform(0.4, 1.2)
     reach = rng.uniform(-0.08, 0.1)
-    strength = rng.choice([0.0, rng.uniform(0.25, 0.6), rng.uniform(0.6, 1.0)], p=[0.3, 0.25, 0.45])
+    strength = pick(rng, [0.0, rng.uniform(0.25, 0.6), rng.uniform(0.6, 1.0)], [0.3, 0.25, 0.45])
     strokes = int(rng.uniform(60, 170))
     for order in (range(21, 16, -1), range(22, 27)):  # inner end to outer end
         spine = smooth_curve(chart.landmarks[list(order)], count=48)
@@ -140,9 +141,7 @@ def _stroke_brow(
 
 
 def _beard(rng: np.random.Generator, chart: Chart, noise: NoisePool, long_hair: bool) -> np.ndarray:
-    kind = rng.choice(
-        ["none", "shadow", "stubble", "full", "goatee", "moustache"], p=[0.42, 0.18, 0.14, 0.11, 0.08, 0.07]
-    )
+    kind = pick(rng, ["none", "shadow", "stubble", "full", "goatee", "moustache"], [0.42, 0.18, 0.14, 0.11, 0.08, 0.07])
     if kind == "none" or (long_hair and rng.random() < 0.8):
         return np.zeros((HEIGHT, WIDTH), np.float32)
     lm, area = chart.landmarks, chart.beard

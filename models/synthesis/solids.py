@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .meshes import grid_triangles
+from .meshes import cross, grid_triangles
 
 Solid = tuple[np.ndarray, np.ndarray]  # (N, 3) float64 vertices, (M, 3) int32 triangles
 
@@ -18,9 +18,9 @@ def tube(path: np.ndarray, half: np.ndarray | tuple[float, float] | float, up: n
     """
     along = np.gradient(path, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    side = np.cross(along, up)
+    side = cross(along, np.asarray(up))
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    lift = np.cross(side, along)
+    lift = cross(side, along)
     size = np.broadcast_to(np.asarray(half, float), (len(path), 2))
     turn = np.linspace(0, 2 * np.pi, sides + 1) + np.pi / sides
     ring = lift[:, None] * (np.cos(turn)[None, :] * size[:, :1])[:, :, None]

@@ -11,6 +11,7 @@ from core.geometry.lighting import LIGHT_FLIP
 from core.types import Camera
 
 from .chart import AXIS_Z
+from .kernels import project
 from .labels import Label
 from .layers import Canvas, Mesh, Posed, ShadowMap, contact_shadow
 from .light import Light
@@ -76,10 +77,7 @@ def draw_strands(
 
 def pixels_of(camera: Camera, points: np.ndarray) -> np.ndarray:
     """(..., 3) float32 pixels and depth of (..., 3) float32 points in the model frame."""
-    out = points @ camera.rotation.T.astype(np.float32) + camera.translation.astype(np.float32)
-    out[..., :2] *= np.float32(camera.focal) / np.maximum(out[..., 2:], np.float32(1e-6))
-    out[..., :2] += np.asarray(camera.center, np.float32)
-    return out
+    return project(camera, points.reshape(-1, 3)).reshape(points.shape)
 
 
 def _lit(strands: Strands, shadow: ShadowMap | None) -> np.ndarray:

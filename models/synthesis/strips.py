@@ -14,6 +14,7 @@ from core.geometry.rasterizer import vertex_normals
 from models.face_model.sources import DATA, load_makehuman, read_obj
 
 from .cards import Cards
+from .chance import pick
 from .head import Head
 from .labels import Label
 from .strands import CENTER
@@ -33,7 +34,7 @@ def pick_style(rng: np.random.Generator, styles: tuple[str, ...]) -> str:
     if not styles:
         return ""
     weights = np.array([_WEIGHTS[style] for style in styles])
-    return str(rng.choice(styles, p=weights / weights.sum()))
+    return str(pick(rng, styles, weights / weights.sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +189,7 @@ def sample_bend(rng: np.random.Generator, long: bool) -> Bend:
         volume=float(np.exp(rng.normal(0.0, 0.22))),
         length=float(rng.uniform(0.45, 1.35) if long else rng.uniform(0.85, 1.15)),
         sideways=(float(rng.normal(0, 0.2)), float(rng.normal(0, 0.12))),
-        wave=float(rng.choice([0.0, rng.uniform(0.001, 0.006)], p=[0.5, 0.5])),
+        wave=float(pick(rng, [0.0, rng.uniform(0.001, 0.006)], [0.5, 0.5])),
         waves=float(rng.uniform(8, 45)),
         swell=1.0 + rng.normal(0.0, 0.03, 3),
     )

@@ -13,6 +13,7 @@ from core.types import Camera
 from .assets import Assets
 from .eyes import eye_albedo
 from .head import EYE, GUMS, INSIDE, SKIN, TEETH, Head
+from .hit_kernels import nearest_corners, spread_hits
 from .kernels import interpolate_hits, rasterize
 from .labels import Label
 from .layers import Posed, ShadowMap, light_frames
@@ -71,9 +72,10 @@ def draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | No
     """Shade every pixel of the head; also the exposure that brings its skin to the wanted level."""
     head, camera = assets.head, posed.camera
     raster = rasterize(posed.points, head.triangles, camera.width, camera.height, cull=True)
-    hits = _interpolate(scene, head, posed, raster, shadow)
     mask = raster.mask
-    pixel = float(np.median(raster.depth[mask]) / camera.focal) if mask.any() else 0.001
+    hits = _interpolate(scene, head, posed, raster, shadow)
+    depths = raster.depth[mask]
+    pixel = float(np.median(depths[:: 1 + len(depths) // 4000]) / camera.focal) if len(depths) else 0.001
     uv = head.uv_hits(raster)
     painted = paint_skin(scene.paint, head, uv, hits.rest, hits.base, scene.expression, pixel)
     matter = _matter(scene, head, hits, painted, posed)
@@ -83,21 +85,20 @@ def draw_head(scene: Scene, assets: Assets, posed: Posed, shadow: ShadowMap | No
     color = _light(scene, hits, matter, bent, lit, mask, pixel)
     label = _labels(hits, painted)
     exposure = _exposure(scene, color, label)
-    image, labels = np.zeros((*mask.shape, 3), np.float32), np.zeros(mask.shape, np.uint8)
-    image[mask], labels[mask] = color, label
+    image, labels = spread_hits(raster.triangle_id, color), np.zeros(mask.shape, np.uint8)
+    labels[mask] = label
     _lid_shadow(image, labels, camera)
     return Surface(raster, image, labels, hits.normals, uv), exposure
 
 
 def _interpolate(scene: Scene, head: Head, posed: Posed, raster: Raster, shadow: ShadowMap | None) -> _Hits:
-    packed = np.column_stack([head.at_rest, scene.vertex_albedo, posed.vertices])
-    at = interpolate_hits(raster, head.triangles, packed)
+    at = interpolate_hits(raster, head.triangles, head.at_rest)
     normals, eye, lit = light_frames(
         raster, head.triangles, posed.vertices, posed.normals, posed, shadow, both_sides=False
     )
-    mask = raster.mask
-    nearest = raster.barycentric[mask].argmax(axis=1)
-    corner = head.triangles[raster.triangle_id[mask], nearest]
+    material, label = nearest_corners(
+        raster.triangle_id, raster.barycentric, head.triangles, head.material, head.label, len(at)
+    )
     return _Hits(
         normals=normals,
         towards_eye=eye,
@@ -105,10 +106,10 @@ def _interpolate(scene: Scene, head: Head, posed: Posed, raster: Raster, shadow:
         rest=at[:, :3],
         eye_rest=at[:, 3:6],
         sky=at[:, 6],
-        base=at[:, 7:10],
-        places=at[:, 10:13],
-        material=head.material[corner],
-        label=head.label[corner],
+        base=interpolate_hits(raster, head.triangles, scene.vertex_albedo),
+        places=interpolate_hits(raster, head.triangles, posed.vertices),
+        material=material,
+        label=label,
     )
 
 
@@ -130,7 +131,8 @@ def _matter(scene: Scene, head: Head, hits: _Hits, painted: PaintedSkin, posed: 
     """Skin everywhere, then what is not skin over it."""
     count = len(hits.material)
     sharpness = float(np.clip(2.0 / scene.paint.roughness**4, 5.0, 60.0))
-    hairless = 1.0 - 0.8 * painted.hairs.max(axis=1, initial=0.0)
+    brow, beard, scalp = painted.hairs.T
+    hairless = 1.0 - 0.8 * np.maximum(np.maximum(brow, beard), scalp)
     matter = _Matter(
         albedo=painted.albedo.copy(),
         occlusion=0.1 + 0.9 * hits.sky**0.8,
@@ -145,8 +147,8 @@ def _matter(scene: Scene, head: Head, hits: _Hits, painted: PaintedSkin, posed: 
 
 
 def _eyes(scene: Scene, head: Head, hits: _Hits, matter: _Matter) -> None:
-    eyes = hits.material == EYE
-    if not eyes.any():
+    eyes = np.flatnonzero(hits.material == EYE)
+    if not len(eyes):
         return
     left, right = (_slider(scene, head, f"pupilDilate{side}") for side in ("Left", "Right"))
     matter.albedo[eyes] = eye_albedo(scene.eyes, hits.eye_rest[eyes], np.where(hits.rest[eyes, 0] > 0, left, right))
@@ -157,17 +159,22 @@ def _eyes(scene: Scene, head: Head, hits: _Hits, matter: _Matter) -> None:
 def _mouth(scene: Scene, head: Head, hits: _Hits, matter: _Matter, posed: Posed) -> None:
     """Teeth, gums, and the inside of mouth and sockets."""
     lips = head.model.landmarks(posed.vertices)[60:68, 2].mean()
-    behind = np.clip(1.0 - (lips - hits.places[:, 2]) / 0.035, 0.0, 1.0)  # light falls off into the mouth
+
+    def of(kind: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of a material, and how much light still falls in that deep in the mouth."""
+        rows = np.flatnonzero(hits.material == kind)
+        return rows, np.clip(1.0 - (lips - hits.places[rows, 2]) / 0.035, 0.0, 1.0)
+
     gums = np.array([0.42, 0.13, 0.12], np.float32)
     for kind, color, film in ((TEETH, scene.paint.teeth, _TOOTH_FILM), (GUMS, gums, _GUM_FILM)):
-        rows = hits.material == kind
+        rows, behind = of(kind)
         matter.albedo[rows] = color
-        matter.occlusion[rows] = 0.08 + 0.6 * behind[rows] ** 1.5
-        matter.gloss[rows], matter.oil[rows], matter.wet[rows] = 0.5 * behind[rows], 0.0, film * behind[rows]
-    rows = hits.material == INSIDE
+        matter.occlusion[rows] = 0.08 + 0.6 * behind**1.5
+        matter.gloss[rows], matter.oil[rows], matter.wet[rows] = 0.5 * behind, 0.0, film * behind
+    rows, behind = of(INSIDE)
     matter.albedo[rows] = np.array([0.3, 0.08, 0.07], np.float32)
-    matter.occlusion[rows] *= 0.1 + 0.5 * behind[rows]
-    matter.gloss[rows], matter.oil[rows], matter.wet[rows] = behind[rows], 0.0, 0.3 * behind[rows]
+    matter.occlusion[rows] *= 0.1 + 0.5 * behind
+    matter.gloss[rows], matter.oil[rows], matter.wet[rows] = behind, 0.0, 0.3 * behind
 
 
 def _slider(scene: Scene, head: Head, name: str) -> float:

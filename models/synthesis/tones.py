@@ -10,6 +10,8 @@ import numpy as np
 
 from core.geometry.lighting import linear_to_srgb
 
+from .chance import pick
+
 _STEPS = 2048
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _SEPIA = np.array([1.08, 0.98, 0.78], np.float32)
@@ -47,7 +49,7 @@ def sample_tones(rng: np.random.Generator, stage: bool = False) -> Tones:
     warm = rng.normal(0.0, 0.22 if wrong else 0.07)
     green = rng.normal(0.0, 0.08 if wrong else 0.025)
     gains = np.exp(np.array([warm, green, -warm]) + rng.normal(0.0, 0.015, 3))
-    look = str(rng.choice(LOOKS, p=[0.905, 0.08, 0.015] if not stage else [0.98, 0.02, 0.0]))
+    look = str(pick(rng, LOOKS, [0.905, 0.08, 0.015] if not stage else [0.98, 0.02, 0.0]))
     sharpened = rng.random() < 0.4
     return Tones(
         gains=(gains / gains.mean()).astype(np.float32),
@@ -63,7 +65,7 @@ def sample_tones(rng: np.random.Generator, stage: bool = False) -> Tones:
 def _table(rng: np.random.Generator) -> np.ndarray:
     """(2048, 3) float32 tone curves: sRGB, then contrast, black level, shoulder and a split tint."""
     curve = linear_to_srgb(np.linspace(0.0, 1.0, _STEPS))
-    kind = rng.choice(["plain", "film", "flat", "hard"], p=[0.5, 0.2, 0.15, 0.15])
+    kind = pick(rng, ["plain", "film", "flat", "hard"], [0.5, 0.2, 0.15, 0.15])
     contrast = {"plain": rng.normal(0.08, 0.18), "film": rng.normal(0.2, 0.15), "flat": rng.uniform(-0.55, -0.15),
                 "hard": rng.uniform(0.25, 0.7)}[kind]  # fmt: skip
     power = np.exp(contrast)
