@@ -87,7 +87,7 @@ def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     reach = len(image) / 128.0
     if rng.random() < 0.6:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.8) * reach)
-    length = int(rng.integers(3, 8) * reach)
+    length = max(int(rng.integers(3, 8) * reach), 1)
     kernel = np.zeros((length, length), np.float32)
     angle, middle = rng.uniform(0.0, np.pi), (length - 1) / 2
     step = np.array([np.cos(angle), np.sin(angle)]) * middle
@@ -151,3 +151,9 @@ def cover(image: np.ndarray, rng: np.random.Generator, filler: np.ndarray) -> np
     soft = cv2.blur(mask, (3, 3)).astype(np.uint16)[..., None]
     image[:] = ((image * (255 - soft) + filler * soft) // 255).astype(np.uint8)
     return mask > 127
+
+
+def plain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 as large as `image`: one random colour, slightly noisy."""
+    color = rng.integers(0, 256, 3) + rng.normal(0.0, 12.0, image.shape)
+    return color.clip(0, 255).astype(np.uint8)

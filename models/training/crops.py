@@ -35,8 +35,7 @@ class Cropper:
         """(P, 2) landmarks of one picture under a (2, 3) picture -> crop matrix, crop fractions."""
         return (alignment.apply(matrix, self.pictures.points[index]) + 0.5) / self.size
 
-    def cut(self, index: int, matrix: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-        """(size, size, 3) uint8 crop of one picture."""
-        return cv2.warpAffine(
-            self.pictures.image(index), matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border
-        )
+    def cut(self, index: int, matrix: np.ndarray, border: int = cv2.BORDER_CONSTANT, clean: bool = False) -> np.ndarray:
+        """(size, size, 3) uint8 crop of one picture, or of its clean twin."""
+        image = self.pictures.clean(index) if clean else self.pictures.image(index)
+        return cv2.warpAffine(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)

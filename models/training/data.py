@@ -52,6 +52,11 @@ class Pictures:
         shard, row = self._place(index)
         return shard.images[row]
 
+    def clean(self, index: int) -> np.ndarray:
+        """(S, S, 3) uint8 RGB: the picture without its occluder."""
+        shard, row = self._place(index)
+        return shard.clean(row)
+
     def maps(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """(S, S) uint8 `Label` as if no occluder were there, and (S, S) uint8 `Occluder`."""
         shard, row = self._place(index)

@@ -77,7 +77,7 @@ class LandmarkerRecipe:
         image, order = crop.image, self.order if flip else slice(None)
         points, visibility, known = crop.points[order], crop.visibility[order], crop.known[order]
         if rng.random() < _COVER:
-            filler = self._scrap(source, rng) if rng.random() < 0.5 else _plain(image, rng)
+            filler = self._scrap(source, rng) if rng.random() < 0.5 else augment.plain(image, rng)
             visibility = visibility * ~_under(augment.cover(image, rng, filler), points)
         image = augment.photometric(image, rng, self.strength)
         inside = ((points > 0.0) & (points < 1.0)).all(axis=1)
@@ -137,12 +137,6 @@ class LandmarkerRecipe:
             "shares": shares,
             "network": dataclasses.asdict(self.config),
         }
-
-
-def _plain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One random colour, slightly noisy."""
-    color = rng.integers(0, 256, 3) + rng.normal(0.0, 12.0, image.shape)
-    return color.clip(0, 255).astype(np.uint8)
 
 
 def _under(mask: np.ndarray, points: np.ndarray) -> np.ndarray:

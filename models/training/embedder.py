@@ -1,0 +1,131 @@
+"""Recipe of the embedder: `python -m models.training.embedder --data build/synthetic --out build/training/embedder`.
+
+The sets should show each person several times (`models.synthesis.dataset --group`); an occluded picture and its clean
+twin are two pictures of one person as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.geometry import alignment
+from models.networks.embedder import Embedder, EmbedderConfig, build_embedder, frozen
+
+from . import augment
+from .crops import Cropper
+from .data import Pictures, read_pictures
+from .identity_loss import margin_softmax, pair_cosines, verification
+from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
+from .people import draw, split_people
+
+_VIEWS = 4  # pictures of each person in a batch
+_CLEAN = 0.4  # share of occluded pictures that are shown without their occluder
+_COVER = 0.2  # share of crops that get one more occluder
+_REFLECTED = 0.5  # share of crops whose outside mirrors the picture instead of being black
+_JITTER = augment.Jitter(degrees=6.0, log_scale=0.08, shift=0.035)
+_STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.25, shade=0.4, video=0.2)
+_MARGIN = 0.3  # radians
+_CHECKED = 250  # held-out people
+
+
+class EmbedderRecipe:
+    """Batches of several varied crops of each of several people."""
+
+    name = "embedder"
+
+    def __init__(self, pictures: Pictures, config: EmbedderConfig | None = None, views: int = _VIEWS) -> None:
+        if views < 2:
+            raise ValueError("At least two pictures of each person are needed to learn who is who.")
+        self.config, self.views = config or EmbedderConfig(), views
+        self.pictures = pictures
+        self.cropper = Cropper(pictures, self.config.size)
+        self.train, self.held_out = split_people(pictures)
+        self.net: Embedder = build_embedder(self.config)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Crops under "image" and under "person" a number that those of one person share."""
+        count = max(size // self.views, 2)
+        chosen = rng.choice(len(self.train), count, replace=count > len(self.train))
+        indices = [int(index) for k in chosen for index in draw(self.train[k], self.views, rng)]
+        images = np.stack([self._varied(index, rng) for index in indices])
+        return {"image": images, "person": np.repeat(chosen, self.views)}
+
+    def _varied(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """(S, S, 3) uint8 moved, mirrored, recoloured crop, perhaps without the occluder or with one more."""
+        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, _JITTER)
+        if rng.random() < 0.5:
+            matrix = alignment.mirrored(matrix, self.config.size)
+        border = cv2.BORDER_REFLECT_101 if rng.random() < _REFLECTED else cv2.BORDER_CONSTANT
+        image = self.cropper.cut(index, matrix, border, clean=rng.random() < _CLEAN)
+        if rng.random() < _COVER:
+            augment.cover(image, rng, augment.plain(image, rng))
+        return augment.photometric(image, rng, _STRENGTH)
+
+    def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """The margin grows over the first third of the run: at the start nothing would meet it."""
+        margin = _MARGIN * min(progress * 3.0, 1.0)
+        return {"identity": margin_softmax(self.net(image), labels["person"], margin)}
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """Verification of held-out people as they are, without occluders, and the one kind against the other."""
+        chosen = self.held_out[:: max(len(self.held_out) // _CHECKED, 1)]
+        indices, person = np.concatenate(chosen), np.repeat(np.arange(len(chosen)), [len(one) for one in chosen])
+        if len(chosen) < 2 or len(indices) == len(chosen):
+            return {}  # a set that shows each person once cannot say who is who
+        worn, clean = (self._embedded(net, indices, bare) for bare in (False, True))
+        figures = {}
+        for prefix, probe, gallery in (("", worn, worn), ("clean_", clean, clean), ("mixed_", worn, clean)):
+            found = verification(*pair_cosines(probe, person, gallery))
+            figures.update({prefix + name: value for name, value in found.items()})
+        return figures
+
+    def _embedded(self, net: nn.Module, indices: np.ndarray, clean: bool) -> np.ndarray:
+        """(N, D) of exact crops."""
+        device, found = next(net.parameters()).device, []
+        for chunk in np.array_split(indices, max(len(indices) // 64, 1)):
+            crops = np.stack([self.cropper.cut(int(i), self.cropper.matrices[i], clean=clean) for i in chunk])
+            image = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255.0
+            found.append(net(image).cpu().numpy())
+        return np.concatenate(found)
+
+    def provenance(self) -> dict[str, object]:
+        """Data and sizes."""
+        counts = {"people": len(self.train), "held_out_people": len(self.held_out), "views": self.views}
+        return {"data": self.pictures.describe() | counts, "network": dataclasses.asdict(self.config)}
+
+
+def load_embedder(run: Path) -> Embedder:
+    """The averaged network of a training run, frozen, as a measure for other trainings."""
+    card = run / "card.json"
+    if not card.exists():
+        raise FileNotFoundError(
+            f"{run} holds no finished embedder; train one with `python -m models.training.embedder --out {run}`."
+        )
+    sizes: dict[str, Any] = json.loads(card.read_text())["network"]
+    config = EmbedderConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()})
+    net = build_embedder(config)
+    load_averaged(net, run / CHECKPOINT)
+    return frozen(net)
+
+
+def main() -> None:
+    """Train from the command line."""
+    parser = common_arguments("embedder", "Train the face embedder on synthetic people.")
+    parser.add_argument("--views", type=int, default=_VIEWS, help="pictures of each person in a batch")
+    arguments = parser.parse_args()
+    config = config_from(arguments, batch=128, rate=2e-3)
+    torch.manual_seed(config.seed)
+    recipe = EmbedderRecipe(read_pictures(arguments.data), views=arguments.views)
+    run_recipe(recipe, config, arguments)
+
+
+if __name__ == "__main__":
+    main()
