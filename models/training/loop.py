@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from .cards import earlier_card, write_card
 LOG = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]
 CHECKPOINT = "checkpoint.pt"
+_GRADIENT = 10.0  # norm that gradients are cut at
 
 
 class Recipe(Protocol):
@@ -52,6 +53,21 @@ class Recipe(Protocol):
 
     def provenance(self) -> dict[str, object]:
         """What the card says of data and configuration."""
+        ...
+
+
+@runtime_checkable
+class Opposed(Protocol):
+    """What a recipe brings besides when its network learns against another one.
+
+    `loss` holds the terms of both; those of the one must not reach the weights of the other.
+    """
+
+    opponent_rate: float  # in units of the network's own rate
+
+    @property
+    def opponent(self) -> nn.Module:
+        """The other network; it has its own optimiser and is not averaged."""
         ...
 
 
@@ -131,6 +147,30 @@ def to_device(batch: Batch, device: str) -> tuple[Tensor, dict[str, Tensor]]:
     return image, labels
 
 
+@dataclass(frozen=True)
+class Opposition:
+    """The network that a run's own learns against, and how it learns."""
+
+    net: nn.Module
+    optimiser: torch.optim.AdamW
+    rate: float  # in units of the network's own
+
+    @staticmethod
+    def of(recipe: Opposed, config: TrainConfig) -> Opposition:
+        """Of a recipe; moved to the run's device."""
+        net = recipe.opponent.to(config.device).train()
+        betas = (0.5, 0.99)  # what is right changes as the other learns: shorter memory
+        optimiser = torch.optim.AdamW(net.parameters(), lr=config.rate, betas=betas, weight_decay=0.0)
+        return Opposition(net, optimiser, recipe.opponent_rate)
+
+    def step(self, rate: float) -> None:
+        """One step at the network's `rate`, unless the gradient is not finite."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * self.rate
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.net.parameters(), _GRADIENT)):
+            self.optimiser.step()
+
+
 class Run:
     """One training run and its state."""
 
@@ -144,6 +184,7 @@ class Run:
             torch._dynamo.config.suppress_errors = True  # a compiler that fails costs speed, not the run
             self.net.compile()
         self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
+        self.opposition = Opposition.of(recipe, config) if isinstance(recipe, Opposed) else None
         self.step, self.elapsed = 0, 0.0
         self.started_from: dict[str, object] | None = None  # card of the run whose weights this one began with
         out.mkdir(parents=True, exist_ok=True)
@@ -191,11 +232,15 @@ class Run:
             terms = self.recipe.loss(image, labels, self.progress())
         total = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
+        if self.opposition is not None:
+            self.opposition.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), _GRADIENT)
         if torch.isfinite(norm):  # one bad batch must not spoil the weights
             self.optimiser.step()
             self.average.update_parameters(self.net)
+            if self.opposition is not None:
+                self.opposition.step(self._rate())
         else:
             LOG.warning("step %d skipped: its gradient is not finite", self.step)
         self.step += 1
@@ -227,6 +272,9 @@ class Run:
             "step": self.step,
             "elapsed": self.elapsed,
         }
+        if self.opposition is not None:
+            state["opponent"] = self.opposition.net.state_dict()
+            state["opponent_optimiser"] = self.opposition.optimiser.state_dict()
         torch.save(state, self.out / f"{CHECKPOINT}.part")
         (self.out / f"{CHECKPOINT}.part").replace(self.out / CHECKPOINT)
 
@@ -236,6 +284,9 @@ class Run:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.opposition is not None:
+            self.opposition.net.load_state_dict(state["opponent"])
+            self.opposition.optimiser.load_state_dict(state["opponent_optimiser"])
         self.step, self.elapsed = state["step"], state["elapsed"]
 
 
