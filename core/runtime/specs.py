@@ -16,7 +16,7 @@ CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enl
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
-    "detector": "050ba8c03ecf1512d71420a4a4f23479505e71404616a00ca40790f8dd61b48c",
+    "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "a5dc1dc55e7be17128c9fe1b0a54c55a59771afe026350b34595f46ccfabc2c1",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
