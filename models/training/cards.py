@@ -6,7 +6,7 @@ import dataclasses
 import json
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .loop import Recipe, TrainConfig
@@ -47,6 +47,12 @@ def earlier_card(checkpoint: Path) -> dict[str, object]:
         return {"checkpoint": checkpoint.name, "card": "none"}
     card = json.loads(path.read_text())
     return {key: card[key] for key in ("name", "code", "training", "data", "figures", "started_from") if key in card}
+
+
+def network_sizes(run: Path) -> dict[str, Any]:
+    """Arguments of the network's configuration, from the card of a finished run."""
+    sizes: dict[str, Any] = json.loads((run / "card.json").read_text())["network"]
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in sizes.items()}
 
 
 def write_card(

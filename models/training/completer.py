@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -31,6 +29,7 @@ from models.networks.completer import (
 )
 from models.networks.embedder import Embedder
 
+from .cards import network_sizes
 from .completion_losses import (
     PerceptualJudge,
     adversarial_loss,
@@ -203,7 +202,7 @@ def hole_scores(found: np.ndarray, clean: np.ndarray, inside: np.ndarray) -> tup
     """PSNR (dB) and SSIM of two (H, W, 3) uint8 pictures over an (H, W) bool hole."""
     error = np.square(found[inside].astype(float) - clean[inside]).mean()
     psnr = 10.0 * np.log10(255.0**2 / max(error, 1e-2))
-    _, similarity = structural_similarity(found, clean, channel_axis=2, full=True)
+    similarity = np.asarray(structural_similarity(found, clean, channel_axis=2, full=True)[1])
     return float(psnr), float(similarity[inside].mean())
 
 
@@ -219,12 +218,9 @@ def _unmoved(net: nn.Module) -> Iterator[None]:
 
 def load_completer(run: Path) -> Completer:
     """The averaged generator of a training run, frozen."""
-    card = run / "card.json"
-    if not card.exists():
+    if not (run / "card.json").exists():
         raise FileNotFoundError(f"{run} holds no finished generator; train one with `--teacher --out {run}`.")
-    sizes: dict[str, Any] = json.loads(card.read_text())["network"]
-    config = CompleterConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()})
-    net = build_completer(config)
+    net = build_completer(CompleterConfig(**network_sizes(run)))
     load_averaged(net, run / CHECKPOINT)
     return net.eval().requires_grad_(False)
 

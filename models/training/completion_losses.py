@@ -58,7 +58,7 @@ def adversarial_loss(fake: Tensor, mask: Tensor) -> Tensor:
 
 def patch_share(mask: Tensor, scores: Tensor) -> Tensor:
     """(N, 1, h, w) share of the hole round each of the (N, 1, h, w) scores' patches."""
-    return nn.functional.adaptive_avg_pool2d(mask, scores.shape[2:])
+    return nn.functional.adaptive_avg_pool2d(mask, (scores.shape[2], scores.shape[3]))
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:

@@ -122,11 +122,11 @@ def free_form(size: int, rng: np.random.Generator) -> np.ndarray:
     """(S, S) uint8: a few thick strokes (Yu et al., 2019), an ellipse or a box."""
     mask = np.zeros((size, size), np.uint8)
     if rng.random() < 0.5:
-        center, axes = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.08, 0.3, 2) * size
+        center, sides = (rng.uniform(0.2, 0.8, 2) * size).tolist(), (rng.uniform(0.16, 0.6, 2) * size).tolist()
         if rng.random() < 0.5:
-            cv2.ellipse(mask, (center, axes * 2, float(rng.uniform(0, 180))), 1, -1)
+            cv2.ellipse(mask, (center, sides, float(rng.uniform(0, 180))), 1, -1)
         else:
-            corners = cv2.boxPoints((center, axes * 2, float(rng.uniform(0, 90))))
+            corners = cv2.boxPoints((center, sides, float(rng.uniform(0, 90))))
             cv2.fillConvexPoly(mask, np.rint(corners).astype(np.int32), 1)
         return mask
     for _ in range(int(rng.integers(1, 4))):

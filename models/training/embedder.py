@@ -7,9 +7,7 @@ twin are two pictures of one person as well.
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +18,7 @@ from core.geometry import alignment
 from models.networks.embedder import Embedder, EmbedderConfig, build_embedder, frozen
 
 from . import augment
+from .cards import network_sizes
 from .crops import Cropper
 from .data import Pictures, read_pictures
 from .identity_loss import margin_softmax, pair_cosines, verification
@@ -104,14 +103,11 @@ class EmbedderRecipe:
 
 def load_embedder(run: Path) -> Embedder:
     """The averaged network of a training run, frozen, as a measure for other trainings."""
-    card = run / "card.json"
-    if not card.exists():
+    if not (run / "card.json").exists():
         raise FileNotFoundError(
             f"{run} holds no finished embedder; train one with `python -m models.training.embedder --out {run}`."
         )
-    sizes: dict[str, Any] = json.loads(card.read_text())["network"]
-    config = EmbedderConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()})
-    net = build_embedder(config)
+    net = build_embedder(EmbedderConfig(**network_sizes(run)))
     load_averaged(net, run / CHECKPOINT)
     return frozen(net)
 
