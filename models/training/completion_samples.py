@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -64,7 +65,10 @@ class CompletionSampler:
         flip = rng.random() < 0.5
         if flip:
             matrix = alignment.mirrored(matrix, self.size)
-        sample = self._sample(index, matrix, self._hole(index, matrix, rng))
+        own = rng.random() < _OWN
+        sample = self._sample(index, matrix, self._hole(index, matrix, rng, own))
+        if not own:  # a cover that stays in the picture would go on inside the hole, where the clean twin has none
+            sample = dataclasses.replace(sample, image=sample.clean)
         seed = int(rng.integers(2**31))  # both pictures change alike
         image, clean = (
             augment.photometric(one, np.random.default_rng(seed), _STRENGTH) for one in (sample.image, sample.clean)
@@ -86,10 +90,10 @@ class CompletionSampler:
         points = self.cropper.fractions(index, matrix)[:LANDMARKS].astype(np.float32)
         return CompletionSample(image, clean, mask, points)
 
-    def _hole(self, index: int, matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(S, S) uint8 hole in training."""
+    def _hole(self, index: int, matrix: np.ndarray, rng: np.random.Generator, own: bool) -> np.ndarray:
+        """(S, S) uint8 hole in training, `own` round the picture's own cover."""
         mask = np.zeros((self.size, self.size), np.uint8)
-        if rng.random() < _OWN:
+        if own:
             growth = round(rng.uniform(*_GROWTH) * self.size)
             mask = grown(self.cover(index, matrix, shadow=rng.random() < _SHADOW), growth)
         if mask.mean() < _LEAST or rng.random() < _EXTRA:

@@ -224,6 +224,14 @@ def test_varied_samples_change_both_pictures_alike(pictures) -> None:
         assert 0.0 < sample.mask.mean() < 0.9
 
 
+def test_a_cover_that_is_not_in_the_hole_is_not_in_the_picture(pictures, monkeypatch) -> None:
+    monkeypatch.setattr("models.training.completion_samples._OWN", 0.0)
+    sampler = CompletionSampler(pictures, SIZE)
+    for k in range(4):
+        sample = sampler.varied(0, np.random.default_rng(k))
+        assert np.array_equal(sample.image, sample.clean)
+
+
 def test_mirrored_landmarks_stay_with_the_picture(pictures) -> None:
     """The right eye is on the left half of every crop, mirrored or not."""
     sampler, rng = CompletionSampler(pictures, SIZE), np.random.default_rng(1)
