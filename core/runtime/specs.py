@@ -18,7 +18,7 @@ STRIDE = 32  # the detector's input sides are multiples of it
 SHA256: dict[str, str] = {
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
-    "parser": "a5dc1dc55e7be17128c9fe1b0a54c55a59771afe026350b34595f46ccfabc2c1",
+    "parser": "6f91762fa4b993913e069d26cf23e991270c6288b87bf09f22810f4f688c3227",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
 }
 
