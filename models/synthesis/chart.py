@@ -28,14 +28,14 @@ def locate(points: np.ndarray) -> np.ndarray:
     return np.stack([x, y], axis=1).astype(np.float32)
 
 
-def sample(image: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(N, C) float32: a (HEIGHT, WIDTH, C) uint8 or float32 chart picture at (N, 2) chart pixels."""
+def sample(image: np.ndarray, places: np.ndarray, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    """(N, C) float32: a (H, W, C) uint8 or float32 picture, of the chart or another, at any number of (N, 2) pixels."""
     count = len(places)
     rows = -(-count // 256)  # remap wants a picture-shaped map
     padded = np.zeros((2, rows * 256), np.float32)
     padded[:, :count] = places.T
     x, y = padded.reshape(2, rows, 256)
-    out = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=border)
     return out.reshape(rows * 256, -1)[:count].astype(np.float32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .chart import sample
 from .eyewear import Glass
 from .frames import LensSurface
 from .kernels import interpolate_hits, project, rasterize
@@ -57,14 +58,7 @@ def _surroundings(light: Light, directions: np.ndarray) -> np.ndarray:
     height, width = light.environment.shape[:2]
     row = np.arccos(np.clip(directions[:, 1], -1.0, 1.0)) / np.pi * height - 0.5
     column = (np.arctan2(directions[:, 0], -directions[:, 2]) / (2 * np.pi) + 0.5) * width - 0.5
-    texels = cv2.remap(
-        light.environment,
-        column.astype(np.float32)[:, None],
-        row.astype(np.float32)[:, None],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_WRAP,
-    )
-    return texels[:, 0]
+    return sample(light.environment, np.stack([column, row], axis=1).astype(np.float32), cv2.BORDER_WRAP)
 
 
 def _window_light(glass: Glass, directions: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from models.synthesis import occluders, props
 from models.synthesis.assets import Assets
 from models.synthesis.hands import POSES, sample_hand
 from models.synthesis.labels import HIDING, Label, Occluder, OccluderType, labels_with_occluder, occluder_type
+from models.synthesis.lenses import _surroundings
 from models.synthesis.overlay import KINDS, paste_occluder
 from models.synthesis.renderer import Picture, render
 from models.synthesis.scene import Scene, sample_scene
@@ -169,3 +171,10 @@ def test_large_photos_keep_their_size(bare: list[Picture]) -> None:
     center = np.rint(points[36:48].mean(axis=0)).astype(int)
     rows = slice(center[1] - 60, center[1] + 60)
     assert (labels_with_occluder(np.zeros_like(mask), mask)[rows] == Label.GLASSES).any()
+
+
+def test_lenses_mirror_the_surroundings_at_any_number_of_places() -> None:
+    directions = np.random.default_rng(0).normal(size=(40_000, 3)).astype(np.float32)  # beyond what one row may hold
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    light = SimpleNamespace(environment=np.full((32, 64, 3), 0.25, np.float32))
+    assert _surroundings(light, directions) == pytest.approx(np.full((40_000, 3), 0.25))  # pyright: ignore[reportArgumentType]
