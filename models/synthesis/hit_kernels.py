@@ -72,7 +72,7 @@ def _taps(depth: np.ndarray, x: float, y: float, z: float) -> float:
         column = int(min(max(x + dx + 0.5, 0.0), size - 1.0))
         row = int(min(max(y + dy + 0.5, 0.0), size - 1.0))
         total += 0.2 if z < depth[row, column] else 0.0
-    return total
+    return float(total)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -122,8 +122,9 @@ def parser_recipe(data: Data, variant: Variant) -> Recipe:
     """The parser on a variant's data."""
     stock, sets = background_stock(), []
     for path, weight in data.folders:
-        whole = PictureSet.of(path.name, read_pictures(path), stock)
-        train = variant.chosen(whole.pictures, whole.train, data.most)
+        pictures = read_pictures(path)
+        whole = PictureSet.of(path.name, pictures, stock)
+        train = variant.chosen(pictures, whole.train, data.most)
         sought = {name: rows[np.isin(rows, train)] for name, rows in whole.sought.items()}
         sought = {name: rows for name, rows in sought.items() if len(rows)}
         sets.append((dataclasses.replace(whole, train=train, sought=sought), weight))
