@@ -41,9 +41,11 @@ def portrait_camera() -> Camera:
 
 @pytest.fixture(scope="session")
 def landmark_points(face_model: FaceModel, portrait_camera: Camera) -> np.ndarray:
-    """(68 + D, 2) pixels of the mean face under `portrait_camera`."""
-    visible = face_model.visible_landmarks(face_model.vertices, portrait_camera.rotation)
-    points = np.concatenate([visible, face_model.dense_landmarks(face_model.vertices)])
+    """(68 + D, 2) pixels of the mean face, its lids a little lowered, under `portrait_camera`."""
+    lids = [face_model.expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+    vertices = face_model.vertices + 0.15 * face_model.expression_basis[lids].sum(axis=0)  # as people hold them
+    visible = face_model.visible_landmarks(vertices, portrait_camera.rotation)
+    points = np.concatenate([visible, face_model.dense_landmarks(vertices)])
     return project(portrait_camera, points)[:, :2]
 
 
