@@ -27,10 +27,6 @@ class Cropper:
         self.pictures, self.size = pictures, size
         self.matrices = np.stack([alignment.crop_matrix(points[:LANDMARKS], size) for points in pictures.points])
 
-    def mean_points(self, indices: np.ndarray) -> np.ndarray:
-        """(P, 2) mean landmarks in their true crops, crop fractions."""
-        return np.mean([self.fractions(i, self.matrices[i]) for i in indices], axis=0)
-
     def fractions(self, index: int, matrix: np.ndarray) -> np.ndarray:
         """(P, 2) landmarks of one picture under a (2, 3) picture -> crop matrix, crop fractions."""
         return (alignment.apply(matrix, self.pictures.points[index]) + 0.5) / self.size

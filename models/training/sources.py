@@ -63,10 +63,6 @@ class PictureSource:
         visibility = self.pictures.visibility[index].astype(np.float32)
         return LabelledCrop(image, points, visibility, np.ones(len(points), np.float32))
 
-    def mean_points(self) -> np.ndarray:
-        """(P, 2) mean points in their true crops, crop fractions."""
-        return self._cropper.mean_points(self.train[:2000])
-
     def describe(self) -> dict[str, object]:
         """For the card."""
         return {"set": self.name, **self.pictures.describe(), "used": len(self.train)}
