@@ -67,6 +67,7 @@ class _Task:
     group: int
     geometry: bool
     frames: int  # of each clip; 0 for single pictures
+    size: int  # pixels
 
 
 def _write(task: _Task) -> int:
@@ -74,9 +75,9 @@ def _write(task: _Task) -> int:
     assets = _assets(task.model_path)
     indices = range(task.first, task.first + task.count)
     if task.frames:
-        pictures = (make_frame(assets, task.seed, index, task.frames, PICTURE_SIZE) for index in indices)
+        pictures = (make_frame(assets, task.seed, index, task.frames, task.size) for index in indices)
     else:
-        pictures = (make_picture(assets, task.seed, index, group=task.group) for index in indices)
+        pictures = (make_picture(assets, task.seed, index, task.size, task.group) for index in indices)
     write_shard(task.folder, pictures, task.seed, task.first, task.geometry)
     return task.count
 
@@ -90,6 +91,7 @@ def make_dataset(
     group: int = GROUP,
     geometry: bool = False,
     frames: int = 0,
+    size: int = PICTURE_SIZE,
 ) -> int:
     """Write the missing shards of a set; returns how many pictures were made.
 
@@ -99,7 +101,8 @@ def make_dataset(
     for first in range(0, count, SHARD):
         folder = out / f"shard_{first // SHARD:05d}"
         if not folder.is_dir():
-            tasks.append(_Task(folder, model_path, seed, first, min(SHARD, count - first), group, geometry, frames))
+            number = min(SHARD, count - first)
+            tasks.append(_Task(folder, model_path, seed, first, number, group, geometry, frames, size))
     for variable in THREAD_VARIABLES:  # read by the workers' libraries when they start
         os.environ[variable] = "1"
     started, made = time.perf_counter(), 0
@@ -120,12 +123,21 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--group", type=int, default=GROUP, help="pictures of each person")
     parser.add_argument("--frames", type=int, default=0, help="length of clips; 0 renders single pictures")
+    parser.add_argument("--size", type=int, default=PICTURE_SIZE, help="side of the pictures, pixels")
     parser.add_argument("--geometry", action="store_true", help="store depth, normals and UV too")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     make_dataset(
-        options.out, options.count, options.seed, options.workers, options.model, options.group, options.geometry
+        options.out,
+        options.count,
+        options.seed,
+        options.workers,
+        options.model,
+        options.group,
+        options.geometry,
+        options.frames,
+        options.size,
     )
 
 
