@@ -38,7 +38,7 @@ from .completion_losses import (
     pixel_loss,
     total_variation,
 )
-from .completion_samples import CompletionSample, CompletionSampler
+from .completion_samples import CompletionSample, CompletionSampler, lit
 from .data import Pictures, read_pictures
 from .embedder import load_embedder
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
@@ -63,7 +63,8 @@ class CompletionRecipe:
             raise ValueError("At least one occlusion of each person is needed.")
         self.pictures, self.occlusions = pictures, occlusions
         self.sampler = CompletionSampler(pictures, size)
-        self.train, self.held_out = split_people(pictures)
+        bright = lit(pictures)
+        self.train, self.held_out = (_those(people, bright) for people in split_people(pictures))
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Several occlusions of each of several people."""
@@ -178,6 +179,12 @@ class CompleterRecipe(CompletionRecipe):
         return super().provenance() | {"network": dataclasses.asdict(self.config), "loss_weights": weights}
 
 
+def _those(people: list[np.ndarray], wanted: np.ndarray) -> list[np.ndarray]:
+    """Each person's pictures that are `wanted`, (N,) bool; nobody without any."""
+    chosen = (person[wanted[person]] for person in people)
+    return [person for person in chosen if len(person)]
+
+
 def stacked(samples: list[CompletionSample]) -> Batch:
     """(N, ...) arrays by the names of the sample's fields."""
     return {
@@ -235,7 +242,7 @@ def main() -> None:
     parser.add_argument("--teacher", action="store_true", help="train one who sees the face behind its cover")
     parser.add_argument("--distil", type=Path, default=None, help="run of the teacher")
     arguments = parser.parse_args()
-    config = config_from(arguments, batch=8, rate=5e-4)
+    config = config_from(arguments, batch=8, rate=5e-4, half=True)
     torch.manual_seed(config.seed)
     run_recipe(_recipe(arguments), config, arguments)
 

@@ -31,6 +31,7 @@ _JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
 # Noise, compression and a strong blur could not be guessed from outside the hole.
 _STRENGTH = augment.Strength(color=0.85, grey=0.06, blur=0.08, coarse=0.15, noise=0.1, jpeg=0.08, shade=0.3)
 _TRIES = 8
+_DARK, _SPARSE = 20.0, 16  # mean level of 255 below which a face shows nothing to go on; steps between looked-at pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,13 @@ class CompletionSampler:
             if _LEAST < mask.mean() < _MOST:
                 return mask
         return _middle_hole(self.size)
+
+
+def lit(pictures: Pictures) -> np.ndarray:
+    """(N,) bool: the pictures whose middle is not nearly black."""
+    start, end = pictures.size // 4, 3 * pictures.size // 4
+    middle = slice(start, end, _SPARSE)
+    return np.array([pictures.image(index)[middle, middle].mean() > _DARK for index in range(len(pictures))])
 
 
 def grown(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -117,7 +117,7 @@ def main() -> None:
     parser = common_arguments("embedder", "Train the face embedder on synthetic people.")
     parser.add_argument("--views", type=int, default=_VIEWS, help="pictures of each person in a batch")
     arguments = parser.parse_args()
-    config = config_from(arguments, batch=128, rate=2e-3)
+    config = config_from(arguments, batch=128, rate=2e-3, half=True)
     torch.manual_seed(config.seed)
     recipe = EmbedderRecipe(read_pictures(arguments.data), views=arguments.views)
     run_recipe(recipe, config, arguments)

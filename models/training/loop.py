@@ -103,6 +103,9 @@ def common_arguments(name: str, description: str, data: bool = True) -> argparse
     parser.add_argument(
         "--compile", action="store_true", default=None, help="fuse layers: two minutes, then a third faster"
     )
+    parser.add_argument(
+        "--half", action=argparse.BooleanOptionalAction, default=None, help="compute in bfloat16: pays in wide layers"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/training") / name)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument(
@@ -113,7 +116,7 @@ def common_arguments(name: str, description: str, data: bool = True) -> argparse
 
 def config_from(arguments: argparse.Namespace, **defaults: object) -> TrainConfig:
     """The run's configuration: the recipe's defaults, overridden by the command line."""
-    given = {key: getattr(arguments, key) for key in ("minutes", "steps", "seed", "batch", "rate", "compile")}
+    given = {key: getattr(arguments, key) for key in ("minutes", "steps", "seed", "batch", "rate", "compile", "half")}
     return TrainConfig(**{**defaults, **{key: value for key, value in given.items() if value is not None}})
 
 
