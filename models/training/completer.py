@@ -29,7 +29,7 @@ from models.networks.completer import (
 )
 from models.networks.embedder import Embedder
 
-from .cards import network_sizes
+from .cards import PORTRAITS_NOTICE, network_sizes
 from .completion_losses import (
     PerceptualJudge,
     adversarial_loss,
@@ -38,11 +38,13 @@ from .completion_losses import (
     pixel_loss,
     total_variation,
 )
+from .completion_portraits import PortraitSampler
 from .completion_samples import CompletionSample, CompletionSampler, lit
 from .data import Pictures, read_pictures
 from .embedder import load_embedder
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .people import draw, split_people
+from .portraits import Portraits, read_portraits
 
 # Of the thesis: pixels 1, style 250, total variation 0.1; the others as in LaFIn (Yang et al., 2019).
 WEIGHTS = {"pixel": 1.0, "style": 250.0, "variation": 0.1, "perceptual": 0.1, "identity": 0.1}
@@ -50,6 +52,7 @@ _ADVERSARIAL = 0.01
 _ADVERSARIAL_FROM = 0.15  # share of the run before which a critic would only be in the way
 _DISTILLATION = 0.2
 _OCCLUSIONS = 2  # of each person in a batch
+_PORTRAITS = 0.15  # share of real faces, where there are any
 _OPPONENT_RATE = 1.0
 _CHECKED = 96  # held-out samples
 _TELEA_RADIUS = 3.0  # pixels, OpenCV's usual
@@ -58,11 +61,12 @@ _TELEA_RADIUS = 3.0  # pixels, OpenCV's usual
 class CompletionRecipe:
     """Batches of covered faces and figures of how well holes are filled, for whichever network."""
 
-    def __init__(self, pictures: Pictures, size: int, occlusions: int) -> None:
+    def __init__(self, pictures: Pictures, size: int, occlusions: int, portraits: Portraits | None = None) -> None:
         if occlusions < 1:
             raise ValueError("At least one occlusion of each person is needed.")
         self.pictures, self.occlusions = pictures, occlusions
         self.sampler = CompletionSampler(pictures, size)
+        self.portraits = None if portraits is None else PortraitSampler(portraits, self.sampler)
         bright = lit(pictures)
         self.train, self.held_out = (_those(people, bright) for people in split_people(pictures))
 
@@ -70,8 +74,15 @@ class CompletionRecipe:
         """Several occlusions of each of several people."""
         count = -(-size // self.occlusions)
         chosen = rng.choice(len(self.train), count, replace=count > len(self.train))
-        indices = [int(index) for k in chosen for index in draw(self.train[k], self.occlusions, rng)]
-        return stacked([self.sampler.varied(index, rng) for index in indices[:size]])
+        samples = [sample for k in chosen for sample in self._of_one(self.train[k], rng)]
+        return stacked(samples[:size])
+
+    def _of_one(self, person: np.ndarray, rng: np.random.Generator) -> list[CompletionSample]:
+        """Several occlusions of a synthetic person or, now and then, of somebody's portrait instead."""
+        if self.portraits is not None and rng.random() < _PORTRAITS:
+            index = int(rng.choice(self.portraits.source.train))
+            return [self.portraits.varied(index, rng) for _ in range(self.occlusions)]
+        return [self.sampler.varied(int(index), rng) for index in draw(person, self.occlusions, rng)]
 
     def shown(self, image: Tensor, labels: dict[str, Tensor]) -> Tensor:
         """What the network is given of the pictures and their `as_pictures` labels."""
@@ -96,7 +107,13 @@ class CompletionRecipe:
     def provenance(self) -> dict[str, object]:
         """Data and sizes."""
         counts = {"people": len(self.train), "held_out_people": len(self.held_out), "occlusions": self.occlusions}
-        return {"data": self.pictures.describe() | counts}
+        pictures = self.pictures.describe() | counts
+        if self.portraits is None:
+            return {"data": pictures}
+        return {
+            "provenance": PORTRAITS_NOTICE,
+            "data": [pictures, self.portraits.source.describe() | {"share": _PORTRAITS}],
+        }
 
 
 class AutoencoderRecipe(CompletionRecipe):
@@ -104,9 +121,15 @@ class AutoencoderRecipe(CompletionRecipe):
 
     name = "autoencoder"
 
-    def __init__(self, pictures: Pictures, config: AutoencoderConfig | None = None, occlusions: int = 1) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        config: AutoencoderConfig | None = None,
+        occlusions: int = 1,
+        portraits: Portraits | None = None,
+    ) -> None:
         self.config = config or AutoencoderConfig()
-        super().__init__(pictures, self.config.size, occlusions)
+        super().__init__(pictures, self.config.size, occlusions, portraits)
         self.net: Autoencoder = build_autoencoder(self.config)
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -133,11 +156,12 @@ class CompleterRecipe(CompletionRecipe):
         config: CompleterConfig | None = None,
         occlusions: int = _OCCLUSIONS,
         teacher: Completer | None = None,
+        portraits: Portraits | None = None,
     ) -> None:
         self.config = config or CompleterConfig()
         if teacher is not None and (not teacher.config.sees_behind or teacher.config.channels != self.config.channels):
             raise ValueError("A teacher must have seen the clean picture and be of the same sizes; train it --teacher.")
-        super().__init__(pictures, self.config.size, occlusions)
+        super().__init__(pictures, self.config.size, occlusions, portraits)
         self.net: Completer = build_completer(self.config)
         self.critic, self.judge, self.teacher = PatchCritic(), PerceptualJudge(embedder), teacher
 
@@ -239,6 +263,7 @@ def main() -> None:
     parser.add_argument("--embedder", type=Path, default=Path("build/training/embedder"), help="run that judges")
     parser.add_argument("--size", type=int, default=CompleterConfig.size, help="side of the crops, a multiple of 32")
     parser.add_argument("--occlusions", type=int, default=_OCCLUSIONS, help="of each person in a batch")
+    parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
     parser.add_argument("--teacher", action="store_true", help="train one who sees the face behind its cover")
     parser.add_argument("--distil", type=Path, default=None, help="run of the teacher")
     arguments = parser.parse_args()
@@ -249,11 +274,12 @@ def main() -> None:
 
 def _recipe(arguments: argparse.Namespace) -> AutoencoderRecipe | CompleterRecipe:
     pictures = read_pictures(arguments.data)
+    portraits = None if arguments.portraits is None else read_portraits(arguments.portraits)
     if arguments.method == "autoencoder":
-        return AutoencoderRecipe(pictures, AutoencoderConfig(size=arguments.size), arguments.occlusions)
+        return AutoencoderRecipe(pictures, AutoencoderConfig(size=arguments.size), arguments.occlusions, portraits)
     teacher = load_completer(arguments.distil) if arguments.distil is not None else None
     sizes = CompleterConfig(size=arguments.size, sees_behind=arguments.teacher)
-    return CompleterRecipe(pictures, load_embedder(arguments.embedder), sizes, arguments.occlusions, teacher)
+    return CompleterRecipe(pictures, load_embedder(arguments.embedder), sizes, arguments.occlusions, teacher, portraits)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ _EXTRA = 0.25  # share of samples with a second hole
 _LEAST, _MOST = 0.005, 0.6  # share of the crop that a hole fills
 _GUESSED = 0.012  # deviation of landmarks that the hole hides, crop sides
 _FOUND = 0.003  # deviation of those that are seen
-_JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
+JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
 # Noise, compression and a strong blur could not be guessed from outside the hole.
-_STRENGTH = augment.Strength(color=0.85, grey=0.06, blur=0.08, coarse=0.15, noise=0.1, jpeg=0.08, shade=0.3)
+STRENGTH = augment.Strength(color=0.85, grey=0.06, blur=0.08, coarse=0.15, noise=0.1, jpeg=0.08, shade=0.3)
 _TRIES = 8
 _DARK, _SPARSE = 20.0, 16  # mean level of 255 below which a face shows nothing to go on; steps between looked-at pixels
 
@@ -57,12 +57,12 @@ class CompletionSampler:
         rng, matrix = np.random.default_rng(index), self.cropper.matrices[index]
         mask = grown(self.cover(index, matrix), round(_EXACT_GROWTH * self.size))
         if mask.mean() < _LEAST:
-            mask = self._strange_hole(rng)
+            mask = self.strange_hole(rng)
         return self._sample(index, matrix, mask)
 
     def varied(self, index: int, rng: np.random.Generator) -> CompletionSample:
         """A moved, mirrored, recoloured crop with its own cover or a made-up hole, and landmarks as good as found."""
-        matrix = augment.jittered(self.cropper.matrices[index], self.size, rng, _JITTER)
+        matrix = augment.jittered(self.cropper.matrices[index], self.size, rng, JITTER)
         flip = rng.random() < 0.5
         if flip:
             matrix = alignment.mirrored(matrix, self.size)
@@ -72,7 +72,7 @@ class CompletionSampler:
             sample = dataclasses.replace(sample, image=sample.clean)
         seed = int(rng.integers(2**31))  # both pictures change alike
         image, clean = (
-            augment.photometric(one, np.random.default_rng(seed), _STRENGTH) for one in (sample.image, sample.clean)
+            augment.photometric(one, np.random.default_rng(seed), STRENGTH) for one in (sample.image, sample.clean)
         )
         landmarks = sample.landmarks[MIRRORED_68] if flip else sample.landmarks
         return CompletionSample(image, clean, sample.mask, misplaced(landmarks, sample.mask, rng))
@@ -98,11 +98,11 @@ class CompletionSampler:
             growth = round(rng.uniform(*_GROWTH) * self.size)
             mask = grown(self.cover(index, matrix, shadow=rng.random() < _SHADOW), growth)
         if mask.mean() < _LEAST or rng.random() < _EXTRA:
-            more = mask | self._strange_hole(rng)
+            more = mask | self.strange_hole(rng)
             mask = more if more.mean() < _MOST or mask.mean() < _LEAST else mask
         return mask
 
-    def _strange_hole(self, rng: np.random.Generator) -> np.ndarray:
+    def strange_hole(self, rng: np.random.Generator) -> np.ndarray:
         """A hole shaped as another picture's cover, or drawn freely."""
         for _ in range(_TRIES):
             if len(self.covered) and rng.random() < _BORROWED:
