@@ -24,6 +24,8 @@ PARTS = (
     "background", "skin", "nose", "glasses", "eye_left", "eye_right", "brow_left", "brow_right", "ear_left",
     "ear_right", "mouth", "upper_lip", "lower_lip", "hair", "hat", "earring", "necklace", "neck", "cloth",
 )  # fmt: skip
+# How well each texel of the skin is known: values of `FaceResult.confidence`.
+MODEL, MIRRORED, COMPLETED, SEEN = 0, 1, 2, 3
 OCCLUDERS = ("none", "clear_glasses", "dark_glasses", "mask", "scarf", "hand", "object")
 
 
@@ -70,6 +72,15 @@ class Parsing:
     parts: np.ndarray  # (H, W) uint8 index into `PARTS`; behind masks, hands and things a guess of what they hide
     occluder: np.ndarray  # (H, W) uint8 index into `OCCLUDERS`
     occluded: np.ndarray  # (H, W) uint8, 255 times the probability that something stands before the head
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """The photo without what stood before the face."""
+
+    photo: np.ndarray  # (H, W, 3) uint8 RGB; the input's pixels, to the bit, where `mask` is 0
+    mask: np.ndarray  # (H, W) uint8, 255 where pixels were replaced, else 0
+    method: str  # what painted them, one of `core.settings.DEOCCLUSION`; "none" when nothing was deleted
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,3 +140,9 @@ class FaceResult:
     texture: FaceTexture
     timings: dict[str, float]  # seconds by stage
     warnings: tuple[str, ...] = field(default=())
+    completion: Completion | None = None  # None: nothing was deleted
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(S, S) uint8 per texel of the texture: `MODEL`, `MIRRORED`, `COMPLETED` or `SEEN`; `MODEL` outside."""
+        return np.maximum(self.texture.source, 1) - 1

@@ -1,6 +1,7 @@
 """What each network's file must look like. A file that differs is refused (`WeightsError`).
 
-The export tool rewrites the hashes in `SHA256`; nothing else here changes without a new contract.
+The export tool rewrites the hashes in `SHA256`; nothing else here changes without a new contract. An empty hash stands
+for a network that has not been trained: it does not ship, and no file passes for it.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..types import COEFFICIENTS, OCCLUDERS, PARTS
+from ..types import COEFFICIENTS, LANDMARKS, OCCLUDERS, PARTS
 
 CROP_SIZE = 128  # pixels, input of the landmarker and the regressor
 HEAD_SIZE = 256  # pixels, input of the parser
+FACE_SIZE = 256  # pixels, input of the networks that paint the face behind what hides it
 CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
+    "autoencoder": "",
+    "completer": "",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "6f91762fa4b993913e069d26cf23e991270c6288b87bf09f22810f4f688c3227",
@@ -36,10 +40,18 @@ class NetworkSpec:
 
 
 _CROPS: Mapping[str, Shape] = {"image": ("N", 3, CROP_SIZE, CROP_SIZE)}
+_HOLED: Mapping[str, Shape] = {
+    "image": ("N", 3, FACE_SIZE, FACE_SIZE),
+    "mask": ("N", 1, FACE_SIZE, FACE_SIZE),  # 1 in the hole, else 0
+    "landmarks": ("N", LANDMARKS, 2),  # crop fractions
+}
+_COMPLETED: Mapping[str, Shape] = {"completed": ("N", 3, FACE_SIZE, FACE_SIZE)}
 
 # Pixels of boxes and points are those of the input picture; P = 68 + dense points, as crop fractions. The parser
 # answers with probabilities.
 SPECS: Mapping[str, NetworkSpec] = {
+    "autoencoder": NetworkSpec("autoencoder", SHA256["autoencoder"], inputs=_HOLED, outputs=_COMPLETED),
+    "completer": NetworkSpec("completer", SHA256["completer"], inputs=_HOLED, outputs=_COMPLETED),
     "detector": NetworkSpec(
         "detector",
         SHA256["detector"],

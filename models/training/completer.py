@@ -80,7 +80,7 @@ class CompletionRecipe:
     def _of_one(self, person: np.ndarray, rng: np.random.Generator) -> list[CompletionSample]:
         """Several occlusions of a synthetic person or, now and then, of somebody's portrait instead."""
         if self.portraits is not None and rng.random() < _PORTRAITS:
-            index = int(rng.choice(self.portraits.source.train))
+            index = int(rng.choice(self.portraits.train))
             return [self.portraits.varied(index, rng) for _ in range(self.occlusions)]
         return [self.sampler.varied(int(index), rng) for index in draw(person, self.occlusions, rng)]
 
@@ -112,7 +112,7 @@ class CompletionRecipe:
             return {"data": pictures}
         return {
             "provenance": PORTRAITS_NOTICE,
-            "data": [pictures, self.portraits.source.describe() | {"share": _PORTRAITS}],
+            "data": [pictures, self.portraits.describe() | {"share": _PORTRAITS}],
         }
 
 

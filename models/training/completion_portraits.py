@@ -12,6 +12,7 @@ from core.types import LANDMARKS
 
 from . import augment
 from .completion_samples import JITTER, STRENGTH, CompletionSample, CompletionSampler, misplaced
+from .parsed_portraits import glasses_by_name
 from .portraits import Portraits
 from .sources import PortraitSource
 
@@ -22,6 +23,8 @@ class PortraitSampler:
     def __init__(self, portraits: Portraits, holes: CompletionSampler) -> None:
         bare = dataclasses.replace(portraits, images=portraits.images[:, :1], visibility=portraits.visibility[:, :1])
         self.source = PortraitSource(bare, LANDMARKS, holes.size)
+        wears = glasses_by_name()  # nobody shall learn to paint glasses
+        self.train = np.array([k for k in self.source.train if str(portraits.names[k]) not in wears])
         self._holes = holes
 
     def varied(self, index: int, rng: np.random.Generator) -> CompletionSample:
@@ -35,3 +38,7 @@ class PortraitSampler:
         image, mask = augment.photometric(face.image, rng, STRENGTH), self._holes.strange_hole(rng)
         points = (face.points[MIRRORED_68] if flip else face.points).astype(np.float32)
         return CompletionSample(image, image, mask, misplaced(points, mask, rng))
+
+    def describe(self) -> dict[str, object]:
+        """For the card."""
+        return self.source.describe() | {"used": len(self.train), "left_out": "who wears or may wear glasses"}
