@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .geometry.camera import angles_from_rotation
-from .types import LANDMARKS, Camera, FaceBox, Landmarks
+from .types import LANDMARKS, Camera, Completion, FaceBox, Landmarks
 
 SMALL_FACE = 96  # pixels; below, the texture has less detail than the head shows
 STRONG_YAW = np.deg2rad(50.0)
@@ -14,6 +15,7 @@ MISFIT = 0.07  # of the outer-eye distance: more than a real face and good landm
 UNSTEADY = 0.065  # mean landmark deviation over the outer-eye distance; the official portraits stay below 0.045
 WIDE_EYES = 0.094  # height of the eye openings over the outer-eye distance; the official portraits stay below 0.087
 COVERED = 0.6  # mean visibility of the inner landmarks
+MOSTLY_COVERED = 0.7  # share of the landmarks' hull
 OUTSIDE = 0.06  # share of the landmarks outside the photo
 _INNER = slice(17, LANDMARKS)
 
@@ -51,6 +53,32 @@ def about_face(box: FaceBox, landmarks: Landmarks, camera: Camera, fitted: np.nd
         ),
     )
     return tuple(text for applies, text in findings if applies)
+
+
+def about_completion(completion: Completion, wanted: str, points: np.ndarray) -> tuple[str, ...]:
+    """What to know of a completed photo; `wanted` is the method that was asked for, `points` are (68, 2) landmarks."""
+    if not completion.mask.any():
+        return ()
+    findings = (
+        (
+            completion.method != wanted,
+            "The network that paints hidden parts of the face is not in this build; they were filled in from their "
+            "surroundings, which blurs them. Check them, or paint the mask smaller.",
+        ),
+        (
+            _share_covered(completion.mask, points) > MOSTLY_COVERED,
+            "Nearly all of the face is hidden, so most of what you see was invented. Use a photo that shows more of "
+            "it, or paint the mask smaller.",
+        ),
+    )
+    return tuple(text for applies, text in findings if applies)
+
+
+def _share_covered(mask: np.ndarray, points: np.ndarray) -> float:
+    """Share of the landmarks' hull that a (H, W) mask covers."""
+    face = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
+    return float((mask[face > 0] > 0).mean()) if face.any() else 0.0
 
 
 def _share_outside(points: np.ndarray, camera: Camera) -> float:

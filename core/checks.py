@@ -33,6 +33,15 @@ def check_photo(photo: np.ndarray) -> None:
         )
 
 
+def check_mask(mask: np.ndarray | None, photo: np.ndarray) -> None:
+    """Raise ValueError unless `mask` is None or (H, W) uint8 of the photo's size."""
+    if mask is None:
+        return
+    check_shape("mask", mask, photo.shape[:2])
+    if mask.dtype != np.uint8:
+        raise ValueError(f"mask has type {mask.dtype}, expected uint8")
+
+
 def choose_face(boxes: Sequence[FaceBox], min_size: int) -> FaceBox:
     """The first of `Detect`; raises `NoFaceFound` when there is none or it is smaller than `min_size` pixels."""
     if not boxes:

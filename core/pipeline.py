@@ -5,29 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from . import cautions
-from .checks import check_face_size, check_photo, check_shape, choose_face
+from .checks import check_face_size, check_mask, check_photo, check_shape, choose_face
 from .errors import Cancelled
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
+from .geometry.hole_mask import HoleFinder, too_much_hidden
+from .geometry.hole_mask import covers, occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
 from .settings import Settings
+from .stages.complete import Classical, Complete, Painter
+from .stages.complete import NETWORKS, Complete
 from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.landmark import Landmark
 from .stages.parse import Parse
 from .stages.regress import Regress
 from .stages.texture import Texture
-from .types import LANDMARKS, FaceBox, FaceParams, FaceResult, Landmarks, Parsing
+from .types import LANDMARKS, Completion, FaceBox, FaceParams, FaceResult, Landmarks, Parsing
 
-STAGES = ("detect", "landmark", "regress", "fit", "texture")
+STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture")
+_GUESSED = 3.0  # factor on the deviation of a landmark that something hides
 Progress = Callable[[str, float], None]  # stage that begins, share of the stages done before it; ("done", 1)
 
 
@@ -65,36 +71,61 @@ class Pipeline:
         check_shape("points", points, (LANDMARKS, 2))
         return self._parse(photo, points)
 
+    def occluder_mask(self, photo: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """(H, W) uint8, 255 where the settings would delete what hides the face at (68, 2) landmarks, else 0."""
+        check_photo(photo)
+        check_shape("points", points, (LANDMARKS, 2))
+        return self._found_mask(photo, points)
+
+    def complete(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None = None) -> Completion:
+        """The photo without what hides the face at (68, 2) landmarks.
+
+        `mask` is (H, W) uint8, set from 128 on where something is to be deleted; None stands for what is found. Of
+        either only what lies in the face crop is deleted.
+        """
+        check_photo(photo)
+        check_shape("points", points, (LANDMARKS, 2))
+        check_mask(mask, photo)
+        if self.settings.deocclusion == "none":
+            return Completion(photo, np.zeros(photo.shape[:2], np.uint8), "none")
+        return self._complete(photo, points, self._found_mask(photo, points) if mask is None else mask)
+
     def reconstruct(
         self,
         photo: np.ndarray,
         *,
         box: FaceBox | None = None,
         focal: float | None = None,
+        mask: np.ndarray | None = None,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> FaceResult:
         """The face in `box`, or the largest one, of a (H, W, 3) uint8 RGB photo.
 
-        `focal` is in photo pixels, if known. `cancelled` is asked before every stage and after the last;
+        `focal` is in photo pixels, if known. `mask` (H, W) uint8, set from 128 on, says what hides the face; None
+        stands for what is found. `cancelled` is asked before every stage and after the last;
         when it answers True, `Cancelled` is raised and nothing is left behind.
         """
         check_photo(photo)
+        check_mask(mask, photo)
         run = _Run(progress, cancelled)
         with run.stage("detect"):
             faces = [box] if box else self._detect(photo)
             face = choose_face(faces, self.settings.min_face)
         with run.stage("landmark"):
             landmarks = self._landmark(photo, face)
+        with run.stage("complete"):
+            completion = self.complete(photo, landmarks.points, mask)
         with run.stage("regress"):
-            regressed, crop = self._regress(photo, landmarks.points)
+            regressed, crop = self._regress(completion.photo, landmarks.points)
         with run.stage("fit"):
             height, width = photo.shape[:2]
-            params, camera = self._fit(landmarks, regressed, crop, (height, width), focal)
+            params, camera = self._fit(believed(landmarks, completion.mask), regressed, crop, (height, width), focal)
             vertices = self.face_model.shape(params.identity, params.expression)
             neutral = self.face_model.shape(params.identity)
         with run.stage("texture"):
-            texture = self._texture(photo, params, camera, landmarks)
+            shown = uncovered(landmarks, completion.mask)
+            texture = self._texture(completion.photo, params, camera, shown, completion.mask)
         run.finish()
         fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
         return FaceResult(
@@ -109,8 +140,10 @@ class Pipeline:
             warnings=(
                 *cautions.about_choice(len(faces), picked=box is not None),
                 *cautions.about_face(face, landmarks, camera, fitted),
+                *cautions.about_completion(completion, self.settings.deocclusion, landmarks.points),
                 *providers.take_failures(),
             ),
+            completion=completion if completion.mask.any() else None,
         )
 
     @cached_property
@@ -139,6 +172,27 @@ class Pipeline:
     def _parse(self) -> Parse:
         return Parse(self._network("parser"))
 
+    def _found_mask(self, photo: np.ndarray, points: np.ndarray) -> np.ndarray:
+        chosen = self.settings
+        if chosen.deocclusion == "none":
+            return np.zeros(photo.shape[:2], np.uint8)
+        return occluder_mask(
+            self._parse(photo, points),
+            points,
+            threshold=chosen.mask_threshold,
+            grow=chosen.mask_grow,
+            keep_glasses=chosen.keep_glasses,
+        )
+
+    @cached_property
+    def _complete(self) -> Complete:
+        """Falls back to the classical method as long as the chosen network has not been trained."""
+        method = self.settings.deocclusion
+        name = NETWORKS.get(method)
+        if name is None or not self._specs[name].sha256:
+            return Complete(None, "telea")
+        return Complete(self._network(name), method)
+
     @cached_property
     def _regress(self) -> Regress:
         return Regress(self._network("regressor"), CoefficientMirror.of(self.face_model))
@@ -150,6 +204,18 @@ class Pipeline:
     @cached_property
     def _texture(self) -> Texture:
         return Texture(self.face_model, self.settings.texture_size)
+
+
+def believed(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
+    """Landmarks for the fit: those that the (H, W) mask hides are guesses, so their deviation grows."""
+    hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
+    return replace(landmarks, sigma=np.where(hidden, _GUESSED * landmarks.sigma, landmarks.sigma))
+
+
+def uncovered(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
+    """Landmarks for the texture: those that the (H, W) mask hid are seen on the completed photo."""
+    hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
+    return replace(landmarks, visibility=np.where(hidden, np.float32(1.0), landmarks.visibility))
 
 
 class _Run:

@@ -69,15 +69,18 @@ def _framed(points: np.ndarray, size: int, margin: float, lift: float) -> np.nda
     return matrix
 
 
-def extract(photo: np.ndarray, matrix: np.ndarray, size: int) -> Crop:
-    """Sample a (H, W, 3) uint8 photo through a (2, 3) photo -> crop matrix, antialiased; black outside."""
+def extract(photo: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_CONSTANT) -> Crop:
+    """Sample a (H, W, 3) uint8 photo through a (2, 3) photo -> crop matrix, antialiased.
+
+    `border` is OpenCV's word for what lies outside the photo: black, unless it is told to reflect.
+    """
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     image, to_crop = photo, matrix
     if scale < 0.5:  # shrink by area first: warpAffine alone would alias
         image, to_crop = _shrink(photo, matrix, size, scale * 1.5)
     if image.size == 0:  # the crop lies outside the photo altogether
         return Crop(matrix=matrix, size=size, image=np.zeros((size, size, 3), np.uint8))
-    crop = cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
     return Crop(matrix=matrix, size=size, image=crop)
 
 

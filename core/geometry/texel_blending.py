@@ -13,7 +13,7 @@ from .head_view import HeadView
 from .part_painting import hair_strands, pores
 from .uv_sampling import Atlas, sample
 
-MODEL, MIRRORED, SEEN = 1, 2, 4  # values of FaceTexture.source; 0 is outside, 3 left to completion
+MODEL, MIRRORED, COMPLETED, SEEN = 1, 2, 3, 4  # values of FaceTexture.source: one above FaceResult.confidence's
 _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
 _CARRIED_ON = 0.0035  # metres that an occluder found on bare skin is followed into brows and lashes
 _OTHER_HUE = 0.45  # length of the log hue at which a line is no skin

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from ..geometry import lighting
+from ..geometry.camera import project
 from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep, weighted_median
 from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
 from ..geometry.part_painting import BROWN, eye_texels, iris_albedo, mouth_shadow, paint_eye, robust_color, tooth_tint
 from ..geometry.skin_regions import occlusion, skin_regions
-from ..geometry.texel_blending import MODEL, SkinBlender, SkinFields
-from ..geometry.uv_sampling import build_atlas
+from ..geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN, SkinBlender, SkinFields
+from ..geometry.uv_sampling import build_atlas, sample
 from ..types import Camera, FaceParams, FaceTexture, Landmarks
 
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
@@ -38,8 +40,15 @@ class Texture:
         self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
         self._shadow = mouth_shadow(model)
 
-    def __call__(self, photo: np.ndarray, params: FaceParams, camera: Camera, landmarks: Landmarks) -> FaceTexture:
-        """Unwrap a (H, W, 3) uint8 RGB photo."""
+    def __call__(
+        self,
+        photo: np.ndarray,
+        params: FaceParams,
+        camera: Camera,
+        landmarks: Landmarks,
+        completed: np.ndarray | None = None,
+    ) -> FaceTexture:
+        """Unwrap a (H, W, 3) uint8 RGB photo; (H, W) `completed` is set where its pixels were painted."""
         vertices = self._model.shape(params.identity, params.expression)
         view = view_head(self._model, vertices, photo, camera, self._size)
         albedo = self._model.albedo(params.albedo) * self._shadow[:, None]
@@ -50,6 +59,8 @@ class Texture:
         hair, hairy = self._hair(view, reading)
         fields = self._fields(seen, reading, albedo, hair, hairy)
         color, source = self._blender.blend(view, fields)
+        if completed is not None and completed.any():
+            self._mark_completed(source, completed, project(camera, vertices)[:, :2])
         iris = self._iris_color(view, reading)
         self._paint_parts(color, source, albedo, iris)
         self._atlas.pad(color)
@@ -140,6 +151,19 @@ class Texture:
         roughness = np.median(np.abs(bright - self._regions.fine(bright))[crown])
         hairy = np.maximum(smoothstep(departure, *_UNLIKE_SKIN), smoothstep(roughness, *_ROUGH))
         return np.clip(hair, 0.004, 0.8).astype(np.float32), float(hairy)
+
+    def _mark_completed(self, source: np.ndarray, completed: np.ndarray, points: np.ndarray) -> None:
+        """Tell texels that show painted pixels, or mirror them, from those that show the person; in place.
+
+        `completed` is (H, W), `points` (V, 2) are the vertices in its pixels.
+        """
+        skin = self._atlas.skin
+        painted = sample(completed, skin.interpolate(points), cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0
+        other_side = skin.read(self._atlas.mirror)
+        turned = sample(skin.image(painted), other_side, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0.5
+        found = skin.read(source)
+        invented = ((found == SEEN) & painted) | ((found == MIRRORED) & turned)
+        source.reshape(-1)[skin.index[invented]] = COMPLETED
 
     def _iris_color(self, view: HeadView, reading: SkinReading) -> np.ndarray:
         """(3,) linear iris albedo from both eyes' visible iris pixels, brown when there are too few."""

@@ -21,6 +21,7 @@ from .systems import digest
 from .variants import Made, factory_digest, kept
 
 FOLDER = ROOT / "build" / "held_out"  # NAME/shard_*: sets that were rendered for this alone
+PAIRS = FOLDER / "pairs"  # not among them: what de-occlusion is measured on
 MOST_YAW = np.radians(45)  # farther round, the eye corners come too close to measure by
 DRAWN = "fast renderer, as it is now"
 
@@ -47,7 +48,7 @@ def held_out_sets(model: FaceModel, count: int) -> dict[str, list[Photo]]:
     sets = {DRAWN: kept("held_out", f"{factory_digest()} {count}", lambda: _drawn(model, count))}
     for folder in sorted(FOLDER.glob("*/")):
         shards = sorted(folder.glob("shard_*/truth.npz"))
-        if shards:
+        if shards and folder != PAIRS:
             sets[folder.name] = kept(f"held_out_{folder.name}", digest(tuple(shards)), _shards(shards))
     return sets
 
@@ -56,7 +57,7 @@ def _drawn(model: FaceModel, count: int) -> Iterator[Made]:
     assets = Assets.load(model)
     for index in range(count):
         picture = make_picture(assets, HELD_OUT_SEED, index, group=1)
-        if _faces_camera(picture.coefficients):
+        if faces_camera(picture.coefficients):
             yield Made(Photo(Path(f"{index:05d}")), "drawn", picture.image, picture.landmarks[:LANDMARKS])
 
 
@@ -65,12 +66,13 @@ def _shards(truths: list[Path]) -> Callable[[], Iterator[Made]]:
         for path in truths:
             shard = read_shard(path.parent)
             for row, image in enumerate(shard.images):
-                if _faces_camera(shard.truth.coefficients[row]):
+                if faces_camera(shard.truth.coefficients[row]):
                     points = shard.truth.landmarks[row, :LANDMARKS]
                     yield Made(Photo(Path(f"{path.parent.name}_{row:03d}")), "drawn", image, points)
 
     return make
 
 
-def _faces_camera(coefficients: np.ndarray) -> bool:
+def faces_camera(coefficients: np.ndarray) -> bool:
+    """Whether a head of these (239,) coefficients is turned by `MOST_YAW` at most."""
     return abs(float(coefficients[LAYOUT["pose"]][1])) <= MOST_YAW

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from skimage.metrics import structural_similarity
 
 INNER = slice(17, 68)
 OUTER_EYES = (36, 45)
+_LEAST_ERROR = 1e-2  # squared levels; keeps the PSNR of equal pictures finite
+_SSIM_REACH = 7  # pixels; more than SSIM's window of 7 reaches round a pixel
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,28 @@ def align(points: np.ndarray, target: np.ndarray, with_scale: bool = False) -> n
 def vertex_error(points: np.ndarray, target: np.ndarray, with_scale: bool = False) -> float:
     """Mean vertex distance in millimetres after alignment, of (N, 3) arrays in metres."""
     return float(np.linalg.norm(align(points, target, with_scale) - target, axis=1).mean() * 1000.0)
+
+
+def similarity(points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(2, 3) similarity that brings (N, 2) points closest to (N, 2) targets (Umeyama, 1991)."""
+    centre, centre_target = points.mean(axis=0), target.mean(axis=0)
+    p, q = points - centre, target - centre_target
+    u, singular, vt = np.linalg.svd(q.T @ p)
+    sign = np.diag([1.0, np.sign(np.linalg.det(u @ vt))])
+    turn = (singular * np.diag(sign)).sum() / (p**2).sum() * u @ sign @ vt
+    return np.column_stack([turn, centre_target - turn @ centre])
+
+
+def hole_scores(found: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> tuple[float, float]:
+    """PSNR (dB) and mean SSIM of two (H, W, 3) uint8 pictures over an (H, W) bool hole; NaN where it is empty."""
+    if not hole.any():
+        return float("nan"), float("nan")
+    error = np.square(found[hole].astype(float) - truth[hole]).mean()
+    psnr = 10.0 * np.log10(255.0**2 / max(error, _LEAST_ERROR))
+    rows, columns = (np.flatnonzero(hole.any(axis=axis)) for axis in (1, 0))
+    part = tuple(slice(max(int(k[0]) - _SSIM_REACH, 0), int(k[-1]) + 1 + _SSIM_REACH) for k in (rows, columns))
+    local = np.asarray(structural_similarity(found[part], truth[part], channel_axis=2, full=True)[1])
+    return float(psnr), float(local[hole[part]].mean())
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:

@@ -18,7 +18,8 @@ def pixel_loss(painted: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
 def gram(features: Tensor) -> Tensor:
     """(N, C, C) mean products of channels over the places of (N, C, H, W) features, over the number of channels."""
     flat = features.float().flatten(2)
-    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+    with torch.autocast(flat.device.type, enabled=False):  # what counts are small differences of large sums
+        return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
 def style_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:

@@ -17,7 +17,9 @@ def margin_softmax(embedding: Tensor, person: Tensor, margin: float, scale: floa
     The angle to the own person is enlarged by `margin` radians first (ArcFace, Deng et al., 2019); the other
     pictures take the place of class centres, because people in the synthetic sets are many and their pictures few.
     """
-    cosine = (embedding @ embedding.T).clamp(-1.0 + 1e-6, 1.0 - 1e-6)
+    with torch.autocast(embedding.device.type, enabled=False):  # half precision cannot tell a cosine from 1
+        point = embedding.float()
+        cosine = (point @ point.T).clamp(-1.0 + 1e-6, 1.0 - 1e-6)
     same = person[:, None] == person[None]
     others = (scale * cosine).masked_fill(same, _APART).logsumexp(dim=1, keepdim=True)
     wanted = scale * torch.cos((torch.acos(cosine) + margin).clamp(max=torch.pi))

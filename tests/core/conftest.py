@@ -2,7 +2,7 @@
 
 The detector sees a face wherever a 32 px cell is red; the cell's blue is the face's size in pixels. The landmarker
 and the regressor answer with the mean face as a camera in front of it sees it. The parser takes green for skin, red for
-the nose and blue for a mask.
+the nose and blue for a mask. The painters paint one colour.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
 from core.settings import Settings
 from core.types import ALBEDO, EXPRESSION, IDENTITY, OCCLUDERS, PARTS, Camera, FaceTexture
 
+PAINT = (0.6, 0.4, 0.3)  # what the generator paints, RGB
 FIVE_POINTS = np.array([[-0.22, -0.28], [0.22, -0.28], [0.0, 0.05], [-0.17, 0.28], [0.17, 0.28]])  # of the size
 
 
@@ -58,6 +59,8 @@ def networks(landmark_points: np.ndarray, portrait_camera: Camera) -> dict[str, 
     light = np.array([0.8, 0.1, 0.2, 0, 0, 0, 0, 0, 0])
     rest = np.zeros(IDENTITY + EXPRESSION + ALBEDO)
     return {
+        "autoencoder": painting_network("autoencoder", (0.2, 0.5, 0.4)),
+        "completer": painting_network("completer", PAINT),
         "detector": detector_network(),
         "landmarker": landmarker_network(fractions),
         "parser": parser_network(),
@@ -92,7 +95,7 @@ def grey_texture() -> Callable[..., FaceTexture]:
     """Stands in for the texture stage where it is not what is tested."""
     grey, seen = np.full((1024, 1024, 3), 128, np.uint8), np.full((1024, 1024), 1, np.uint8)
     brown = np.array([0.3, 0.2, 0.1], np.float32)
-    return lambda photo, params, camera, landmarks: FaceTexture(grey, seen, brown, brown)
+    return lambda photo, params, camera, landmarks, completed: FaceTexture(grey, seen, brown, brown)
 
 
 @pytest.fixture(autouse=True)
@@ -210,6 +213,19 @@ def parser_network() -> bytes:
             helper.make_node("Softmax", [f"logits_{output}"], [output], axis=1),
         ]
     return _model("parser", nodes, constants)
+
+
+def painting_network(name: str, color: tuple[float, float, float]) -> bytes:
+    """The picture, with plain `color` in the hole; landmarks are asked for and not used."""
+    constants = {"color": np.array(color, np.float32).reshape(1, 3, 1, 1), "half": np.array(0.5, np.float32)}
+    nodes = [
+        helper.make_node("ReduceMean", ["landmarks"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nothing"], ["zero"]),
+        helper.make_node("Add", ["color", "zero"], ["paint"]),
+        helper.make_node("Greater", ["mask", "half"], ["hole"]),
+        helper.make_node("Where", ["hole", "paint", "image"], ["completed"]),
+    ]
+    return _model(name, nodes, constants)
 
 
 def _constant_answer(name: str, axes: tuple[int, ...], flat: str, keep: int) -> list[onnx.NodeProto]:

@@ -82,6 +82,13 @@ def test_margin_softmax_ignores_the_diagonal() -> None:
     assert margin_softmax(points, torch.arange(4), 0.3) == 0.0
 
 
+def test_margin_softmax_keeps_finite_gradients_in_half_precision() -> None:
+    point = torch.nn.functional.normalize(torch.randn(8, 16), dim=1).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        margin_softmax(point, torch.arange(8) // 2, margin=0.3).backward()
+    assert point.grad is not None and torch.isfinite(point.grad).all()
+
+
 def test_verification_of_perfect_and_of_random_embeddings() -> None:
     person = np.repeat(np.arange(10), 4)
     perfect = verification(*pair_cosines(np.eye(10)[person], person, np.eye(10)[person]))
