@@ -15,14 +15,12 @@ from .checks import check_face_size, check_mask, check_photo, check_shape, choos
 from .errors import Cancelled
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
-from .geometry.hole_mask import HoleFinder, too_much_hidden
 from .geometry.hole_mask import covers, occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
 from .settings import Settings
-from .stages.complete import Classical, Complete, Painter
 from .stages.complete import NETWORKS, Complete
 from .stages.detect import Detect
 from .stages.fit import Fit

@@ -118,7 +118,7 @@ def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> Non
     assert set(record["coefficients"]["expression"]) == set(face_model.expression_names)
     assert len(record["coefficients"]["identity"]) == len(record["coefficients"]["albedo"]) == 80
     assert set(record["pose"]) == {"pitch", "yaw", "roll", "f", "t2d_x", "t2d_y"}
-    assert list(record["timings"]) == ["detect", "landmark", "regress", "fit", "texture"]
+    assert list(record["timings"]) == ["detect", "landmark", "complete", "regress", "fit", "texture"]
     assert record["provider"] == "cpu"
     points_2d, points_3d = np.array(record["landmarks_2d"]), np.array(record["landmarks_3d"])
     assert points_2d.shape == (68, 2)

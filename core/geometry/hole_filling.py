@@ -1,0 +1,123 @@
+"""Brings a painted face crop back into its photo: colour, seam and grain are the photo's; only the hole changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import alignment
+from .grain import Grain, measured, noise
+from .hole_mask import grown
+from .membrane import membrane
+
+_OUTLIER = 14.0  # levels of 255 by which a strip of the border differs from its surroundings and is half believed
+_ALONG = 0.06  # crop sides along the border over which differences are compared
+_NEAR = 0.012  # crop sides over which a seam that the membrane leaves fades away
+_MOST_SEAM = 60.0  # levels of 255
+_FEATHER = 0.006  # crop sides over which the fill sets in, inside the hole
+_DATA = 4.0  # stiffness of the membrane's hold on the border
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedCrop:
+    """A face crop with its hole painted, in pixels of the crop."""
+
+    matrix: np.ndarray  # (2, 3) float64, photo pixels -> crop pixels
+    seen: np.ndarray  # (S, S, 3) uint8 RGB, the photo
+    painted: np.ndarray  # (S, S, 3) float32 RGB in [0, 255], painted where `overlap` is 1
+    hole: np.ndarray  # (S, S) uint8, 1 where the photo is replaced
+    overlap: np.ndarray  # (S, S) uint8, 1 where it was painted: the hole and a strip of seen pixels round it
+
+
+def fill_hole(photo: np.ndarray, mask: np.ndarray, crop: PaintedCrop, skin: np.ndarray, grain: bool) -> np.ndarray:
+    """(H, W, 3) uint8 photo with the pixels of `mask` (H, W) uint8 replaced and every other one as it was.
+
+    `skin` (H, W) uint8 is set on seen skin, whose grain the fill is given if `grain`.
+    """
+    rows, columns = _bounds(mask)
+    part = (rows, columns)
+    hole = (mask[part] > 0).astype(np.uint8)
+    height, width = hole.shape
+    scale = float(np.sqrt(abs(np.linalg.det(crop.matrix[:, :2]))))  # crop pixels per photo pixel
+    fill = _at_photo_size(matched(crop), crop.matrix, (columns.start, rows.start), (height, width), scale)
+    if grain:
+        fill += noise(_missing_grain(photo, skin, fill, hole, scale), (height, width))
+    depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5)
+    feather = max(_FEATHER * len(crop.hole) / scale, 1.0)
+    share = np.clip(depth / feather, 0.0, 1.0)[..., None]
+    old = photo[part]
+    new = np.rint(np.clip(old + share * (fill - old), 0.0, 255.0)).astype(np.uint8)
+    out = photo.copy()
+    out[part] = np.where(hole[..., None] > 0, new, old)
+    return out
+
+
+def matched(crop: PaintedCrop) -> np.ndarray:
+    """(S, S, 3) float32 painted crop in the photo's own colours, and meeting the photo along the border."""
+    overlap, hole = crop.overlap > 0, crop.hole > 0
+    border = (overlap & ~hole).astype(np.float32)
+    difference = (crop.seen.astype(np.float32) - crop.painted) * border[..., None]
+    weight = border * _believed(difference, border)
+    surface = membrane(difference, _DATA * weight, overlap)
+    left = difference - surface * border[..., None]
+    surface += _fading(left, border, hole)
+    return np.where(overlap[..., None], crop.painted + surface, crop.painted)
+
+
+def _believed(difference: np.ndarray, border: np.ndarray) -> np.ndarray:
+    """(S, S) in [0, 1]: less where the border differs from the painting unlike the border around it.
+
+    A rim or a shadow that the mask missed, strands of hair and the background must not tint the skin.
+    """
+    sigma = _ALONG * len(border)
+    share = np.ones_like(border)
+    for _ in range(_ROUNDS):
+        usual = _averaged(difference, border * share, sigma)
+        distance = np.abs(difference - usual).max(axis=2)
+        share = 1.0 / (1.0 + (distance / _OUTLIER) ** 2)
+    return share
+
+
+def _fading(left: np.ndarray, border: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """(S, S, 3): what the membrane leaves of the differences, carried a little way into the hole."""
+    size = len(border)
+    sigma = _NEAR * size
+    inward = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    share = np.exp(-0.5 * (inward / sigma) ** 2)
+    near = _averaged(np.clip(left, -_MOST_SEAM, _MOST_SEAM), border, 0.6 * sigma)
+    return near * share[..., None]
+
+
+def _averaged(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
+    """(S, S, C) weighted mean of the surroundings; 0 where there are none."""
+    sums = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma)
+    return sums / np.maximum(total, 1e-6)[..., None]
+
+
+def _at_photo_size(
+    crop: np.ndarray, matrix: np.ndarray, corner: tuple[int, int], shape: tuple[int, int], scale: float
+) -> np.ndarray:
+    """(h, w, 3) float32 of the photo's rectangle at `corner` (x, y); `scale` is crop pixels per photo pixel."""
+    if scale > 1.0:
+        crop = cv2.GaussianBlur(crop, (0, 0), 0.5 * float(np.sqrt(scale**2 - 1.0)) + 1e-3)
+    to_crop = matrix.copy()
+    to_crop[:, 2] = alignment.apply(matrix, np.array([corner], float))[0]
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(crop, to_crop, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _missing_grain(photo: np.ndarray, skin: np.ndarray, fill: np.ndarray, hole: np.ndarray, scale: float) -> Grain:
+    """What the skin round the hole has and the fill has not."""
+    finest = 1.0 / scale  # photo pixels per crop pixel: details below it the painter cannot know
+    inner = 1 - grown(1 - hole, 2.0 * finest)
+    return measured(photo, skin, finest).without(measured(fill, inner, finest))
+
+
+def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a non-empty mask."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

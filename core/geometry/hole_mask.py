@@ -1,0 +1,107 @@
+"""Which pixels of a photo are deleted because something stands before the face."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..types import OCCLUDERS, Parsing
+from . import alignment
+
+_UNIT = 1000  # sides of the face crop in its own thousandths: lengths below are shares of it
+_CLOSED = 0.012  # half the width of a slit of seen skin that is closed
+_SMALLEST_SEEN = 0.004  # share of the crop; smaller islands of seen skin within a hole are highlights on its cover
+_SMALLEST_HOLE = 0.0008  # share of the crop; smaller finds are noise
+_RIM = 0.02  # what is unsure within this reach of kept glasses is theirs
+_GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
+
+
+class FaceWindow:
+    """The face crop as a region of the photo: the only part of it that completion touches."""
+
+    def __init__(self, points: np.ndarray, shape: tuple[int, int]) -> None:
+        """`points` are (68, 2) landmarks in pixels of a photo of `shape` (height, width)."""
+        matrix = alignment.crop_matrix(points, _UNIT)
+        corners = np.array([[0, 0], [_UNIT, 0], [_UNIT, _UNIT], [0, _UNIT]], float) - 0.5
+        corners = alignment.apply(alignment.invert(matrix), corners)
+        self.side = _UNIT / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # photo pixels
+        limit = [shape[1], shape[0]]
+        low = np.clip(np.floor(corners.min(axis=0)), 0, limit).astype(int)
+        high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, limit).astype(int)
+        self.part = (slice(low[1], high[1]), slice(low[0], high[0]))  # rows and columns of the photo
+        self.inside = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)  # 1 in the crop
+        if self.inside.size:
+            cv2.fillConvexPoly(self.inside, np.rint(corners - low).astype(np.int32), 1)
+
+    def whole(self, part: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """(H, W) uint8 0 or 255 of the photo's size for a part of it, truthy in the hole."""
+        out = np.zeros(shape, np.uint8)
+        out[self.part] = np.where(part, 255, 0)
+        return out
+
+
+def occluder_mask(
+    parsing: Parsing, points: np.ndarray, *, threshold: float, grow: float, keep_glasses: bool
+) -> np.ndarray:
+    """(H, W) uint8, 255 where something stands before the face at (68, 2) `points`, else 0.
+
+    `threshold` is of the parser's probability, `grow` in face-crop sides: rims and shadows are swallowed.
+    """
+    shape = (parsing.parts.shape[0], parsing.parts.shape[1])
+    window = FaceWindow(points, shape)
+    found = (parsing.occluded[window.part] > 255.0 * threshold).astype(np.uint8)
+    if keep_glasses:
+        found = _without_glasses(found, parsing.occluder[window.part], window.side)
+    if not found.any():
+        return np.zeros(shape, np.uint8)
+    hole = _without_islands(grown(found, grow * window.side), window) & window.inside
+    return window.whole(hole, shape)
+
+
+def within_face(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 0 or 255: the part of a (H, W) uint8 mask, set from 128 on, that completion can fill."""
+    shape = (mask.shape[0], mask.shape[1])
+    window = FaceWindow(points, shape)
+    return window.whole((mask[window.part] > 127) & (window.inside > 0), shape)
+
+
+def covers(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N,) bool: which of (N, 2) points lie on set pixels of a (H, W) mask."""
+    height, width = mask.shape
+    column, row = np.rint(points).astype(int).T
+    within = (column >= 0) & (row >= 0) & (column < width) & (row < height)
+    return within & (mask[row.clip(0, height - 1), column.clip(0, width - 1)] > 0)
+
+
+def grown(mask: np.ndarray, radius: float) -> np.ndarray:
+    """(H, W) uint8 0 or 1, grown by `radius` pixels."""
+    if radius <= 0.0 or not mask.any():
+        return mask
+    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius).astype(np.uint8)
+
+
+def _without_glasses(found: np.ndarray, occluder: np.ndarray, side: float) -> np.ndarray:
+    glasses = np.isin(occluder, _GLASSES)
+    other = (occluder > 0) & ~glasses
+    theirs = grown(glasses.astype(np.uint8), _RIM * side) > 0
+    return np.where(theirs & ~other, 0, found).astype(np.uint8)
+
+
+def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:
+    """The hole without specks, slits and small islands of seen skin."""
+    area = window.side**2
+    radius = _CLOSED * window.side
+    wide = grown(np.pad(hole, round(radius) + 1), radius)
+    closed = 1 - grown(1 - wide, radius)
+    margin = round(radius) + 1
+    hole = hole | closed[margin:-margin, margin:-margin]
+    hole = _flipped_islands(1 - hole, _SMALLEST_SEEN * area)
+    return _flipped_islands(1 - hole, _SMALLEST_HOLE * area)
+
+
+def _flipped_islands(mask: np.ndarray, area: float) -> np.ndarray:
+    """(H, W) uint8 0 or 1 without connected pieces of fewer than `area` pixels."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    kept = statistics[:, cv2.CC_STAT_AREA] >= area
+    kept[0] = False
+    return kept[np.asarray(labels)].astype(np.uint8)

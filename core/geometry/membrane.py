@@ -1,0 +1,55 @@
+"""A smooth surface through scattered data: what is missing between a painted patch and the picture round it.
+
+Perez et al. ("Poisson Image Editing", 2003) paste gradients; that is the same as adding to the patch a membrane spanned
+over the differences along its border. Here the border may be partly unknown and partly wrong.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+_SWEEPS = 24
+_COARSEST = 8  # cells
+_NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
+
+
+def membrane(data: np.ndarray, weight: np.ndarray, domain: np.ndarray) -> np.ndarray:
+    """(S, S, C) float32 surface over an (S, S) bool domain, 0 elsewhere; S is a power of two times a small number.
+
+    It minimises the sum of squared steps between neighbours of the domain plus `weight` (S, S) times the squared
+    distance from `data` (S, S, C): where there is no data it is harmonic, and nothing flows through its edges.
+    """
+    data, weight, inside = data.astype(np.float32), weight.astype(np.float32), domain.astype(np.float32)
+    if not (weight * inside).any():
+        return np.zeros_like(data)
+    return _solved(data * (weight * inside)[..., None], weight * inside, inside)
+
+
+def _solved(pulled: np.ndarray, weight: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Cascade from coarse to fine; `pulled` is the data times its weight."""
+    size = len(weight)
+    if size % 2 or size <= _COARSEST:
+        total = max(float(weight.sum()), 1e-6)
+        start = np.broadcast_to(pulled.sum(axis=(0, 1)) / total, pulled.shape) * inside[..., None]
+        return _relaxed(start.astype(np.float32), pulled, weight, inside)
+    half = _solved(_summed(pulled), _summed(weight), np.minimum(_summed(inside), 1.0))
+    shares = cv2.resize(np.minimum(_summed(inside), 1.0), (size, size), interpolation=cv2.INTER_LINEAR)
+    start = cv2.resize(half, (size, size), interpolation=cv2.INTER_LINEAR) / np.maximum(shares, 1e-3)[..., None]
+    return _relaxed(start * inside[..., None], pulled, weight, inside)
+
+
+def _relaxed(start: np.ndarray, pulled: np.ndarray, weight: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    degree = cv2.filter2D(inside, -1, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
+    scale = (inside / np.maximum(degree + weight, 1e-6))[..., None]
+    surface = start
+    for _ in range(_SWEEPS):
+        around = cv2.filter2D(surface, -1, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
+        surface = (around + pulled) * scale
+    return surface
+
+
+def _summed(values: np.ndarray) -> np.ndarray:
+    """Sums over cells of two by two."""
+    height, width = values.shape[:2]
+    return values.reshape(height // 2, 2, width // 2, 2, *values.shape[2:]).sum(axis=(1, 3))

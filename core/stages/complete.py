@@ -1,0 +1,62 @@
+"""Paints the face behind what hides it, and puts it into the photo at the photo's own resolution."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..geometry import alignment
+from ..geometry.hole_filling import PaintedCrop, fill_hole
+from ..geometry.hole_mask import grown, within_face
+from ..runtime.sessions import Network
+from ..runtime.specs import FACE_SIZE
+from ..types import Completion
+from .landmark import network_input
+
+NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
+TELEA_RADIUS = 3.0  # crop pixels, OpenCV's usual
+_OVERLAP = 3.0  # crop pixels that are painted beyond the hole, so that painting and photo can be compared
+
+
+class Complete:
+    """(photo, 68 landmarks, mask) -> the photo with the masked part of the face painted."""
+
+    def __init__(self, network: Network | None, method: str) -> None:
+        """Without a network the hole is filled from its rim (Telea, 2004)."""
+        self._network, self._method = network, method
+
+    def __call__(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray) -> Completion:
+        """Replace what `mask` (H, W) uint8, set from 128 on, marks in the face crop of a (H, W, 3) uint8 photo."""
+        mask = within_face(mask, points)
+        if not mask.any():
+            return Completion(photo=photo, mask=mask, method="none")
+        crop = self._painted(photo, points, mask)
+        skin = _seen_skin(points, mask)
+        out = fill_hole(photo, mask, crop, skin, grain=self._network is not None)
+        return Completion(photo=out, mask=mask, method=self._method)
+
+    def _painted(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray) -> PaintedCrop:
+        matrix = alignment.crop_matrix(points, FACE_SIZE)
+        seen = alignment.extract(photo, matrix, FACE_SIZE, cv2.BORDER_REFLECT_101)
+        marked = alignment.extract(np.repeat(mask[..., None], 3, axis=2), matrix, FACE_SIZE).image[..., 0]
+        hole = (marked > 0).astype(np.uint8)
+        overlap = hole
+        if self._network is None:
+            painted = cv2.inpaint(seen.image, hole, TELEA_RADIUS, cv2.INPAINT_TELEA).astype(np.float32)
+        else:
+            overlap = grown(hole, _OVERLAP)
+            fractions = (alignment.apply(matrix, points) + 0.5) / FACE_SIZE
+            answer = self._network.run(
+                image=network_input(seen),
+                mask=overlap[None, None].astype(np.float32),
+                landmarks=fractions[None].astype(np.float32),
+            )["completed"][0]
+            painted = np.ascontiguousarray(answer.transpose(1, 2, 0)) * np.float32(255.0)
+        return PaintedCrop(matrix, seen.image, painted, hole, overlap)
+
+
+def _seen_skin(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(H, W) uint8, 1 within the landmarks' hull and outside the hole."""
+    face = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
+    return face & (mask == 0)
