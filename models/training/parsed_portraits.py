@@ -1,8 +1,8 @@
 """Public-domain portraits for the parser: `python -m models.training.parsed_portraits --start RUN/checkpoint.pt`.
 
-An earlier parser tells the parts where it is sure; the rest is left open. Of occluders the truth is known: official
-portraits show no masks, hands or things, who wears glasses was noted by eye, and what the factory pastes on comes with
-its mask.
+Eyes and lips are drawn through the landmarks; an earlier parser tells the other parts where it is sure, and the rest is
+left open. Of occluders the truth is known: official portraits show no masks, hands or things, who wears glasses was
+noted by eye, and what the factory pastes on comes with its mask.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from models.synthesis.labels import Label, Occluder, OccluderType
 from models.synthesis.overlay import paste_occluder
 
 from .loop import load_averaged
-from .parsing_samples import IGNORED
+from .painted_parts import IGNORED, with_outlined_parts
 from .portraits import Portraits, read_portraits
-from .sources import PORTRAITS_SET
+from .sources import PORTRAITS_SET, tinted
 
 LOG = logging.getLogger(__name__)
 GLASSES = Path(__file__).with_name("portrait_glasses.csv")  # who wears glasses, or might; all others do not
 VARIANTS = 3  # of each photo, the first without anything pasted on
 _WORN = {"glasses": 0.2, "sunglasses": 0.14, "mask": 0.36, "hand": 0.15, "object": 0.15}
 _SEED = 4_200_000
+_LEFT_GREY = 5  # every so many variants
 _SURE = 0.85  # probability from which the earlier parser is believed
 _AROUND_EYES = 0.42  # of the distance of the outer eye corners: reach of what glasses may cover
 _GLASSES_KINDS = [OccluderType.CLEAR_GLASSES, OccluderType.DARK_GLASSES]
@@ -52,8 +53,10 @@ class ParsedPortraits:
         return len(self.grey)
 
     def image(self, index: int) -> np.ndarray:
-        """(S, S, 3) uint8 RGB."""
-        return cv2.cvtColor(self.grey[index], cv2.COLOR_GRAY2RGB)
+        """(S, S, 3) uint8 RGB; most variants are tinted, always in the same way."""
+        if index % _LEFT_GREY == 0:
+            return cv2.cvtColor(self.grey[index], cv2.COLOR_GRAY2RGB)
+        return tinted(self.grey[index], np.random.default_rng((_SEED, index)))
 
     def maps(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """(S, S) uint8 `Label` and (S, S) uint8 `Occluder`."""
@@ -68,7 +71,8 @@ class ParsedPortraits:
         return {
             "pictures": len(self),
             "of": PORTRAITS_SET,
-            "labels": "an earlier parser where it is sure; glasses noted by eye; pasted occluders by their masks",
+            "labels": "eyes and lips through the landmarks, other parts by an earlier parser where it is sure; glasses "
+            "noted by eye; pasted occluders by their masks",
         }
 
     def save(self, folder: Path) -> None:
@@ -110,7 +114,9 @@ def _variants(portraits: Portraits, index: int, wears: str, teacher: Parser) -> 
     inside = _cut(np.ones(photo.shape[:2], np.uint8), matrix) > 0
     person = portraits.person[index, 0].astype(np.uint8)
     parts, glasses = _taught(teacher, alignment.extract(photo, matrix, HEAD_SIZE).image)
-    labels, bare = bare_maps(parts, glasses, wears, _cut(person, matrix) > 0, alignment.apply(matrix, points))
+    placed = alignment.apply(matrix, points)
+    parts = with_outlined_parts(parts, placed, portraits.trusted[index])
+    labels, bare = bare_maps(parts, glasses, wears, _cut(person, matrix) > 0, placed)
     labels[~inside], bare[~inside] = IGNORED, Occluder.TOUCHED
     kinds = {kind: share for kind, share in _WORN.items() if wears == "no" or "glasses" not in kind}
     out = []
@@ -124,7 +130,7 @@ def _variants(portraits: Portraits, index: int, wears: str, teacher: Parser) -> 
         grey = cv2.cvtColor(alignment.extract(worn, matrix, HEAD_SIZE).image, cv2.COLOR_RGB2GRAY)
         codes = np.where(on_crop > 0, on_crop, bare).astype(np.uint8)
         whole = (_cut(person, matrix) > 0) | (on_crop > Occluder.TOUCHED)
-        out.append((grey, labels, codes, whole, alignment.apply(matrix, points).astype(np.float32)))
+        out.append((grey, labels, codes, whole, placed.astype(np.float32)))
     return out
 
 

@@ -14,8 +14,8 @@ from models.networks.parser import OUTPUT_STRIDE
 from models.synthesis.labels import Label, Occluder, OccluderType, labels_with_occluder, occluder_type
 
 from . import augment
+from .painted_parts import IGNORED, as_painted
 
-IGNORED = 255  # target of a pixel that is neither right nor wrong
 CLASSES = Label.CLOTH + 1  # CelebAMask-HQ's
 _UNCLEAR = (Occluder.TOUCHED, Occluder.LOOSE_HAIR)  # no cover to be cut away, yet not untouched either
 _LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  # parts are those behind
@@ -132,7 +132,9 @@ class ParsingSampler:
     def _cut(self, index: int, matrix: np.ndarray, size: int, border: int) -> ParsingSample:
         image = self.pictures.image(index)
         image = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
-        classes, occluder = (_warp_codes(part, matrix, size) for part in targets(*self.pictures.maps(index)))
+        labels, codes = self.pictures.maps(index)
+        labels = as_painted(labels, self.pictures.points[index][:LANDMARKS])
+        classes, occluder = (_warp_codes(part, matrix, size) for part in targets(labels, codes))
         return ParsingSample(image, classes, occluder, _weights(classes, occluder))
 
     def _set_before(self, index: int, matrix: np.ndarray, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
