@@ -16,6 +16,7 @@ from .camera_builder import build_camera, look_through
 from .head_builder import build_head
 from .images import packed_image
 from .light_builder import build_key, build_world, light_scene, split_light
+from .pictures import KINDS, keep_pictures
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def build_face(
         collection = bpy.data.collections.new(name)
         scene.collection.children.link(collection)
         head = build_head(name, result, model, collection)
-        picture = None if photo is None else packed_image(f"{name} Photo", photo, lossless=False)
+        picture = None if photo is None else packed_image(f"{name} {KINDS['photo']}", photo, lossless=False)
+        keep_pictures(head, name, result, picture)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)
         if options.photo_light:
             light, eye = split_light(result.params.light), crop_camera(result)

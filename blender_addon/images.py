@@ -1,4 +1,4 @@
-"""Packed Blender images from arrays."""
+"""Packed Blender images from arrays, and arrays from Blender images."""
 
 from __future__ import annotations
 
@@ -9,16 +9,46 @@ import numpy as np
 from ..core.errors import OutputError
 
 
-def packed_image(name: str, pixels: np.ndarray, *, lossless: bool = True) -> bpy.types.Image:
-    """A Blender image that carries (H, W, 3) uint8 RGB sRGB `pixels` inside the .blend, row 0 on top."""
+def packed_image(name: str, pixels: np.ndarray, *, lossless: bool = True, color: bool = True) -> bpy.types.Image:
+    """A Blender image that carries `pixels` inside the .blend, row 0 on top.
+
+    `pixels` are (H, W, 3) uint8 RGB, sRGB-encoded, or (H, W) uint8 grey. Without `color` Blender takes the values as
+    they are, not as something to be seen.
+    """
     height, width = pixels.shape[:2]
-    suffix, flags = (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
-    done, encoded = cv2.imencode(suffix, np.ascontiguousarray(pixels[..., ::-1]), flags)
-    if not done:
-        raise OutputError(f"The image {name} of {width} x {height} pixels could not be packed; use a smaller photo.")
-    data = encoded.tobytes()
+    data = _encoded(name, pixels, lossless)
     image = bpy.data.images.new(name, width, height)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
-    image.colorspace_settings.name = "sRGB"
+    image.colorspace_settings.name = "sRGB" if color else "Non-Color"
     return image
+
+
+def _encoded(name: str, pixels: np.ndarray, lossless: bool) -> bytes:
+    suffix, flags = (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
+    # grey goes out as colour too: on a grey file Blender would have to guess what painting on it means
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.ndim == 3 else cv2.COLOR_GRAY2BGR)
+    done, encoded = cv2.imencode(suffix, bgr, flags)
+    if not done:
+        height, width = pixels.shape[:2]
+        raise OutputError(f"The image {name} of {width} x {height} pixels could not be packed; use a smaller photo.")
+    return encoded.tobytes()
+
+
+def raw_pixels(image: bpy.types.Image) -> np.ndarray:
+    """(H, W, C) float32 of an image as Blender holds it, row 0 on top: encoded if it has bytes, else linear."""
+    width, height = image.size
+    flat = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(flat)
+    return flat.reshape(height, width, image.channels)[::-1]
+
+
+def take_place(new: bpy.types.Image, old: bpy.types.Image | None) -> bpy.types.Image:
+    """Let `new` stand wherever `old` stood, under its name; undo brings `old` back as it was packed."""
+    if old is None or old == new:
+        return new
+    name = old.name
+    old.user_remap(new)
+    bpy.data.images.remove(old)
+    new.name = name
+    return new

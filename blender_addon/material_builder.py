@@ -9,6 +9,7 @@ import bpy
 from .nodes import empty_tree
 
 CORNEA_IOR = 1.376
+_INSTEAD = "facewright_instead_of"  # custom property of an image node: the node whose place it takes
 # Slots of a head's mesh, in order, and the parts of the face model that wear them.
 SLOTS: dict[str, tuple[str, ...]] = {
     "Skin": ("skin",),
@@ -172,3 +173,42 @@ _BUILDERS = {
 def build_materials(face_name: str, textures: Textures) -> list[bpy.types.Material]:
     """One material per slot of `SLOTS`, in order."""
     return [_BUILDERS[slot](f"{face_name} {slot}", textures) for slot in SLOTS]
+
+
+def shown_on_skin(head: bpy.types.Object) -> bpy.types.Image | None:
+    """The image that colours a head's skin instead of its texture, if any."""
+    color = _skin_color(head)
+    node = color.links[0].from_node if color is not None and color.is_linked else None
+    return node.image if node is not None and _INSTEAD in node else None
+
+
+def show_on_skin(head: bpy.types.Object, image: bpy.types.Image | None) -> bool:
+    """Colour a head's skin by `image`, or by its texture again; False where the material was made anew."""
+    color = _skin_color(head)
+    if color is None or not color.is_linked:
+        return False
+    tree, node = color.id_data, color.links[0].from_node
+    if _INSTEAD in node:
+        node = _put_back(tree, node, color)
+    if image is not None and node is not None:
+        _picture(tree, image, color)[_INSTEAD] = node.name
+    return node is not None
+
+
+def _put_back(tree: bpy.types.NodeTree, instead: bpy.types.Node, color: bpy.types.NodeSocket) -> bpy.types.Node | None:
+    """Wire the node that another stands in for; None when the user removed it."""
+    node = tree.nodes.get(instead[_INSTEAD])
+    tree.nodes.remove(instead)
+    if node is not None:
+        tree.links.new(node.outputs[0], color)
+        tree.nodes.active = node
+    return node
+
+
+def _skin_color(head: bpy.types.Object) -> bpy.types.NodeSocket | None:
+    """The socket that takes the colour of a head's skin."""
+    material = head.material_slots[0].material if head.material_slots else None
+    if material is None or material.node_tree is None:
+        return None
+    shader = next((node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
+    return None if shader is None else shader.inputs["Base Color"]

@@ -10,8 +10,14 @@ from . import job
 from .animation import sliders
 from .expression_groups import grouped
 from .identity import rebake_problem
+from .image_views import showing
+from .mask_brush import adds
+from .masks import is_mask, seems_painted
+from .material_builder import shown_on_skin
 from .operators.base import active_head, required_head
-from .previews import face_icon
+from .pictures import KINDS, LEVELS, SHARES, picture_of
+from .previews import face_icon, mask_icon
+from .properties import FacewrightScene
 from .reconstruction import STAGE_LABELS
 
 _OPEN_GROUPS = ("Jaw", "Mouth")
@@ -72,6 +78,10 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
                 "face_index",
                 rows=min(len(chosen.faces), 5),
             )
+        header, body = column.panel("facewright_hidden", default_closed=True)
+        header.label(text="What Hides the Face")
+        if body is not None:
+            draw_hidden(body, context, chosen)
         column.prop(chosen, "match_scene")
         column.prop(chosen, "photo_light")
         if running is None:
@@ -80,6 +90,42 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
             row.operator("facewright.reconstruct", icon="USER")
         else:
             draw_progress(layout, running)
+
+
+def draw_hidden(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: FacewrightScene) -> None:
+    """How to find, correct and fill what hides the face."""
+    column = layout.column()
+    column.prop(chosen, "deocclusion")
+    body = layout.column()
+    body.enabled = chosen.deocclusion != "none"
+    mask = chosen.mask if is_mask(chosen.mask) else None
+    painted = mask is not None and seems_painted(mask)
+    text = "Find What Hides the Face" if mask is None else "Reset to Found Mask" if painted else "Find Again"
+    body.operator("facewright.find_mask", text=text, icon="LOOP_BACK" if painted else "VIEWZOOM")
+    if mask is not None:
+        draw_mask(body, context, mask)
+    sliders = body.column(align=True)
+    sliders.enabled = not painted
+    sliders.prop(chosen, "mask_threshold")
+    sliders.prop(chosen, "mask_grow")
+    sliders.prop(chosen, "keep_glasses")
+    body.operator("facewright.complete_photo", icon="IMAGE_DATA")
+
+
+def draw_mask(layout: bpy.types.UILayout, context: bpy.types.Context, mask: bpy.types.Image) -> None:
+    """The mask over the photo, and the brush."""
+    shown = mask_icon(mask.name)
+    if shown:
+        layout.template_icon(shown, scale=8.0)
+    if not showing(context, mask):
+        layout.operator("facewright.paint_mask", icon="BRUSH_DATA").mode = "ADD"
+    else:
+        row = layout.row(align=True)
+        for mode, text, pressed in (("ADD", "Add", adds(context)), ("REMOVE", "Remove", not adds(context))):
+            row.operator("facewright.paint_mask", text=text, depress=pressed).mode = mode
+        row.operator("facewright.paint_mask", text="Done", icon="CHECKMARK").mode = "DONE"
+    if seems_painted(mask):
+        layout.label(text="Painted by hand: used as it is", icon="BRUSH_DATA")
 
 
 def draw_progress(layout: bpy.types.UILayout, running: job.Job) -> None:
@@ -163,10 +209,34 @@ class FACEWRIGHT_PT_export(_HeadPanel, bpy.types.Panel):
             layout.label(text=text, icon="INFO")
 
 
+class FACEWRIGHT_PT_pictures(_HeadPanel, bpy.types.Panel):
+    """What of the head was seen, what was invented, and the pictures it was made of."""
+
+    bl_label = "What Was Invented"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, head = self.layout, required_head(context)
+        on = shown_on_skin(head) is not None
+        layout.operator(
+            "facewright.show_confidence", text="Show Skin Again" if on else "Show on Head", icon="HIDE_OFF", depress=on
+        )
+        legend = layout.column(align=True)
+        for (text, _, icon), share in zip(LEVELS.values(), head.get(SHARES, ()), strict=False):
+            legend.label(text=f"{text}: {share:.0%}", icon=icon)
+        grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        for kind, text in KINDS.items():
+            cell = grid.row(align=True)
+            cell.enabled = picture_of(head, kind) is not None
+            cell.operator("facewright.show_picture", text=text, icon="IMAGE_DATA").kind = kind
+
+
 CLASSES = (
     FACEWRIGHT_UL_faces,
     FACEWRIGHT_PT_photo,
     FACEWRIGHT_PT_expression,
     FACEWRIGHT_PT_identity,
+    FACEWRIGHT_PT_pictures,
     FACEWRIGHT_PT_export,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.errors import ImageError
 from ..core.geometry.lighting import linear_to_srgb
+from .images import raw_pixels
 
 _UNREADABLE = {"VIEWER", "MOVIE"}
 _PHOTO_FILES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}  # others only Blender can read: EXR, HDR, ...
@@ -51,9 +52,7 @@ def pixels_of(image: bpy.types.Image) -> np.ndarray:
     width, height = image.size
     if width == 0 or height == 0:
         raise ImageError(f"The image {image.name} has no pixels; its file may be missing. Reload it or pick another.")
-    flat = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(flat)
-    picture = flat.reshape(height, width, image.channels)[::-1]
+    picture = raw_pixels(image)
     color = picture[..., :3] if image.channels >= 3 else np.repeat(picture[..., :1], 3, axis=2)
     if image.is_float and image.colorspace_settings.name != "sRGB":
         color = linear_to_srgb(color)

@@ -4,12 +4,18 @@
 # Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import bpy
 
 from ..core.errors import FaceError
 from ..core.settings import Settings
 from .paths import ADDON
 from .reconstruction import close_pipeline
+
+if TYPE_CHECKING:
+    from .properties import FacewrightScene
 
 _PROVIDERS = (
     ("auto", "Automatic", "The best one present: CUDA, DirectML, CoreML, else the CPU"),
@@ -61,12 +67,20 @@ def preferences() -> FacewrightPreferences | None:
     return None if addon is None else addon.preferences
 
 
-def settings() -> Settings:
-    """The preferences as the pipeline takes them."""
-    chosen = preferences()
-    if chosen is None:
-        return Settings()
-    return Settings(provider=chosen.provider, texture_size=int(chosen.texture_size), threads=chosen.threads)
+def settings(panel: FacewrightScene | None = None) -> Settings:
+    """The preferences, and the panel's choices if given, as the pipeline takes them."""
+    made, chosen = Settings(), preferences()
+    if chosen is not None:
+        made = replace(made, provider=chosen.provider, texture_size=int(chosen.texture_size), threads=chosen.threads)
+    if panel is None:
+        return made
+    return replace(
+        made,
+        deocclusion=panel.deocclusion,
+        mask_threshold=panel.mask_threshold,
+        mask_grow=panel.mask_grow,
+        keep_glasses=panel.keep_glasses,
+    )
 
 
 def provider_lines() -> list[str]:

@@ -12,9 +12,18 @@ import bpy
 import numpy as np
 
 from ..core.errors import FaceError
+from ..core.settings import MOST_GROWN, Settings
 from ..core.types import IDENTITY, FaceBox
+from . import mask_refresh, masks
 
 LOGGER = logging.getLogger(__name__)
+_DEFAULTS = Settings()
+_METHODS = (
+    ("generator", "Generator", "Paint the hidden parts of the face with the network that knows faces best"),
+    ("autoencoder", "Auto-Encoder", "Paint them with a simpler network"),
+    ("telea", "Surroundings", "Fill them in from what is around them, without a network (Telea's method)"),
+    ("none", "Leave As It Is", "Delete nothing: glasses and hands end up on the head"),
+)
 _quiet = False  # while True, changing a slider from code does not rebake
 
 
@@ -44,7 +53,18 @@ def _rebake(coefficient: FacewrightCoefficient, context: bpy.types.Context) -> N
 
 def _forget_faces(scene_settings: FacewrightScene, context: bpy.types.Context) -> None:
     scene_settings.faces.clear()
-    scene_settings.face_index = 0
+    scene_settings.face_index = 0  # which also turns to the mask of the photo now chosen
+
+
+def _turn_to_face(scene_settings: FacewrightScene, context: bpy.types.Context) -> None:
+    wanted = masks.mask_of(face_key(scene_settings))
+    if wanted != scene_settings.mask:
+        masks.let_go(scene_settings.mask)
+        scene_settings.mask = wanted
+
+
+def _search_again(scene_settings: FacewrightScene, context: bpy.types.Context) -> None:
+    mask_refresh.schedule()
 
 
 class FacewrightCoefficient(bpy.types.PropertyGroup):
@@ -85,7 +105,36 @@ class FacewrightScene(bpy.types.PropertyGroup):
     image: bpy.props.PointerProperty(name="Image", description="The photo", type=bpy.types.Image, update=_forget_faces)
     filepath: bpy.props.StringProperty(name="Photo", description="The photo", subtype="FILE_PATH", update=_forget_faces)
     faces: bpy.props.CollectionProperty(type=FacewrightFace)
-    face_index: bpy.props.IntProperty(name="Face")
+    face_index: bpy.props.IntProperty(name="Face", update=_turn_to_face)
+    deocclusion: bpy.props.EnumProperty(
+        name="Paint With", description="What paints the hidden parts of the face", items=_METHODS, default="generator"
+    )
+    keep_glasses: bpy.props.BoolProperty(
+        name="Keep the Glasses", description="Leave glasses on the face; delete everything else", update=_search_again
+    )
+    mask_threshold: bpy.props.FloatProperty(
+        name="Threshold",
+        description="How sure it must be that something hides the face; lower values find more",
+        default=_DEFAULTS.mask_threshold,
+        min=0.02,
+        max=0.98,
+        subtype="FACTOR",
+        update=_search_again,
+    )
+    mask_grow: bpy.props.FloatProperty(
+        name="Grow",
+        description="How far the mask reaches beyond what was found, to take rims and shadows along; in face widths",
+        default=_DEFAULTS.mask_grow,
+        min=0.0,
+        max=MOST_GROWN,
+        step=0.1,
+        precision=3,
+        update=_search_again,
+    )
+    mask: bpy.props.PointerProperty(name="Mask", description="White: what hides the face", type=bpy.types.Image)
+    completed: bpy.props.PointerProperty(
+        name="Completed Photo", description="The photo without what hid the face", type=bpy.types.Image
+    )
     match_scene: bpy.props.BoolProperty(
         name="Match Render to Photo",
         description="Make the photo's camera active and give the render the photo's size and colours",
@@ -121,6 +170,13 @@ def store_faces(scene_settings: FacewrightScene, faces: list[FaceBox]) -> None:
         item.points = np.asarray(face.points, float).ravel().tolist()
         item.score = face.score
     scene_settings.face_index = 0
+
+
+def face_key(scene_settings: FacewrightScene) -> str:
+    """What tells the chosen face from all others: where the photo comes from, and which face of it."""
+    image = scene_settings.image
+    photo = scene_settings.filepath if scene_settings.source == "FILE" else image and image.name_full
+    return f"{scene_settings.source}|{photo or ''}|{scene_settings.face_index}"
 
 
 def picked_face(scene_settings: FacewrightScene) -> FaceBox | None:

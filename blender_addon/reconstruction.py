@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.checks import no_face_found
-from ..core.errors import Cancelled
+from ..core.checks import choose_face, no_face_found
+from ..core.errors import Cancelled, ImageError
 from ..core.settings import Settings
-from ..core.types import FaceBox, FaceResult
+from ..core.types import Completion, FaceBox, FaceResult
 from .job import IsCancelled, ReportProgress
 from .photo_source import PhotoSource
 
@@ -24,6 +24,8 @@ STAGE_LABELS = {
     "open": "Opening the photo",
     "detect": "Finding the face",
     "landmark": "Placing landmarks",
+    "parse": "Looking for what hides the face",
+    "complete": "Painting what is hidden",
     "regress": "Estimating the shape",
     "fit": "Fitting the head",
     "texture": "Unwrapping the texture",
@@ -31,13 +33,14 @@ STAGE_LABELS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
-    """One reconstruction."""
+    """One reconstruction, or a part of it."""
 
     source: PhotoSource
     settings: Settings
     box: FaceBox | None = None  # the picked face; the largest when None
+    mask: np.ndarray | None = None  # (H, W) uint8, 255 where the user says that the face is hidden; None: find it
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,24 @@ class Outcome:
     result: FaceResult
     model: FaceModel
     provider: str  # that ran the networks
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMask:
+    """What was found to hide one face."""
+
+    name: str
+    photo: np.ndarray  # (H, W, 3) uint8 RGB
+    mask: np.ndarray  # (H, W) uint8, 255 where it is hidden, else 0
+    box: FaceBox
+
+
+@dataclass(frozen=True, eq=False)
+class CompletedPhoto:
+    """What painting the hidden parts of one face gives."""
+
+    name: str
+    completion: Completion
 
 
 @lru_cache(maxsize=1)
@@ -84,8 +105,11 @@ def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled
     photo = open_photo(request.source)
     if cancelled():
         raise Cancelled
+    check_painted(request, photo.pixels)
     engine = pipeline(request.settings)
-    result = engine.reconstruct(photo.pixels, box=request.box, focal=photo.focal, progress=report, cancelled=cancelled)
+    result = engine.reconstruct(
+        photo.pixels, box=request.box, focal=photo.focal, mask=request.mask, progress=report, cancelled=cancelled
+    )
     return Outcome(request.source.name, photo, result, engine.face_model, engine.provider)
 
 
@@ -100,3 +124,61 @@ def find_faces(request: Request, report: ReportProgress, cancelled: IsCancelled)
     if not faces:
         raise no_face_found()
     return photo, faces
+
+
+def find_mask(request: Request, report: ReportProgress, cancelled: IsCancelled) -> FoundMask:
+    """What hides the face of a photo; `Cancelled` when asked to stop."""
+    photo, box, points = _located(request, report, cancelled)
+    report("parse", 0.6)
+    mask = pipeline(request.settings).occluder_mask(photo, points)
+    return FoundMask(request.source.name, photo, mask, box)
+
+
+def complete(request: Request, report: ReportProgress, cancelled: IsCancelled) -> CompletedPhoto:
+    """The photo with the hidden parts of the face painted; `Cancelled` when asked to stop."""
+    photo, _, points = _located(request, report, cancelled)
+    report("complete", 0.6)
+    return CompletedPhoto(request.source.name, pipeline(request.settings).complete(photo, points, request.mask))
+
+
+def check_painted(request: Request, photo: np.ndarray) -> None:
+    """Raise `ImageError` unless the user's mask, if any, fits the (H, W, 3) photo and leaves something of the face."""
+    if request.mask is None:
+        return
+    (height, width), (rows, columns) = request.mask.shape, photo.shape[:2]
+    if (height, width) != (rows, columns):
+        raise ImageError(
+            f"The mask has {width} x {height} pixels and the photo {columns} x {rows}. "
+            "Find the mask again, or give it the photo's size."
+        )
+    if _around(request.mask, request.box).all():
+        raise ImageError("The mask covers the whole face, so nothing is left to go by. Remove some of it.")
+
+
+def _around(mask: np.ndarray, box: FaceBox | None) -> np.ndarray:
+    """The part of a mask on the face, or all of it when the face is not known."""
+    if box is None:
+        return mask
+    left, top = max(int(box.x0), 0), max(int(box.y0), 0)
+    return mask[top : max(int(box.y1), top + 1), left : max(int(box.x1), left + 1)]
+
+
+def _located(
+    request: Request, report: ReportProgress, cancelled: IsCancelled
+) -> tuple[np.ndarray, FaceBox, np.ndarray]:
+    """The photo, the face asked for and its (68, 2) landmarks in photo pixels."""
+    report("open", 0.0)
+    photo = open_photo(request.source).pixels
+    check_painted(request, photo)
+    if cancelled():
+        raise Cancelled
+    report("detect", 0.2)
+    engine = pipeline(request.settings)
+    box = request.box or choose_face(engine.detect(photo), request.settings.min_face)
+    if cancelled():
+        raise Cancelled
+    report("landmark", 0.4)
+    points = engine.landmarks(photo, box).points
+    if cancelled():
+        raise Cancelled
+    return photo, box, points

@@ -13,15 +13,10 @@ from .. import job, photo_source
 from ..face_builder import BuildOptions, BuiltFace, build_face
 from ..preferences import settings
 from ..previews import show_faces
-from ..properties import FacewrightScene, picked_face, set_sliders, store_faces
+from ..properties import set_sliders, store_faces
 from ..reconstruction import Outcome, Request, find_faces, reconstruct
 from .base import FacewrightOperator, JobOperator
-
-
-def _source(chosen: FacewrightScene) -> photo_source.PhotoSource:
-    if chosen.source == "IMAGE":
-        return photo_source.from_image(chosen.image)
-    return photo_source.from_file(chosen.filepath)
+from .mask import request_of, source_of
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
@@ -39,12 +34,12 @@ class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
     )
 
     def prepare(self, context: bpy.types.Context) -> job.Work:
-        """Photo, picked face and settings."""
+        """Photo, picked face, painted mask and settings."""
         chosen = context.scene.facewright
         if self.filepath:
-            request = Request(photo_source.from_file(self.filepath), settings())
+            request = Request(photo_source.from_file(self.filepath), settings(chosen))
         else:
-            request = Request(_source(chosen), settings(), picked_face(chosen))
+            request = request_of(chosen)
         return partial(reconstruct, request)
 
     def finish(self, context: bpy.types.Context, outcome: object) -> None:
@@ -81,7 +76,7 @@ class FACEWRIGHT_OT_find_faces(JobOperator, bpy.types.Operator):
 
     def prepare(self, context: bpy.types.Context) -> job.Work:
         """Photo and settings."""
-        return partial(find_faces, Request(_source(context.scene.facewright), settings()))
+        return partial(find_faces, Request(source_of(context.scene.facewright), settings()))
 
     def finish(self, context: bpy.types.Context, outcome: object) -> None:
         """Fill the picker."""

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -96,6 +97,9 @@ class FakePipeline:
 
     def __init__(self, addon, model, result, fail_at: str | None = None, error: Exception | None = None):
         self.face_model, self._result = model, result
+        self._completion = addon("core.types").Completion
+        self.settings = None  # of the last call
+        self.masks: list[np.ndarray | None] = []  # what every call was told to delete
         self._stages = addon("core.pipeline").STAGES
         self._cancelled = addon("core.errors").Cancelled
         self._fail_at, self._error = fail_at, error
@@ -105,23 +109,55 @@ class FakePipeline:
         """One face."""
         return [self._result.box]
 
-    def reconstruct(self, photo, *, box=None, focal=None, progress=None, cancelled=None):
+    def landmarks(self, photo: np.ndarray, box):
+        """Those of the result."""
+        self._stop_at("landmark")
+        return self._result.landmarks
+
+    def occluder_mask(self, photo: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Glasses: a bar across the eyes, higher the more the mask is grown."""
+        self._stop_at("parse")
+        left, top = points[36:48].min(axis=0).astype(int)
+        right, bottom = points[36:48].max(axis=0).astype(int)
+        grow = int(1000 * self.settings.mask_grow)
+        mask = np.zeros(photo.shape[:2], np.uint8)
+        if not self.settings.keep_glasses:
+            mask[top - grow : bottom + grow, left:right] = 255
+        return mask
+
+    def complete(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None = None):
+        """The hole in a colour that is nowhere else."""
+        self.masks.append(mask)
+        mask = self.occluder_mask(photo, points) if mask is None else mask
+        filled = np.where(mask[..., None] > 0, np.uint8([1, 2, 3]), photo)
+        return self._completion(filled, mask, self.settings.deocclusion)
+
+    def _stop_at(self, stage: str) -> None:
+        self.at_stage(stage)
+        if stage == self._fail_at:
+            raise self._error
+
+    def reconstruct(self, photo, *, box=None, focal=None, mask=None, progress=None, cancelled=None):
         """Walk the stages."""
+        completion = self.complete(photo, self._result.landmarks.points, mask)
         for index, stage in enumerate(self._stages):
             if cancelled():
                 raise self._cancelled("Cancelled. Nothing was changed.")
             progress(stage, index / len(self._stages))
-            self.at_stage(stage)
-            if stage == self._fail_at:
-                raise self._error
-        return self._result
+            self._stop_at(stage)
+        return replace(self._result, completion=completion if completion.mask.any() else None)
 
 
 @pytest.fixture
 def fake_pipeline(addon, model, result, monkeypatch) -> FakePipeline:
     """The add-on with made-up networks."""
     fake = FakePipeline(addon, model, result)
-    monkeypatch.setattr(addon("blender_addon.reconstruction"), "pipeline", lambda settings: fake)
+
+    def pipeline(settings):
+        fake.settings = settings
+        return fake
+
+    monkeypatch.setattr(addon("blender_addon.reconstruction"), "pipeline", pipeline)
     return fake
 
 
