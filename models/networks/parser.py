@@ -82,6 +82,10 @@ class Parser(nn.Module):
         logits = self.out(features)
         return ParserOutput(logits[:, : self.config.classes], logits[:, self.config.classes :])
 
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Features of strides 2, 4, 8, 16 of (N, 3, H, W) RGB in [0, 1], by which pictures may be compared."""
+        return self._encode(self.normalise(image))[:-1]
+
     def _encode(self, image: Tensor) -> list[Tensor]:
         """Features of strides 2, 4, 8, 16, 32."""
         to_eighth, to_sixteenth, to_coarse = self.trunk.parts

@@ -1,6 +1,6 @@
-"""Recipes of completion: `python -m models.training.completer --data build/synthetic --embedder RUN`.
+"""Recipes of completion: `python -m models.training.completer --data build/synthetic --judge RUN`.
 
-`--method autoencoder` trains the baseline, which needs no embedder. Context distillation (Occlusion Resistant Network)
+`--method autoencoder` trains the baseline, which needs no judge. Context distillation (Occlusion Resistant Network)
 takes two runs: `--teacher` trains a network that sees the face behind its occluder, `--distil RUN` lets it teach.
 """
 
@@ -27,7 +27,6 @@ from models.networks.completer import (
     build_autoencoder,
     build_completer,
 )
-from models.networks.embedder import Embedder
 
 from .cards import PORTRAITS_NOTICE, network_sizes
 from .completion_losses import (
@@ -43,11 +42,12 @@ from .completion_samples import CompletionSample, CompletionSampler, lit
 from .data import Pictures, read_pictures
 from .embedder import load_embedder
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
+from .parser import load_parser
 from .people import draw, split_people
 from .portraits import Portraits, read_portraits
 
-# Of the thesis: pixels 1, style 250, total variation 0.1; the others as in LaFIn (Yang et al., 2019).
-WEIGHTS = {"pixel": 1.0, "style": 250.0, "variation": 0.1, "perceptual": 0.1, "identity": 0.1}
+# Of Zhao & Qi: pixels 1, style 250, total variation 0.1; the others so that each weighs about as much as the pixels.
+WEIGHTS = {"pixel": 1.0, "style": 250.0, "variation": 0.1, "perceptual": 0.5, "identity": 0.1}
 _ADVERSARIAL = 0.01
 _ADVERSARIAL_FROM = 0.15  # share of the run before which a critic would only be in the way
 _DISTILLATION = 0.2
@@ -144,7 +144,7 @@ class AutoencoderRecipe(CompletionRecipe):
 
 
 class CompleterRecipe(CompletionRecipe):
-    """The landmark-guided generator against a critic, judged by an embedder, perhaps taught by who saw the face."""
+    """The landmark-guided generator against a critic, judged by frozen networks, perhaps taught by who saw the face."""
 
     name = "completer"
     opponent_rate = _OPPONENT_RATE
@@ -152,7 +152,7 @@ class CompleterRecipe(CompletionRecipe):
     def __init__(
         self,
         pictures: Pictures,
-        embedder: Embedder,
+        judge: PerceptualJudge,
         config: CompleterConfig | None = None,
         occlusions: int = _OCCLUSIONS,
         teacher: Completer | None = None,
@@ -163,7 +163,7 @@ class CompleterRecipe(CompletionRecipe):
             raise ValueError("A teacher must have seen the clean picture and be of the same sizes; train it --teacher.")
         super().__init__(pictures, self.config.size, occlusions, portraits)
         self.net: Completer = build_completer(self.config)
-        self.critic, self.judge, self.teacher = PatchCritic(), PerceptualJudge(embedder), teacher
+        self.critic, self.judge, self.teacher = PatchCritic(), judge, teacher
 
     @property
     def opponent(self) -> nn.Module:
@@ -260,7 +260,8 @@ def main() -> None:
     """Train from the command line."""
     parser = common_arguments("completer", "Train a network to paint the face behind what hides it.")
     parser.add_argument("--method", choices=("generator", "autoencoder"), default="generator")
-    parser.add_argument("--embedder", type=Path, default=Path("build/training/embedder"), help="run that judges")
+    parser.add_argument("--judge", type=Path, default=Path("build/training/parser"), help="parser's run that judges")
+    parser.add_argument("--embedder", type=Path, default=None, help="run that judges who it is, if any")
     parser.add_argument("--size", type=int, default=CompleterConfig.size, help="side of the crops, a multiple of 32")
     parser.add_argument("--occlusions", type=int, default=_OCCLUSIONS, help="of each person in a batch")
     parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
@@ -279,7 +280,9 @@ def _recipe(arguments: argparse.Namespace) -> AutoencoderRecipe | CompleterRecip
         return AutoencoderRecipe(pictures, AutoencoderConfig(size=arguments.size), arguments.occlusions, portraits)
     teacher = load_completer(arguments.distil) if arguments.distil is not None else None
     sizes = CompleterConfig(size=arguments.size, sees_behind=arguments.teacher)
-    return CompleterRecipe(pictures, load_embedder(arguments.embedder), sizes, arguments.occlusions, teacher, portraits)
+    embedder = None if arguments.embedder is None else load_embedder(arguments.embedder)
+    judge = PerceptualJudge(load_parser(arguments.judge), embedder)
+    return CompleterRecipe(pictures, judge, sizes, arguments.occlusions, teacher, portraits)
 
 
 if __name__ == "__main__":

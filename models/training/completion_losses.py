@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.networks.completer import coarse_hole
 from models.networks.embedder import Embedder
+from models.networks.parser import Parser
 
 
 def pixel_loss(painted: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
@@ -23,8 +24,15 @@ def gram(features: Tensor) -> Tensor:
 
 
 def style_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
-    """Mean difference of the Gram matrices, averaged over the layers (Gatys et al., 2016)."""
-    return torch.stack([(gram(a) - gram(b)).abs().mean() for a, b in zip(found, wanted, strict=True)]).mean()
+    """Mean difference of the Gram matrices, averaged over the layers (Gatys et al., 2016).
+
+    Each layer's features are in units of their root mean square, or the loudest layer alone would count.
+    """
+    terms = []
+    for a, b in zip(found, wanted, strict=True):
+        unit = b.float().square().mean().sqrt().clamp_min(1e-3)
+        terms.append((gram(a.float() / unit) - gram(b.float() / unit)).abs().mean())
+    return torch.stack(terms).mean()
 
 
 def perceptual_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
@@ -70,33 +78,36 @@ def distillation_loss(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 
 
 class PerceptualJudge(nn.Module):
-    """A frozen embedder as judge: perceptual and identity differences at its own size, style at the picture's."""
+    """Frozen networks as judges: the parser's encoder compares looks and style, an embedder, if any, who it is.
 
-    def __init__(self, embedder: Embedder) -> None:
+    The parser tells skin from lips and lids from lenses to the pixel, at every size; an embedder forgets places.
+    """
+
+    def __init__(self, parser: Parser, embedder: Embedder | None = None) -> None:
         super().__init__()
-        self.embedder = embedder
+        self.parser, self.embedder = parser, embedder
 
     def forward(self, found: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         """Unweighted terms of (N, 3, H, W) pictures in [0, 1]; `wanted` carries no gradient."""
-        small, small_wanted = self._small(found), self._small(wanted)
-        features = self.embedder.features(small)
-        fine = self.embedder.features(found) if small is not found else features
+        features = self.parser.features(found)
         with torch.no_grad():
-            features_wanted = self.embedder.features(small_wanted)
-            fine_wanted = self.embedder.features(wanted) if small is not found else features_wanted
-            person = self.embedder.embedding(features_wanted)
-        likeness = (self.embedder.embedding(features) * person).sum(dim=1)
-        return {
+            features_wanted = self.parser.features(wanted)
+        terms = {
             "perceptual": perceptual_loss(features, features_wanted),
-            "identity": (1.0 - likeness).mean(),
-            "style": style_loss(fine, fine_wanted),
+            "style": style_loss(features, features_wanted),
         }
+        return terms if self.embedder is None else terms | {"identity": self._identity(self.embedder, found, wanted)}
 
-    def _small(self, image: Tensor) -> Tensor:
-        size = self.embedder.config.size
-        if image.shape[-1] == size:
-            return image
-        return nn.functional.interpolate(image, (size, size), mode="bilinear", antialias=True)
+    @staticmethod
+    def _identity(embedder: Embedder, found: Tensor, wanted: Tensor) -> Tensor:
+        """Mean distance (1 - cosine) of the embeddings."""
+        size = (embedder.config.size,) * 2
+        small, small_wanted = (
+            nn.functional.interpolate(image, size, mode="bilinear", antialias=True) for image in (found, wanted)
+        )
+        with torch.no_grad():
+            person = embedder(small_wanted)
+        return (1.0 - (embedder(small) * person).sum(dim=1)).mean()
 
 
 def _weighted(values: Tensor, weight: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ from models.networks.parser import Parser, ParserConfig, ParserOutput, build_par
 from models.synthesis.labels import Label, OccluderType, occluder_type
 
 from .backgrounds import BACKGROUNDS_NOTICE, background_stock
-from .cards import DATA_NOTICE, PORTRAITS_NOTICE
+from .cards import DATA_NOTICE, PORTRAITS_NOTICE, network_sizes
 from .crops import split
 from .data import read_pictures
 from .landmarker import weighted
-from .loop import Batch, common_arguments, config_from, run_recipe
+from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .parsed_portraits import ParsedPortraits, read_parsed
 from .parsing_loss import parser_terms
 from .parsing_samples import LabelledHeads, ParsingSample, ParsingSampler
@@ -141,6 +141,15 @@ class ParserRecipe:
             "network": dataclasses.asdict(self.config),
             "backgrounds": BACKGROUNDS_NOTICE,
         }
+
+
+def load_parser(run: Path) -> Parser:
+    """The averaged parser of a training run, frozen, as a measure for other trainings."""
+    if not (run / "card.json").exists():
+        raise FileNotFoundError(f"{run} holds no finished parser; train one with `python -m models.training.parser`.")
+    net = build_parser(ParserConfig(**network_sizes(run)))
+    load_averaged(net, run / CHECKPOINT)
+    return net.eval().requires_grad_(False)
 
 
 def _stacked(samples: list[ParsingSample], name: str) -> np.ndarray:

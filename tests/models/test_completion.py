@@ -20,12 +20,14 @@ from models.networks.completer import (  # noqa: E402
     build_autoencoder,
     build_completer,
 )
-from models.networks.embedder import EmbedderConfig, build_embedder, frozen  # noqa: E402
+from models.networks.embedder import EmbedderConfig, build_embedder  # noqa: E402
+from models.networks.parser import ParserConfig, build_parser  # noqa: E402
 from models.synthesis.labels import Occluder  # noqa: E402
 from models.synthesis.shards import Shard  # noqa: E402
 from models.training import completion_losses as criteria  # noqa: E402
 from models.training import loop  # noqa: E402
 from models.training.completer import AutoencoderRecipe, CompleterRecipe, hole_scores, load_completer  # noqa: E402
+from models.training.completion_losses import PerceptualJudge  # noqa: E402
 from models.training.completion_samples import CompletionSampler, free_form, grown, misplaced  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 
@@ -272,11 +274,17 @@ def test_hole_scores_look_inside_the_hole() -> None:
     assert similarity < 1.0
 
 
+def tiny_judge() -> PerceptualJudge:
+    embedder = build_embedder(EmbedderConfig(32, 8, (4, 4, 8, 8), (1, 1, 1, 1)))
+    parser = build_parser(ParserConfig(size=32, width=0.25, decoder=(8, 8, 8, 8)))
+    return PerceptualJudge(parser, embedder).eval().requires_grad_(False)
+
+
 def recipe_of(name: str, pictures: Pictures) -> loop.Recipe:
     torch.manual_seed(0)
     if name == "autoencoder":
         return AutoencoderRecipe(pictures, TINY_AUTOENCODER)
-    judge = frozen(build_embedder(EmbedderConfig(32, 8, (4, 4, 8, 8), (1, 1, 1, 1))))
+    judge = tiny_judge()
     teaching = dataclasses.replace(TINY, sees_behind=True)
     if name == "teacher":
         return CompleterRecipe(pictures, judge, teaching)
@@ -337,7 +345,7 @@ def test_a_trained_teacher_is_loaded_and_others_are_refused(pictures, tmp_path) 
     loop.Run(recipe_of("teacher", pictures), config, tmp_path).train()
     teacher = load_completer(tmp_path)
     assert teacher.config.sees_behind
-    judge = build_embedder(EmbedderConfig(32, 8, (4, 4, 8, 8), (1, 1, 1, 1)))
+    judge = tiny_judge()
     assert CompleterRecipe(pictures, judge, TINY, teacher=teacher).teacher is teacher
     with pytest.raises(ValueError, match="seen the clean picture"):
         CompleterRecipe(pictures, judge, TINY, teacher=build_completer(TINY))
