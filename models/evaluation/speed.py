@@ -86,21 +86,23 @@ def _network_times(bench: Bench) -> Table:
     for name, spec in SPECS.items():
         side = spec.inputs["image"][-1]
         if isinstance(side, int):
-            rows.append((name, f"{side}x{side}", *(_network_time(bench, spec, side, cores) for cores in CORES)))
+            rows.append((name, f"{side}x{side}", *(_network_time(bench, spec, cores) for cores in CORES)))
     header = ("network", "input", *(f"ms, cores: {cores}" for cores in CORES))
     return Table(
         "Time per look of each network", header, tuple(rows), f"Medians of {NETWORK_ROUNDS}, CPU, without cropping."
     )
 
 
-def _network_time(bench: Bench, spec: NetworkSpec, side: int, cores: int) -> str:
+def _network_time(bench: Bench, spec: NetworkSpec, cores: int) -> str:
     try:
         network = open_network(spec, bench.pipeline.settings.weights_dir, "cpu", cores)
     except WeightsError:
         return "not in this build"
-    crop = np.random.default_rng(0).random((1, 3, side, side), np.float32)
-    network.run(image=crop)
-    return f"{median_ms(lambda: network.run(image=crop), NETWORK_ROUNDS):.1f}"
+    rng = np.random.default_rng(0)
+    shapes = {key: (1, *(int(length) for length in shape[1:])) for key, shape in spec.inputs.items()}
+    inputs = {key: rng.random(shape, np.float32) for key, shape in shapes.items()}
+    network.run(**inputs)
+    return f"{median_ms(lambda: network.run(**inputs), NETWORK_ROUNDS):.1f}"
 
 
 def stage_table(pipeline: Pipeline, rounds: int = 7) -> Table:

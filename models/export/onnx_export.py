@@ -13,6 +13,7 @@ import json
 import logging
 import re
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,21 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from core.geometry import alignment
-from core.runtime.specs import CROP_SIZE, HEAD_SIZE, SPECS, Shape
+from core.runtime.specs import CROP_SIZE, FACE_SIZE, HEAD_SIZE, SPECS, Shape
+from core.types import LANDMARKS
+from models.networks.completer import (
+    AutoencoderConfig,
+    CompleterConfig,
+    CompletionExport,
+    build_autoencoder,
+    build_completer,
+)
 from models.networks.detector import DetectorConfig, DetectorExport, build_detector
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
 from models.networks.parser import ParserConfig, ParserExport, build_parser
 from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor
+from models.training.cards import network_sizes
+from models.training.completion_samples import CompletionSampler
 from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
 from models.training.loop import CHECKPOINT, load_averaged
@@ -39,6 +50,8 @@ LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "models" / "weights"
 SPECS_FILE = ROOT / "core" / "runtime" / "specs.py"
+CARD = "card.json"
+PAINTERS = ("autoencoder", "completer")  # given a hole and landmarks beside the picture
 OPSET = 17
 _HALF_FROM = 256  # smaller arrays stay in single precision
 _CHECKED = 32  # pictures
@@ -53,7 +66,17 @@ TOLERANCE = {
     "coefficients": (1e-3, 0.05),
     "classes": (1e-3, 0.15),  # probabilities; the worst of millions of pixels lies on an outline
     "occluder": (1e-3, 0.15),
+    "completed": (2e-3, 0.1),  # of full white; the worst of millions of pixels
 }
+_NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.Module]]] = {
+    "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
+    "completer": (CompleterConfig, build_completer, CompletionExport),
+    "detector": (DetectorConfig, build_detector, DetectorExport),
+    "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
+    "parser": (ParserConfig, build_parser, ParserExport),
+    "regressor": (RegressorConfig, build_regressor, RegressorExport),
+}
+Sample = np.ndarray | dict[str, np.ndarray]  # (h, w, 3) uint8 picture, or float32 inputs by name
 
 
 class ParityError(RuntimeError):
@@ -66,50 +89,55 @@ class Exportable:
 
     name: str
     net: nn.Module  # its forward returns the outputs in the order of the specification
-    example: Tensor  # an input to trace with
-    dynamic: dict[int, str]  # open dimensions of the input
+    example: Tensor | tuple[Tensor, ...]  # inputs to trace with, in the order of the specification
+    dynamic: dict[int, str]  # open dimensions of every input
 
 
 def load_exportable(name: str, run: Path) -> Exportable:
-    """The averaged network of a training run."""
-    sizes: dict[str, Any] = json.loads((run / "card.json").read_text())["network"]
-    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in sizes.items()}
-    crops = torch.rand(2, 3, CROP_SIZE, CROP_SIZE)
+    """The averaged network of a training run; of one that goes on, the network of its usual sizes."""
+    config, build, wrap = _NETWORKS[name]
+    sizes = network_sizes(run) if (run / CARD).exists() else {}
+    net = build(config(**sizes))
+    load_averaged(net, run / CHECKPOINT)
+    example, dynamic = example_inputs(name)
+    return Exportable(name, wrap(net).eval(), example, dynamic)
+
+
+def example_inputs(name: str) -> tuple[Tensor | tuple[Tensor, ...], dict[int, str]]:
+    """Inputs to trace with, and their open dimensions."""
     if name == "detector":
-        detector = build_detector(DetectorConfig(**sizes))
-        load_averaged(detector, run / CHECKPOINT)
-        return Exportable(name, DetectorExport(detector).eval(), torch.rand(1, 3, 256, 320), {2: "H", 3: "W"})
-    if name == "landmarker":
-        landmarker = build_landmarker(LandmarkerConfig(**sizes))
-        load_averaged(landmarker, run / CHECKPOINT)
-        return Exportable(name, LandmarkerExport(landmarker).eval(), crops, {0: "N"})
-    if name == "parser":
-        parser = build_parser(ParserConfig(**sizes))
-        load_averaged(parser, run / CHECKPOINT)
-        return Exportable(name, ParserExport(parser).eval(), torch.rand(2, 3, HEAD_SIZE, HEAD_SIZE), {0: "N"})
-    regressor = build_regressor(RegressorConfig(**sizes))
-    load_averaged(regressor, run / CHECKPOINT)
-    return Exportable(name, RegressorExport(regressor).eval(), crops, {0: "N"})
+        return torch.rand(1, 3, 256, 320), {2: "H", 3: "W"}
+    sides = {"parser": HEAD_SIZE} | dict.fromkeys(PAINTERS, FACE_SIZE)
+    side = sides.get(name, CROP_SIZE)
+    image = torch.rand(2, 3, side, side)
+    if name in PAINTERS:
+        return (image, (torch.rand(2, 1, side, side) > 0.5).float(), torch.rand(2, LANDMARKS, 2)), {0: "N"}
+    return image, {0: "N"}
 
 
 def convert(exportable: Exportable, path: Path, half: bool) -> None:
     """Write the ONNX file."""
-    names = list(SPECS[exportable.name].outputs)
+    inputs, names = list(SPECS[exportable.name].inputs), list(SPECS[exportable.name].outputs)
+    example = (exportable.example,) if isinstance(exportable.example, Tensor) else exportable.example
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of shapes that it turns into constants; parity judges
         torch.onnx.export(
             exportable.net,
-            (exportable.example,),
+            example,
             str(path),
             dynamo=False,
             opset_version=OPSET,
-            input_names=["image"],
+            input_names=inputs,
             output_names=names,
-            dynamic_axes={"image": exportable.dynamic},
+            dynamic_axes=dict.fromkeys(inputs, exportable.dynamic),
         )
     model = onnx.load(str(path))
     for output in model.graph.output:
         _set_shape(output, SPECS[exportable.name].outputs[output.name])
+    present = {value.name for value in model.graph.input}
+    for name, shape in SPECS[exportable.name].inputs.items():
+        if name not in present:  # the tracer leaves out what a network does not look at
+            model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
     if half:
         _store_half(model)
     onnx.checker.check_model(model, full_check=True)
@@ -136,16 +164,16 @@ def _store_half(model: onnx.ModelProto) -> None:
         model.graph.node.insert(0, cast)
 
 
-def check_parity(exportable: Exportable, path: Path, images: list[np.ndarray], half: bool) -> dict[str, float]:
-    """Largest difference by output over (h, w, 3) uint8 pictures; raises `ParityError` beyond the tolerance."""
+def check_parity(exportable: Exportable, path: Path, samples: Sequence[Sample], half: bool) -> dict[str, float]:
+    """Largest difference by output over samples; raises `ParityError` beyond the tolerance."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = list(SPECS[exportable.name].outputs)
     worst = dict.fromkeys(names, 0.0)
-    for image in images:
-        blob = image.transpose(2, 0, 1)[None].astype(np.float32) / 255.0
-        found = session.run(names, {"image": blob})
+    for sample in samples:
+        blobs = sample if isinstance(sample, dict) else {"image": _blob(sample)}
+        found = session.run(names, blobs)
         with torch.no_grad():
-            wanted = exportable.net(torch.from_numpy(blob))
+            wanted = exportable.net(*(torch.from_numpy(blobs[key]) for key in SPECS[exportable.name].inputs))
         wanted = (wanted,) if isinstance(wanted, Tensor) else wanted
         for name, a, b in zip(names, found, wanted, strict=True):
             if a.shape != tuple(b.shape):
@@ -157,8 +185,28 @@ def check_parity(exportable: Exportable, path: Path, images: list[np.ndarray], h
     return worst
 
 
+def _blob(image: np.ndarray) -> np.ndarray:
+    return image.transpose(2, 0, 1)[None].astype(np.float32) / 255.0
+
+
+def parity_samples(name: str, pictures: Pictures) -> Sequence[Sample]:
+    """Held-out synthetic pictures, with all else that the network is given."""
+    if name not in PAINTERS:
+        return parity_images(name, pictures)
+    sampler = CompletionSampler(pictures, FACE_SIZE)
+    exact = [sampler.exact(int(index)) for index in split(len(pictures))[1][:_CHECKED]]
+    return [
+        {
+            "image": _blob(sample.image),
+            "mask": sample.mask[None, None].astype(np.float32),
+            "landmarks": sample.landmarks[None],
+        }
+        for sample in exact
+    ]
+
+
 def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
-    """Held-out synthetic pictures as the network sees them; for the detector of several sizes."""
+    """Held-out synthetic pictures as a network of one input sees them; for the detector of several sizes."""
     _, held_out = split(len(pictures))
     chosen = held_out[:_CHECKED]
     if name == "parser":
@@ -172,17 +220,18 @@ def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
 
 
 def export(name: str, run: Path, pictures: Pictures, half: bool, weights: Path = WEIGHTS) -> Path:
-    """Convert, check, and only then put the file, its card and its hash in place."""
+    """Convert, check, and only then put the file and its card in place."""
     weights.mkdir(parents=True, exist_ok=True)
     exportable = load_exportable(name, run)
     draft = run / f"{name}.onnx"
     convert(exportable, draft, half)
-    difference = check_parity(exportable, draft, parity_images(name, pictures), half)
+    difference = check_parity(exportable, draft, parity_samples(name, pictures), half)
     content = draft.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    card = json.loads((run / "card.json").read_text())
+    card: dict[str, Any] = {"name": name, "training": "goes on"}
+    if (run / CARD).exists():
+        card = json.loads((run / CARD).read_text())
     card["export"] = {
-        "sha256": digest,
+        "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "weights": "float16" if half else "float32",
         "opset": OPSET,
@@ -211,8 +260,15 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--half", action="store_true", help="store the weights in half precision")
+    parser.add_argument("--draft", type=Path, help="folder for a file that is tried out and does not ship")
     arguments = parser.parse_args()
-    path = export(arguments.name, arguments.run, read_pictures(arguments.data), arguments.half)
+    if arguments.draft is None and not (arguments.run / CARD).exists():
+        parser.error(f"{arguments.run} holds no finished run; finish it, or try its network out with --draft FOLDER.")
+    pictures = read_pictures(arguments.data)
+    if arguments.draft is not None:
+        export(arguments.name, arguments.run, pictures, arguments.half, arguments.draft)
+        return
+    path = export(arguments.name, arguments.run, pictures, arguments.half)
     record_hash(arguments.name, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from core.runtime.specs import SPECS  # noqa: E402
+from core.runtime.sessions import open_network  # noqa: E402
+from core.runtime.specs import FACE_SIZE, SPECS, NetworkSpec  # noqa: E402
 from models.export import onnx_export  # noqa: E402
+from models.networks.completer import (  # noqa: E402
+    AutoencoderConfig,
+    Completer,
+    CompleterConfig,
+    CompletionExport,
+    build_autoencoder,
+    build_completer,
+)
 from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker  # noqa: E402
 from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor  # noqa: E402
@@ -60,6 +71,38 @@ def test_export_computes_what_torch_computes(name: str, half: bool, tmp_path) ->
     onnx_export.convert(item, path, half)
     worst = onnx_export.check_parity(item, path, images(name), half)
     assert set(worst) == set(SPECS[name].outputs)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        build_completer(CompleterConfig(channels=(4, 4, 8, 8), dilations=(1,))),
+        build_autoencoder(AutoencoderConfig(channels=(4, 8))),
+    ],
+)
+def test_painters_take_a_hole_and_landmarks_too(net, tmp_path) -> None:
+    name = "completer" if isinstance(net, Completer) else "autoencoder"
+    rng, hole = np.random.default_rng(0), np.zeros((1, 1, FACE_SIZE, FACE_SIZE), np.float32)
+    hole[..., 60:120, 30:200] = 1.0
+    image, landmarks = (rng.random(shape, np.float32) for shape in ((1, 3, FACE_SIZE, FACE_SIZE), (1, 68, 2)))
+    item = onnx_export.Exportable(name, CompletionExport(net).eval(), *onnx_export.example_inputs(name))
+    onnx_export.convert(item, tmp_path / "net.onnx", half=True)
+    sample = {"image": image, "mask": hole, "landmarks": landmarks}
+    onnx_export.check_parity(item, tmp_path / "net.onnx", [sample], half=True)
+    with pytest.raises(onnx_export.ParityError):
+        other = onnx_export.Exportable(
+            name, CompletionExport(type(net)(net.config)).eval(), *onnx_export.example_inputs(name)
+        )
+        onnx_export.check_parity(other, tmp_path / "net.onnx", [sample], half=False)
+    spec = NetworkSpec(
+        name,
+        sha256((tmp_path / "net.onnx").read_bytes()).hexdigest(),
+        SPECS[name].inputs,
+        SPECS[name].outputs,
+    )
+    (tmp_path / "net.onnx").rename(tmp_path / f"{name}.onnx")
+    completed = open_network(spec, tmp_path, "cpu").run(**sample)["completed"]
+    np.testing.assert_array_equal(completed[:, :, :60], image[:, :, :60])
 
 
 def test_parity_gate_refuses_another_network(tmp_path) -> None:
