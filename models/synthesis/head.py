@@ -14,6 +14,7 @@ from core.geometry.rasterizer import Raster, visible_points
 from .chart import AXIS_Z, HEIGHT, WIDTH, Chart, locate
 from .kernels import interpolate_hits, rasterize, vertex_normals
 from .labels import Label
+from .prepared import prepared
 from .skin_atlas import SkinAtlas
 from .skin_details import SkinDetails
 
@@ -75,7 +76,7 @@ class Head:
 
     @staticmethod
     def of(model: FaceModel) -> Head:
-        """Prepare a face model; takes a few seconds, the first time half a minute."""
+        """Prepare a face model; takes half a second, the first time half a minute."""
         hidden = [model.part(name) for name in ("cornea_left", "cornea_right", "lashes_left", "lashes_right")]
         lash = [model.part(name) for name in ("lashes_left", "lashes_right")]
         shown = ~np.isin(model.triangle_part, hidden)
@@ -84,7 +85,8 @@ class Head:
         for name, center in zip(("eyeball_right", "eyeball_left"), model.eye_centers, strict=True):
             rows = model.vertex_part == model.part(name)
             eye_rest[rows] = model.vertices[rows] - center
-        rest, occlusion = model.vertices.astype(np.float32), _ambient_occlusion(model, drawn)
+        rest = model.vertices.astype(np.float32)
+        occlusion = prepared("occlusion", model, lambda: {"sky": _ambient_occlusion(model, drawn)})["sky"]
         return Head(
             model=model,
             chart=Chart.of(model),

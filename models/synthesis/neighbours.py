@@ -13,6 +13,7 @@ import numpy as np
 from .camera import place_camera, sample_view
 from .chance import pick
 from .labels import Label
+from .prepared import prepared
 
 if TYPE_CHECKING:
     from .assets import Assets
@@ -25,7 +26,12 @@ _MARGIN = 3.3  # picture side over the face's: shoulders belong to it
 
 @lru_cache(maxsize=1)
 def stock(assets: Assets) -> tuple[np.ndarray, ...]:
-    """(128, 128, 4) float32 cut-outs: linear colour times cover, and cover."""
+    """(128, 128, 4) float32 cut-outs: linear colour times cover, and cover; rendered once."""
+    return tuple(prepared("neighbours", assets.head.model, lambda: {"people": _rendered(assets)})["people"])
+
+
+def _rendered(assets: Assets) -> np.ndarray:
+    """(N, 128, 128, 4) float32, see `stock`."""
     from .renderer import render  # the renderer draws scenes, which hold what this module makes
     from .scene import sample_scene
 
@@ -39,7 +45,7 @@ def stock(assets: Assets) -> tuple[np.ndarray, ...]:
         cover = (picture.labels != Label.BACKGROUND).astype(np.float32)
         cover = cv2.GaussianBlur(cover, (0, 0), 0.6) * cover
         people.append(np.dstack([picture.clean_linear * cover[:, :, None], cover]).astype(np.float32))
-    return tuple(people)
+    return np.stack(people)
 
 
 def add_people(rng: np.random.Generator, background: np.ndarray, people: tuple[np.ndarray, ...]) -> np.ndarray:

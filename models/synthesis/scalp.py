@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from .chart import AXIS_Z, locate
 from .head import Head
 from .labels import Label
+from .prepared import prepared
 from .strands import CENTER
 
 ROOTS = 12000  # on the scalp: about 15 a square centimetre
@@ -48,6 +49,11 @@ class Roots:
 @lru_cache(maxsize=2)
 def roots_of(head: Head) -> Roots:
     """The roots of a face model; takes about half a second, kept."""
+    arrays = prepared("roots", head.model, lambda: vars(_planted(head)))
+    return Roots(**arrays)
+
+
+def _planted(head: Head) -> Roots:
     rng = np.random.default_rng(3)
     bare = np.isin(head.label, _BARE) | ~head.skin_vertices | (head.model.in_regions("socket_right", "socket_left"))
     turn = np.degrees(np.abs(np.arctan2(head.rest[:, 0], head.rest[:, 2] - AXIS_Z)))

@@ -16,6 +16,7 @@ from core.geometry.face_model import FaceModel
 
 from .chart import smooth_curve
 from .kernels import interpolate_hits, rasterize
+from .prepared import prepared
 
 SIDE, TALL = 1024, 864  # texels of the UV square's width, and those from its top that the skin fills
 LEVELS = 4
@@ -66,11 +67,19 @@ class SkinAtlas:
 
     @staticmethod
     def of(model: FaceModel) -> SkinAtlas:
-        """Draw the maps; takes about a second."""
-        sheet = _Sheet(model)
-        masks = [np.clip(field * 255.0, 0, 255).astype(np.uint8) for field in _masks(sheet)]
-        folds = [np.clip(128.0 + field * 127.0, 0, 255).astype(np.uint8) for field in _folds(sheet)]
-        return SkinAtlas(_levels(masks), _levels(folds))
+        """Draw the maps, once; takes about a second."""
+        arrays = prepared("skin_atlas", model, lambda: _drawn(model))
+        masks, folds = (tuple(arrays[f"{kind}_{level}"] for level in range(LEVELS)) for kind in ("masks", "folds"))
+        return SkinAtlas(masks, folds)
+
+
+def _drawn(model: FaceModel) -> dict[str, np.ndarray]:
+    """The maps of every level, by name."""
+    sheet = _Sheet(model)
+    masks = [np.clip(field * 255.0, 0, 255).astype(np.uint8) for field in _masks(sheet)]
+    folds = [np.clip(128.0 + field * 127.0, 0, 255).astype(np.uint8) for field in _folds(sheet)]
+    kinds = {"masks": _levels(masks), "folds": _levels(folds)}
+    return {f"{kind}_{level}": levels[level] for kind, levels in kinds.items() for level in range(LEVELS)}
 
 
 def _levels(fields: list[np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -17,6 +17,7 @@ from .cards import Cards
 from .chance import pick
 from .head import Head
 from .labels import Label
+from .prepared import prepared
 from .strands import CENTER
 from .textures import read_texture
 
@@ -27,6 +28,8 @@ _WEIGHTS = {
 }  # fmt: skip
 STYLES = tuple(_WEIGHTS)
 LONG = ("bob01", "bob02", "long01", "ponytail01", "braid01")
+_TEXTURES = (512, 256, 128, 64)  # pixels
+_PLAIN = ("offset", "anchors", "weights", "triangles", "uv", "tangents")  # fields of `BoundHair` but its textures
 
 
 def pick_style(rng: np.random.Generator, styles: tuple[str, ...]) -> str:
@@ -52,12 +55,26 @@ class BoundHair:
 
 def load_styles(head: Head, data: Path = DATA) -> dict[str, BoundHair]:
     """Fit every strip hair style to the head; an empty dictionary without the source data."""
-    folder = data / "makehuman" / "hair"
-    if not folder.is_dir():
+    if not (data / "makehuman" / "hair").is_dir():
         return {}
-    transform = _makehuman_to_head(head, data)
-    base = load_makehuman(data).mesh.vertices
-    return {style: _bind(head, folder / style, base, transform) for style in STYLES}
+    arrays = prepared("strips", head.model, lambda: _bound(head, data), data)
+    return {style: _unpacked(arrays, style) for style in STYLES}
+
+
+def _bound(head: Head, data: Path) -> dict[str, np.ndarray]:
+    """The arrays of every style, by "style/field" and "style/textures/level"."""
+    folder, transform = data / "makehuman" / "hair", _makehuman_to_head(head, data)
+    base, arrays = load_makehuman(data).mesh.vertices, {}
+    for style in STYLES:
+        bound = _bind(head, folder / style, base, transform)
+        arrays |= {f"{style}/{name}": getattr(bound, name) for name in _PLAIN}
+        arrays |= {f"{style}/textures/{level}": texture for level, texture in enumerate(bound.textures)}
+    return arrays
+
+
+def _unpacked(arrays: dict[str, np.ndarray], style: str) -> BoundHair:
+    textures = tuple(arrays[f"{style}/textures/{level}"] for level in range(len(_TEXTURES)))
+    return BoundHair(**{name: arrays[f"{style}/{name}"] for name in _PLAIN}, textures=textures)
 
 
 def _makehuman_to_head(head: Head, data: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +177,7 @@ def _grey_textures(path: Path) -> tuple[np.ndarray, ...]:
     linear, cover = srgb_to_linear(image[:, :, :3].mean(axis=2) / 255.0), image[:, :, 3].astype(np.float32) / 255.0
     bright = np.clip(linear / max(float(linear[cover > 0.5].mean()), 1e-4), 0.0, 2.0)
     levels = []
-    for size in (512, 256, 128, 64):
+    for size in _TEXTURES:
         area = cv2.resize(cover, (size, size), interpolation=cv2.INTER_AREA)
         solid = cv2.resize(cover * bright, (size, size), interpolation=cv2.INTER_AREA) / np.maximum(area, 0.02)
         # Thin hair would fade away as it is averaged: keep the share of covered texels
