@@ -25,6 +25,7 @@ class EmbedderConfig:
     channels: tuple[int, int, int, int] = (32, 64, 96, 128)  # at `STRIDES`
     depth: tuple[int, int, int, int] = (1, 3, 4, 2)  # bottlenecks at `STRIDES`
     expansion: int = 2
+    traits: int = 160  # coefficients of shape and colour that an embedding should tell
 
 
 class Bottleneck(nn.Module):
@@ -71,6 +72,7 @@ class Embedder(nn.Module):
         )
         self.project = nn.Linear(2 * last, config.dimensions, bias=False)
         self.settle = nn.BatchNorm1d(config.dimensions, affine=False)
+        self.traits = nn.Linear(config.dimensions, config.traits)  # for training alone
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Features of strides 2, 4, 8, 16 of (N, 3, H, W) pictures of any size."""

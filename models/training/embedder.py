@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from core.geometry import alignment
+from core.types import LAYOUT
 from models.networks.embedder import Embedder, EmbedderConfig, build_embedder, frozen
 
 from . import augment
@@ -31,7 +32,8 @@ _COVER = 0.2  # share of crops that get one more occluder
 _REFLECTED = 0.5  # share of crops whose outside mirrors the picture instead of being black
 _JITTER = augment.Jitter(degrees=6.0, log_scale=0.08, shift=0.035)
 _STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.25, shade=0.4, video=0.2)
-_MARGIN = 0.3  # radians
+_MARGIN = 0.2  # radians
+_TRAITS = 10.0  # weight of the coefficients
 _CHECKED = 250  # held-out people
 
 
@@ -50,12 +52,14 @@ class EmbedderRecipe:
         self.net: Embedder = build_embedder(self.config)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """Crops under "image" and under "person" a number that those of one person share."""
+        """Crops under "image", under "person" a number that those of one person share, and that person's "traits"."""
         count = max(size // self.views, 2)
         chosen = rng.choice(len(self.train), count, replace=count > len(self.train))
         indices = [int(index) for k in chosen for index in draw(self.train[k], self.views, rng)]
         images = np.stack([self._varied(index, rng) for index in indices])
-        return {"image": images, "person": np.repeat(chosen, self.views)}
+        known = self.pictures.truth.coefficients[indices]
+        traits = np.concatenate([known[:, LAYOUT["identity"]], known[:, LAYOUT["albedo"]]], axis=1)
+        return {"image": images, "person": np.repeat(chosen, self.views), "traits": traits}
 
     def _varied(self, index: int, rng: np.random.Generator) -> np.ndarray:
         """(S, S, 3) uint8 moved, mirrored, recoloured crop, perhaps without the occluder or with one more."""
@@ -69,9 +73,14 @@ class EmbedderRecipe:
         return augment.photometric(image, rng, _STRENGTH)
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
-        """The margin grows over the first third of the run: at the start nothing would meet it."""
-        margin = _MARGIN * min(progress * 3.0, 1.0)
-        return {"identity": margin_softmax(self.net(image), labels["person"], margin)}
+        """Who is who and, because that alone is learnt slowly, the coefficients of everybody's shape and colour.
+
+        The margin grows from the first third of the run to the second: at the start nothing would meet it.
+        """
+        embedding = self.net(image)
+        margin = _MARGIN * min(max(progress * 3.0 - 1.0, 0.0), 1.0)
+        wrong = nn.functional.smooth_l1_loss(self.net.traits(embedding).float(), labels["traits"])
+        return {"identity": margin_softmax(embedding, labels["person"], margin), "traits": _TRAITS * wrong}
 
     def validate(self, net: nn.Module) -> dict[str, float]:
         """Verification of held-out people as they are, without occluders, and the one kind against the other."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_SCALE = 24.0  # of the cosines, so that the softmax can become certain
+_SCALE = 16.0  # of the cosines, so that the softmax can become certain
 _FALSE_ACCEPTS = 1e-3
 _APART = -1e4  # a logit that takes no share
 

@@ -71,7 +71,7 @@ def test_margin_softmax_rewards_separation_and_asks_for_more_than_none() -> None
     apart = torch.eye(2)[person]
     mixed = torch.eye(2)[torch.tensor([0, 1, 0, 1])]
     assert margin_softmax(apart, person, 0.0) < 0.01
-    assert margin_softmax(mixed, person, 0.0) > 20.0
+    assert margin_softmax(mixed, person, 0.0) > 10.0
     near = torch.nn.functional.normalize(apart + 0.3 * torch.randn(4, 2, generator=torch.manual_seed(0)), dim=1)
     assert margin_softmax(near, person, 0.4) > margin_softmax(near, person, 0.0)
 
@@ -129,11 +129,11 @@ def test_batches_hold_several_pictures_of_each_person(pictures) -> None:
         EmbedderRecipe(pictures, TINY, views=1)
 
 
-def test_two_toy_people_are_told_apart_after_thirty_steps(pictures, tmp_path) -> None:
+def test_two_toy_people_are_told_apart_after_sixty_steps(pictures, tmp_path) -> None:
     torch.manual_seed(0)
     recipe = EmbedderRecipe(pictures, TINY, views=4)
     recipe.train, recipe.held_out = recipe.train[:2], [np.arange(8, 12), np.arange(12, 16)]
-    run = loop.Run(recipe, loop.TrainConfig(steps=30, batch=16, rate=2e-2, device="cpu"), tmp_path)
+    run = loop.Run(recipe, loop.TrainConfig(steps=60, batch=16, rate=2e-2, device="cpu"), tmp_path)
     figures = run.train()
     assert figures["validation_equal_error_percent"] < 20.0
     points = torch.from_numpy(recipe._embedded(load_embedder(tmp_path), np.arange(8), clean=False))
