@@ -81,10 +81,9 @@ def look_at(pipeline: Pipeline, pairs: Pairs) -> Looks:
 def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled | None:
     """The pairs completed by one of `METHODS` or `PLAIN`; None where its network is not in this build."""
     pipeline = pipeline if method == PLAIN else with_method(pipeline, method)
-    try:
-        network = own_network(pipeline, method)
-    except WeightsError:
+    if not is_there(pipeline, method):
         return None
+    network = own_network(pipeline, method)
     complete = _complete_plainly if method == PLAIN else _through(pipeline)
     identity = Identity()
 
@@ -124,6 +123,15 @@ def own_network(pipeline: Pipeline, method: str) -> Network | None:
     if method not in NETWORKS:
         return None
     return open_network(SPECS[NETWORKS[method]], pipeline.settings.weights_dir, "cpu", pipeline.settings.threads)
+
+
+def is_there(pipeline: Pipeline, method: str) -> bool:
+    """Whether the network of a method is in this build."""
+    try:
+        own_network(pipeline, method)
+    except WeightsError:
+        return False
+    return True
 
 
 def told_box(points: np.ndarray) -> FaceBox:

@@ -43,6 +43,34 @@ def speed_tables(bench: Bench) -> list[Table]:
     return [*speed.speed_tables(bench), speed.stage_table(Pipeline(Settings()))]
 
 
+def completed_pairs(bench: Bench) -> list[Table]:
+    """Completed faces against the truth, on held-out synthetic pairs."""
+    from . import deocclusion  # the picture factory takes long to open
+
+    return deocclusion.pair_tables(bench)
+
+
+def completed_photos(bench: Bench) -> list[Table]:
+    """Completed faces on real photos."""
+    from . import real_completions
+
+    return real_completions.real_tables(bench)
+
+
+def completion_costs(bench: Bench) -> list[Table]:
+    """Time and weights of completion."""
+    from . import deocclusion_costs
+
+    return deocclusion_costs.cost_tables(bench)
+
+
+def completion_sheet(bench: Bench) -> list[Table]:
+    """Contact sheet of real occluded photos into the ignored output folder."""
+    from . import deocclusion_sheet
+
+    return deocclusion_sheet.sheet_tables(bench)
+
+
 def gallery_sheet(bench: Bench) -> list[Table]:
     """Contact sheet of the gallery into the ignored output folder; no table."""
     rows = []
@@ -64,9 +92,14 @@ SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "parsing": parsing_tables,
     "detector": sections.detector_tables,
     "synthetic": synthetic_tables,
+    "deocclusion-pairs": completed_pairs,
+    "deocclusion-photos": completed_photos,
+    "deocclusion-costs": completion_costs,
+    "deocclusion-sheet": completion_sheet,
     "speed": speed_tables,
     "gallery": gallery_sheet,
 }
+GROUPS = {"deocclusion": tuple(name for name in SECTIONS if name.startswith("deocclusion-"))}  # several at once
 WITHOUT_PHOTOS = ("synthetic",)  # what can be measured where the evaluation data is not
 
 
@@ -112,16 +145,18 @@ def code_commit() -> str:
 def arguments() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help=f"sections, comma-separated, of {','.join(SECTIONS)}; the page is not written")
+    every = (*SECTIONS, *GROUPS)
+    parser.add_argument("--only", help=f"sections, comma-separated, of {','.join(every)}; the page is not written")
     parser.add_argument("--photos", type=int, help="so many photos of each set; the page is not written")
     parser.add_argument("--people", type=int, default=300, help="held-out synthetic people")
     parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
     parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
     args = parser.parse_args()
-    args.names = args.only.split(",") if args.only else list(SECTIONS)
+    asked = args.only.split(",") if args.only else list(SECTIONS)
+    args.names = list(dict.fromkeys(name for one in asked for name in GROUPS.get(one, (one,))))
     unknown = set(args.names) - set(SECTIONS)
     if unknown:
-        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(every)}")
     return args
 
 
