@@ -1,9 +1,10 @@
 """The face behind what hides it: Zhao & Qi's landmark-guided generator (3.2.2), its opponent, and the plain baseline.
 
-The generator is a U-Net (Ronneberger et al., 2015) with dilated residual blocks (Yu and Koltun, 2016) and one attention
-that looks for what is missing among what is seen (Zheng et al., "Pluralistic image completion", 2019). Skips carry
-seen pixels alone, so what appears in the hole has passed the coarsest features. Deleting, drawing the landmarks and
-putting the fill back are parts of the network: nobody else has to agree on them.
+The generator starts from a smooth fill of the hole and learns what is missing in it. It is a U-Net (Ronneberger et al.,
+2015) with dilated residual blocks (Yu and Koltun, 2016) and one attention that looks for what is missing among what is
+seen (Zheng et al., "Pluralistic image completion", 2019). Skips carry seen pixels alone, so what appears in the hole has
+passed the coarsest features. Deleting, drawing the landmarks and putting the fill back are parts of the network: nobody
+else has to agree on them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ LANDMARK_GROUPS = (slice(0, 17), slice(17, 27), slice(27, 36), slice(36, 48), sl
 STRIDE = 8  # of the coarsest features; sides of pictures are multiples of it
 _DOT = 0.008  # standard deviation of a drawn landmark, crop sides
 _NEVER = -1e4  # a logit that takes no share
+_DARKEST = 0.02  # level at which the smooth fill is held, and its opposite: beyond, a logit moves too little
+_TRUST = 4.0  # a cell of the smooth fill of which a quarter is seen needs no coarser cell
+_LEAST = 1e-4  # share of seen pixels that counts as none
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class Completer(nn.Module):
         super().__init__()
         self.config = config
         self.normalise, self.maps = Normalise(), LandmarkMaps()
+        self.halvings = halvings(config.size)
         full, *coarser = config.channels
         self.stem = ConvUnit(3 + 1 + len(LANDMARK_GROUPS), full)
         inputs = (full, *coarser[:-1])
@@ -138,20 +143,19 @@ class Completer(nn.Module):
         self.out = nn.Conv2d(full, 3, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor, landmarks: Tensor) -> CompleterOutput:
-        *skips, encoded = self._encode(image, mask, landmarks)
+        smooth = smoothly_filled(image, mask, self.halvings)
+        *skips, encoded = self._encode(image, smooth, mask, landmarks)
         hole = coarse_hole(mask, STRIDE)
         context = self.attention(self.middle(encoded), encoded, hole)
         features = context
         for k, (block, skip) in enumerate(zip(self.up, reversed(skips), strict=True)):
             features = block(features, skip * (1.0 - coarse_hole(mask, STRIDE >> (k + 1))))
-        painted = self.out(features).float().sigmoid()
+        painted = (self.out(features).float() + smooth.clamp(_DARKEST, 1.0 - _DARKEST).logit()).sigmoid()
         return CompleterOutput(painted, put_back(image, painted, mask), context)
 
-    def _encode(self, image: Tensor, mask: Tensor, landmarks: Tensor) -> list[Tensor]:
+    def _encode(self, image: Tensor, smooth: Tensor, mask: Tensor, landmarks: Tensor) -> list[Tensor]:
         """Features of strides 1, 2, 4, 8."""
-        seen = self.normalise(image)
-        if not self.config.sees_behind:
-            seen = deleted(seen, mask)
+        seen = self.normalise(image if self.config.sees_behind else smooth)
         dots = self.maps(landmarks, image.shape[2], image.shape[3])
         features = [self.stem(torch.cat([seen, mask, dots], dim=1))]
         for block in self.down:
@@ -228,6 +232,30 @@ def build_autoencoder(config: AutoencoderConfig) -> Autoencoder:
 def deleted(image: Tensor, mask: Tensor) -> Tensor:
     """(N, C, H, W) with nothing in the hole."""
     return image * (1.0 - mask)
+
+
+def halvings(size: int) -> int:
+    """How often a side can be halved, down to 2 pixels."""
+    return 0 if size % 2 or size <= 2 else 1 + halvings(size // 2)
+
+
+def smoothly_filled(image: Tensor, mask: Tensor, coarser: int) -> Tensor:
+    """(N, 3, H, W) with the hole filled smoothly from its surroundings: pull and push (Gortler et al., 1996).
+
+    `coarser` is how often both sides are halved. Colour and shading are given by it; what is left to learn is the face.
+    """
+    colour, weight = deleted(image, mask), 1.0 - mask
+    levels = [(colour, weight)]
+    for _ in range(coarser):
+        colour, weight = nn.functional.avg_pool2d(colour, 2), nn.functional.avg_pool2d(weight, 2)
+        levels.append((colour, weight))
+    filled = colour.sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp_min(_LEAST)
+    for colour, weight in reversed(levels):
+        size = (colour.shape[2], colour.shape[3])
+        filled = nn.functional.interpolate(filled, size=size, mode="bilinear")
+        known = (weight * _TRUST).clamp(max=1.0)
+        filled = colour / weight.clamp_min(_LEAST) * known + filled * (1.0 - known)
+    return filled
 
 
 def put_back(image: Tensor, painted: Tensor, mask: Tensor) -> Tensor:

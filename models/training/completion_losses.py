@@ -11,8 +11,8 @@ from models.networks.parser import Parser
 
 
 def pixel_loss(painted: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference inside the hole; each picture counts alike, however small its hole."""
-    wrong = ((painted - clean).abs().mean(dim=1, keepdim=True) * mask).sum((1, 2, 3))
+    """Mean distance of colours (the sum over the channels) in the hole; each picture counts alike, however small its."""
+    wrong = ((painted - clean).abs().sum(dim=1, keepdim=True) * mask).sum((1, 2, 3))
     return (wrong / mask.sum((1, 2, 3)).clamp_min(1.0)).mean()
 
 

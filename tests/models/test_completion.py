@@ -19,6 +19,8 @@ from models.networks.completer import (  # noqa: E402
     PatchCritic,
     build_autoencoder,
     build_completer,
+    halvings,
+    smoothly_filled,
 )
 from models.networks.embedder import EmbedderConfig, build_embedder  # noqa: E402
 from models.networks.parser import ParserConfig, build_parser  # noqa: E402
@@ -160,10 +162,20 @@ def test_pixel_loss_does_not_depend_on_the_size_of_the_hole() -> None:
     for side in (2, 9):
         mask = torch.zeros(1, 1, 16, 16)
         mask[..., :side, :side] = 1.0
-        assert criteria.pixel_loss(painted, clean, mask).item() == pytest.approx(0.25)
+        assert criteria.pixel_loss(painted, clean, mask).item() == pytest.approx(0.75)
     painted[..., 9:, :] = 1.0  # outside the hole
-    assert criteria.pixel_loss(painted, clean, mask).item() == pytest.approx(0.25)
+    assert criteria.pixel_loss(painted, clean, mask).item() == pytest.approx(0.75)
     assert criteria.pixel_loss(painted, clean, torch.zeros_like(mask)).item() == 0.0
+
+
+def test_smooth_fill_continues_the_surroundings_and_ignores_the_hole() -> None:
+    ramp = torch.linspace(0.2, 0.8, 64).expand(1, 3, 64, 64).contiguous()
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 24:40, 24:40] = 1.0
+    filled = smoothly_filled(ramp + mask * torch.rand(1, 3, 64, 64), mask, halvings(64))
+    assert torch.allclose(filled * (1.0 - mask), ramp * (1.0 - mask), atol=1e-5)
+    assert (filled - ramp).abs().max() < 0.08
+    assert torch.isfinite(smoothly_filled(ramp, torch.ones_like(mask), halvings(64))).all()
 
 
 def test_gram_of_known_features() -> None:
