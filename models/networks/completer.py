@@ -1,8 +1,8 @@
 """The face behind what hides it: Zhao & Qi's landmark-guided generator (3.2.2), its opponent, and the plain baseline.
 
 The generator starts from a smooth fill of the hole and learns what is missing in it. It is a U-Net (Ronneberger et al.,
-2015) with dilated residual blocks (Yu and Koltun, 2016) and one attention that looks for what is missing among what is
-seen (Zheng et al., "Pluralistic image completion", 2019). Skips carry seen pixels alone, so what appears in the hole has
+2015) with dilated residual blocks (Yu and Koltun, 2016) and one attention that looks for the missing among the seen
+(Zheng et al., "Pluralistic image completion", 2019). Skips carry seen pixels alone, so what appears in the hole has
 passed the coarsest features. Deleting, drawing the landmarks and putting the fill back are parts of the network: nobody
 else has to agree on them.
 """
