@@ -25,8 +25,8 @@ from .pairs import Pair, Pairs, true_hole
 NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
 METHODS = {"generator": "generator", "autoencoder": "auto-encoder", "telea": "Telea"}  # method: what tables call it
 PLAIN = "plain"  # cv2.inpaint on the picture itself, nothing around it
-HOLES = ("true", "found")
-ALONE = 4  # every so many pairs a network is looked at by itself
+HOLES = {"true": 1, "found": 2}  # name: of every how many pairs one is filled with such a hole
+ALONE = 4  # of every how many pairs one is given to the networks by themselves
 TELEA_RADIUS = 3.0  # pixels, OpenCV's usual
 _SEES = ("landmarker", "parser")  # networks that look at the pictures
 _SOURCES = tuple(Path(__file__).with_name(f"{name}.py") for name in ("completions", "identity", "metrics", "pairs"))
@@ -46,13 +46,13 @@ class Looks:
 
 @dataclass(frozen=True, eq=False)
 class Filled:
-    """N pairs completed by one method, its holes being those of `HOLES` in turn; NaN where nothing was cut out."""
+    """N pairs completed by one method, its holes being those of `HOLES` in turn; NaN where nothing was done."""
 
     psnr: np.ndarray  # (N, 2) dB in the hole
     ssim: np.ndarray  # (N, 2) in the hole
-    cosine: np.ndarray  # (N, 2) `Identity` with the clean twin; NaN of `PLAIN`, as the next
+    cosine: np.ndarray  # (N, 2) `Identity` with the clean twin; not of `PLAIN`, as the next
     points: np.ndarray  # (N, 2, 68, 2) float32 landmarks found
-    alone_psnr: np.ndarray  # (N,) dB in the true hole of the face crop at the network's own size; NaN of most pairs
+    alone_psnr: np.ndarray  # (N,) dB in the true hole of the face crop at the network's own size
     alone_ssim: np.ndarray  # (N,)
 
 
@@ -92,7 +92,9 @@ def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled 
         holes = (looks.true[index], looks.found[index])
         scores = np.full((len(HOLES), 3), np.nan)
         found = np.full((len(HOLES), *points.shape), np.nan, np.float32)
-        for k, hole in enumerate(holes):
+        for k, (hole, every) in enumerate(zip(holes, HOLES.values(), strict=True)):
+            if index % every:
+                continue
             photo = complete(pair.image, points, hole) if hole.any() else pair.image
             scores[k, :2] = hole_scores(photo, pair.clean, hole)
             if method != PLAIN:

@@ -50,16 +50,16 @@ def tables_of(pairs: Pairs, looks: Looks, filled: Mapping[str, Filled | None]) -
 
 def _about(pairs: Pairs, looks: Looks) -> str:
     counts = ", ".join(f"{kind} {int((pairs.kinds == kind).sum())}" for kind in KINDS)
-    unseen = int((~looks.found.any(axis=(1, 2))).sum())
+    found = looks.found[:: HOLES["found"]].any(axis=(1, 2))
     return (
         f"{len(pairs)} people of seed {SEED}, which no training draws from, at {looks.true.shape[1]} pixels, of all "
         f"yaws, by what covers most of the face ({counts}); the clean twin is the truth. At least "
         f"{100 * LEAST_COVERED:.0f} % of the face is covered, at most {100 * MOST_HIDDEN:.0f} % of the landmarks are, "
         "and nearly black pictures are left out. All methods get the same holes and the landmarks found in the covered "
         "picture, and all but the last go through the application, which paints a crop of 256 pixels and brings it "
-        "back into the picture. Holes are the truth, with shadows, grown by the usual margin; or what the application "
-        f"itself would delete, and it would delete nothing in {unseen} pictures, which do not count here. Means of the "
-        "pictures' own figures; differences are paired."
+        "back into the picture. Holes are the truth, with shadows, grown by the usual margin; or, in "
+        f"{len(found)} of the pairs, what the application itself would delete. In {int((~found).sum())} of these it "
+        "would delete nothing; they do not count here. Means of the pictures' own figures; differences are paired."
     )
 
 

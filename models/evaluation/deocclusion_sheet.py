@@ -30,13 +30,13 @@ from .report import Table
 from .sections import Bench
 from .sheets import render_head, shrink_camera, studio_camera
 from .systems import content
+from .tiles import tinted
 
 log = logging.getLogger(__name__)
 MASKS, HANDS, LOOKED_AT = 14, 6, 250  # photos of `real_masks`; of each set with hands; of each that are searched
 IN_GALLERY = ("portrait_24", "portrait_25")  # wear glasses
 TILE, PER_PAGE, ACROSS = 160, 12, 2  # pixels; photos a page and a row
 _AROUND = 2.0  # side of a tile over the box of the landmarks
-_RED = np.array([255, 40, 40], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +130,6 @@ def strip(pipeline: Pipeline, one: Shown) -> np.ndarray:
     row = np.hstack([*seen, render_head(model, result.vertices, texture, studio_camera(TILE, 20))])
     caption = f"{one.name} {'' if done.mask.any() else 'nothing found'}"
     return cv2.putText(row, caption, (3, TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 0), 1, cv2.LINE_AA)
-
-
-def tinted(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 photo, red where the (H, W) uint8 mask is set."""
-    return np.where(mask[..., None] > 0, 0.45 * photo + 0.55 * _RED, photo).astype(np.uint8)
 
 
 def _close_up(photo: np.ndarray, points: np.ndarray) -> np.ndarray:

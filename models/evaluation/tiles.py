@@ -45,6 +45,16 @@ def box_tile(photo: Photo, boxes: np.ndarray, caption: str) -> np.ndarray:
     return _captioned(tile, caption)
 
 
+def tinted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 picture, red where the (H, W) mask is set."""
+    return np.where(mask[..., None] > 0, 0.45 * image + 0.55 * np.array(RED), image).astype(np.uint8)
+
+
+def whole_tile(image: np.ndarray, caption: str) -> np.ndarray:
+    """(TILE, TILE, 3) all of a square (H, W, 3) picture."""
+    return _captioned(cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA), caption)
+
+
 def _close_up(image: np.ndarray, box: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """(TILE, TILE, 3) picture of the box with a margin, and its (2, 3) matrix from photo pixels."""
     scale = TILE / (margin * max(box[2] - box[0], box[3] - box[1]))
