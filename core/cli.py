@@ -1,4 +1,4 @@
-"""`python -m core.cli detect|landmarks|parse|reconstruct FILES --out ...`: photos in batches, without Blender.
+"""`python -m core.cli detect|landmarks|parse|deocclude|reconstruct FILES --out ...`: photos in batches, no Blender.
 
 Exit status: 0 all done, 1 some photos failed (each named with its reason on stderr), 2 wrong use.
 """
@@ -16,18 +16,27 @@ from pathlib import Path
 
 import numpy as np
 
+from .cautions import about_completion
 from .checks import choose_face
+from .completion_io import CompletionFiles, complete_file, mask_for, working_mask, write_completion
 from .errors import FaceError, NoFaceFound, OutputError, RuntimeProviderError
 from .files import write_file
 from .image_io import Photo, read_photo
 from .parsing_io import ParsingFiles, write_parsing
 from .pipeline import Pipeline
 from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_result
-from .settings import PROVIDERS, SMALLEST_PARSED, TEXTURE_SIZES, Settings
+from .settings import DEOCCLUSION, MOST_GROWN, PROVIDERS, SMALLEST_PARSED, TEXTURE_SIZES, Settings
 from .types import LANDMARKS, FaceBox
 
 LOG = logging.getLogger(__name__)
 DONE, FAILED, WRONG_USE = 0, 1, 2
+_NOTHING_DELETED = {
+    "mask": None,
+    "method": "none",
+    "threshold": Settings.mask_threshold,
+    "grow": Settings.mask_grow,
+    "keep_glasses": False,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,10 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         texture_size=chosen.texture_size,
         min_score=chosen.min_score,
         min_face=SMALLEST_PARSED if chosen.command == "parse" else Settings.min_face,
+        deocclusion=chosen.method,
+        mask_threshold=chosen.threshold,
+        mask_grow=chosen.grow,
+        keep_glasses=chosen.keep_glasses,
     )
     pipeline = Pipeline(settings)
     try:
         _check_names(chosen.files, stems=chosen.command in WRITE_FOLDERS)
+        _check_mask(chosen)
         status = COMMANDS[chosen.command](pipeline, chosen)
     except (RuntimeProviderError, _WrongUse) as error:
         return _say(str(error), WRONG_USE)
@@ -96,13 +110,30 @@ def _parse(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
     return FAILED if _each(pipeline, chosen.files, work) else DONE
 
 
+def _deocclude(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
+    folder, inputs = _output_folder(chosen), [*chosen.files, *([chosen.mask] if chosen.mask else [])]
+
+    def work(path: Path, photo: Photo) -> None:
+        CompletionFiles.of(folder, path.stem).check_free(inputs)  # before the work, not after it
+        mask = mask_for(chosen.mask, photo)
+        points = pipeline.landmarks(photo.pixels, _choose(pipeline, photo, chosen.face)).points
+        done = complete_file(pipeline, path, photo, points, mask)
+        warnings = about_completion(done, chosen.method, original_pixels(points, photo))
+        write_completion(folder, path.stem, done, pipeline.settings, warnings)
+        for warning in warnings or (() if done.mask.any() else (NOTHING_HIDDEN,)):
+            _say(f"{path}: {warning}")
+
+    return FAILED if _each(pipeline, chosen.files, work) else DONE
+
+
 def _reconstruct(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
     folder = _output_folder(chosen)
 
     def work(path: Path, photo: Photo) -> None:
         ResultFiles.of(folder, path.stem).check_free()  # before the work, not after it
         box = None if chosen.face is None else _choose(pipeline, photo, chosen.face)
-        result = pipeline.reconstruct(photo.pixels, box=box, focal=photo.focal)
+        mask = working_mask(mask_for(chosen.mask, photo), photo)
+        result = pipeline.reconstruct(photo.pixels, box=box, focal=photo.focal, mask=mask)
         write_result(folder, path.stem, result, pipeline.face_model, photo, pipeline.provider)
         for warning in result.warnings:
             _say(f"{path}: {warning}")
@@ -114,15 +145,17 @@ COMMANDS: dict[str, Callable[[Pipeline, argparse.Namespace], int]] = {
     "detect": _detect,
     "landmarks": _landmarks,
     "parse": _parse,
+    "deocclude": _deocclude,
     "reconstruct": _reconstruct,
 }
-WRITE_FOLDERS = ("parse", "reconstruct")  # several files per photo
+WRITE_FOLDERS = ("parse", "deocclude", "reconstruct")  # several files per photo
+NOTHING_HIDDEN = "Nothing was found before the face; the picture is written as it was."
 
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("files", nargs="+", type=Path, metavar="FILE", help="photos")
-    common.add_argument("--out", required=True, type=Path, help="file (a folder for parse and reconstruct)")
+    common.add_argument("--out", required=True, type=Path, help="file (a folder for parse, deocclude, reconstruct)")
     common.add_argument("--provider", choices=PROVIDERS, default="auto", help="what runs the networks")
     common.add_argument("--min-score", type=_share, default=Settings.min_score, help="least confidence")
     parser = argparse.ArgumentParser(prog="python -m core.cli", description="Faces in photos, in batches.")
@@ -131,15 +164,36 @@ def _parser() -> argparse.ArgumentParser:
         ("detect", "write all faces as JSON"),
         ("landmarks", "write an .npz with one (68, 2) array per file name"),
         ("parse", "write NAME_labels.png, NAME_occluder.png and NAME_occluder_type.png per photo"),
-        ("reconstruct", "write NAME.json, NAME.obj and NAME_texture.png per photo"),
+        ("deocclude", "delete what hides the face: write NAME.png and NAME_mask.png per photo"),
+        ("reconstruct", "write NAME.json, NAME.obj, NAME_texture.png and NAME_confidence.png per photo"),
     ):
         command = commands.add_parser(name, parents=[common], help=text, description=text)
-        command.set_defaults(texture_size=TEXTURE_SIZES[0])
+        command.set_defaults(texture_size=TEXTURE_SIZES[0], **_NOTHING_DELETED)
         if name != "detect":
             command.add_argument("--face", type=_index, metavar="INDEX", help="0 is the largest, the default")
+        if name in ("deocclude", "reconstruct"):
+            _add_completion(command, DEOCCLUSION if name == "reconstruct" else DEOCCLUSION[1:])
         if name == "reconstruct":
             command.add_argument("--texture-size", type=int, choices=TEXTURE_SIZES, help="pixels")
     return parser
+
+
+def _add_completion(command: argparse.ArgumentParser, methods: Sequence[str]) -> None:
+    """Options of what is deleted and what paints it."""
+    usual = Settings()
+    command.set_defaults(method=usual.deocclusion)
+    command.add_argument("--mask", type=Path, metavar="MASK.png", help="white where to delete, of the photo's size")
+    command.add_argument("--method", choices=methods, help="what paints the face behind glasses, masks and hands")
+    command.add_argument("--threshold", type=_share, default=usual.mask_threshold, help="least probability")
+    command.add_argument("--grow", type=_growth, default=usual.mask_grow, help="reach beyond it, face-crop sides")
+    command.add_argument("--keep-glasses", action="store_true", help="delete everything but glasses")
+
+
+def _growth(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= MOST_GROWN:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and {MOST_GROWN}")
+    return value
 
 
 def _share(text: str) -> float:
@@ -163,6 +217,11 @@ def _check_names(files: Sequence[Path], stems: bool) -> None:
         if name in seen:
             raise _WrongUse(f"{seen[name]} and {path} would share the result '{name}'. Do them one by one.")
         seen[name] = path
+
+
+def _check_mask(chosen: argparse.Namespace) -> None:
+    if chosen.mask is not None and len(chosen.files) > 1:
+        raise _WrongUse("--mask belongs to one photo; do the photos one by one.")
 
 
 def _output_folder(chosen: argparse.Namespace) -> Path:

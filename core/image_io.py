@@ -34,25 +34,41 @@ class Photo:
     focal: float | None  # from EXIF, in pixels of `pixels`
 
 
-def read_photo(path: Path | str) -> Photo:
+def read_photo(path: Path | str, *, whole: bool = False) -> Photo:
     """Read JPEG, PNG, WebP, TIFF or BMP: 8 or 16 bit, grey, palette, CMYK, alpha, turned by EXIF.
 
-    Photos of more than `WORKING_PIXELS` are reduced to that. Raises `ImageError` for everything that
-    cannot be read, with what to do about it.
+    Photos of more than `WORKING_PIXELS` are reduced to that unless the `whole` is wanted. Raises `ImageError` for
+    everything that cannot be read, with what to do about it.
     """
     path = Path(path)
     data = _read_bytes(path)
     header = image_header.parse(data)
     _check_header(header, path)
-    decoded = _decode(data, header)
+    decoded = _decode(data, header, whole)
     if decoded is None:
         raise ImageError(_damaged(path))
-    pixels = _to_rgb(_reduce(decoded), path)
+    pixels = _to_rgb(decoded if whole else _reduce(decoded), path)
     if header.kind != "TIFF":  # OpenCV turns TIFF itself, whatever it is told
         pixels = _turn(pixels, header.orientation)
     original = (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
     scale = pixels.shape[1] / original[0]
     return Photo(pixels, scale, original, header.focal * scale if header.focal else None)
+
+
+def read_mask(path: Path | str) -> np.ndarray:
+    """(H, W) uint8 of a picture's brightness, upright and never reduced; transparent pixels are 0."""
+    path = Path(path)
+    data = _read_bytes(path)
+    header = image_header.parse(data)
+    _check_header(header, path)
+    decoded = _decode(data, header, whole=True)
+    if decoded is None:
+        raise ImageError(_damaged(path))
+    grey = cv2.cvtColor(_to_rgb(decoded[..., :3] if decoded.ndim == 3 else decoded, path), cv2.COLOR_RGB2GRAY)
+    if decoded.ndim == 3 and decoded.shape[2] == 4:
+        opaque = decoded[..., 3].astype(np.float32) / np.iinfo(decoded.dtype).max
+        grey = (grey * opaque + 0.5).astype(np.uint8)
+    return grey if header.kind == "TIFF" else _turn(grey, header.orientation)
 
 
 def png_bytes(image: np.ndarray) -> bytes:
@@ -105,13 +121,13 @@ def _damaged(path: Path) -> str:
     return f"{path.name} is damaged or cut off. Copy it again from where it came from, or save it anew."
 
 
-def _decode(data: bytes, header: Header) -> np.ndarray | None:
+def _decode(data: bytes, header: Header, whole: bool = False) -> np.ndarray | None:
     """The stored picture in OpenCV's own order and depth, not turned; None when it is damaged."""
     flags = cv2.IMREAD_UNCHANGED
     if header.kind == "JPEG":  # JPEG can leave out resolution while decoding, at a fraction of the time
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         for denominator, reduced in ((2, cv2.IMREAD_REDUCED_COLOR_2), (4, cv2.IMREAD_REDUCED_COLOR_4)):
-            if header.width * header.height >= denominator**2 * WORKING_PIXELS:
+            if not whole and header.width * header.height >= denominator**2 * WORKING_PIXELS:
                 flags = reduced | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         with _quiet_opencv():
@@ -166,7 +182,7 @@ def _over_grey(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
     """Bring a stored picture upright by its EXIF orientation."""
     if orientation >= 5:
-        image = image.transpose(1, 0, 2)
+        image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""Writes a FaceResult as NAME.json, NAME.obj with its .mtl, and NAME_texture.png."""
+"""Writes a FaceResult as NAME.json, NAME.obj with its .mtl, NAME_texture.png and NAME_confidence.png."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from .files import write_files
 from .geometry.camera import project
 from .geometry.face_model import FaceModel
 from .image_io import Photo, png_bytes
-from .types import Camera, FaceBox, FaceResult
+from .types import CONFIDENCE, Camera, Completion, FaceBox, FaceResult
 
 GENERATOR = "facewright"
+CONFIDENCE_GREY = np.array([0, 85, 170, 255], np.uint8)  # of each of `CONFIDENCE` in NAME_confidence.png
 POSE_NAMES = ("pitch", "yaw", "roll", "f", "t2d_x", "t2d_y")
 
 
@@ -28,6 +29,7 @@ class ResultFiles:
     obj: Path
     mtl: Path
     texture: Path
+    confidence: Path  # grey, by `CONFIDENCE_GREY`
 
     @staticmethod
     def of(folder: Path, name: str) -> ResultFiles:
@@ -37,11 +39,12 @@ class ResultFiles:
             obj=folder / f"{name}.obj",
             mtl=folder / f"{name}.mtl",
             texture=folder / f"{name}_texture.png",
+            confidence=folder / f"{name}_confidence.png",
         )
 
     def check_free(self) -> None:
         """Raise `OutputError` when a file is in the way that is not an earlier result's."""
-        check_replaceable((self.obj, self.mtl, self.texture, self.json), self.json)
+        check_replaceable((self.obj, self.mtl, self.texture, self.confidence, self.json), self.json)
 
 
 def write_result(
@@ -54,9 +57,11 @@ def write_result(
     files = ResultFiles.of(folder, name)
     files.check_free()
     record = describe(result, model, photo, provider)
-    record |= {"photo": name, "files": {"obj": files.obj.name, "texture": files.texture.name}}
+    written = {"obj": files.obj.name, "texture": files.texture.name, "confidence": files.confidence.name}
+    record |= {"photo": name, "files": written}
     contents = {
         files.texture: png_bytes(result.texture.color),
+        files.confidence: png_bytes(CONFIDENCE_GREY[result.confidence]),
         files.mtl: _mtl(files.texture.name).encode(),
         files.obj: obj_text(result.vertices, model, files.mtl.name).encode(),
         files.json: json.dumps(record, indent=1).encode(),
@@ -93,10 +98,19 @@ def describe(result: FaceResult, model: FaceModel, photo: Photo, provider: str) 
         "landmarks_3d": _list(landmarks_3d, digits=7),
         "iris_color": _list(result.texture.iris_color),
         "hair_color": _list(result.texture.hair_color),
+        "completion": completion_record(result.completion),
+        "confidence": dict(zip(CONFIDENCE, CONFIDENCE_GREY.tolist(), strict=True)),
         "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
         "provider": provider,
         "warnings": list(result.warnings),
     }
+
+
+def completion_record(completion: Completion | None) -> dict[str, object] | None:
+    """What painted how much of the photo; None when nothing was deleted."""
+    if completion is None:
+        return None
+    return {"method": completion.method, "painted": round(float((completion.mask > 0).mean()), 6)}
 
 
 def coefficients_record(result: FaceResult, model: FaceModel) -> dict[str, object]:

@@ -26,6 +26,7 @@ PARTS = (
 )  # fmt: skip
 # How well each texel of the skin is known: values of `FaceResult.confidence`.
 MODEL, MIRRORED, COMPLETED, SEEN = 0, 1, 2, 3
+CONFIDENCE = ("model", "mirrored", "completed", "seen")
 OCCLUDERS = ("none", "clear_glasses", "dark_glasses", "mask", "scarf", "hand", "object")
 
 

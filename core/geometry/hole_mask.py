@@ -12,6 +12,7 @@ _UNIT = 1000  # sides of the face crop in its own thousandths: lengths below are
 _CLOSED = 0.012  # half the width of a slit of seen skin that is closed
 _SMALLEST_SEEN = 0.004  # share of the crop; smaller islands of seen skin within a hole are highlights on its cover
 _SMALLEST_HOLE = 0.0008  # share of the crop; smaller finds are noise
+_LIKELY = 0.5  # of the threshold: what hangs on a find is believed from here on
 _RIM = 0.02  # what is unsure within this reach of kept glasses is theirs
 _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
 
@@ -49,7 +50,7 @@ def occluder_mask(
     """
     shape = (parsing.parts.shape[0], parsing.parts.shape[1])
     window = FaceWindow(points, shape)
-    found = (parsing.occluded[window.part] > 255.0 * threshold).astype(np.uint8)
+    found = _reached(parsing.occluded[window.part], 255.0 * threshold)
     if keep_glasses:
         found = _without_glasses(found, parsing.occluder[window.part], window.side)
     if not found.any():
@@ -80,6 +81,15 @@ def grown(mask: np.ndarray, radius: float) -> np.ndarray:
     return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius).astype(np.uint8)
 
 
+def _reached(occluded: np.ndarray, level: float) -> np.ndarray:
+    """(h, w) uint8, 1 in pieces above the level and in what is likely and hangs on them: rims, cuffs, straps."""
+    likely = (occluded > _LIKELY * level).astype(np.uint8)
+    count, labels = cv2.connectedComponents(likely, connectivity=4)
+    pieces, kept = np.asarray(labels, np.int32), np.zeros(count, bool)
+    kept[pieces[occluded > level]] = True
+    return (kept[pieces] & (likely > 0)).astype(np.uint8)
+
+
 def _without_glasses(found: np.ndarray, occluder: np.ndarray, side: float) -> np.ndarray:
     glasses = np.isin(occluder, _GLASSES)
     other = (occluder > 0) & ~glasses
@@ -104,4 +114,4 @@ def _flipped_islands(mask: np.ndarray, area: float) -> np.ndarray:
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     kept = statistics[:, cv2.CC_STAT_AREA] >= area
     kept[0] = False
-    return kept[np.asarray(labels)].astype(np.uint8)
+    return kept[np.asarray(labels, np.int32)].astype(np.uint8)

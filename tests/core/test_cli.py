@@ -113,7 +113,7 @@ def read_obj(path: Path) -> dict[str, list[list[str]]]:
 def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> None:
     out = tmp_path / "out"
     assert run("reconstruct", photos / "one.png", "--out", out) == cli.DONE
-    assert sorted(os.listdir(out)) == ["one.json", "one.mtl", "one.obj", "one_texture.png"]
+    assert sorted(os.listdir(out)) == ["one.json", "one.mtl", "one.obj", "one_confidence.png", "one_texture.png"]
     record = json.loads((out / "one.json").read_text())
     assert set(record["coefficients"]["expression"]) == set(face_model.expression_names)
     assert len(record["coefficients"]["identity"]) == len(record["coefficients"]["albedo"]) == 80
