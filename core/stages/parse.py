@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..geometry import alignment
+from ..geometry import alignment, level_maps
 from ..runtime.sessions import Network
 from ..runtime.specs import CELLS, HEAD_SIZE
 from ..types import OCCLUDERS, PARTS, Parsing
@@ -22,9 +22,21 @@ LEAST_AREA: dict[tuple[str, ...], float] = {
     ("hand",): 0.012,
     ("object",): 0.004,
 }
-_ABSENT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
 _NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
 _GLASSES_KINDS = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
+
+
+def _to_cells(matrix: np.ndarray) -> np.ndarray:
+    """A (2, 3) matrix to a crop's pixels, continued to its cells."""
+    ratio = CELLS / HEAD_SIZE
+    out = matrix * ratio
+    out[:, 2] += 0.5 * (ratio - 1.0)
+    return out
+
+
+_SAME = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+_TO_CELLS = _to_cells(_SAME)  # from the head crop's pixels
+_WHOLE = level_maps.Window(0, 0, HEAD_SIZE, HEAD_SIZE)
 
 
 class Parse:
@@ -45,16 +57,14 @@ class Parse:
         wide, near = (network_input(alignment.extract(photo, matrix, HEAD_SIZE)) for matrix in (head, close))
         out = self._network.run(image=np.concatenate([wide, wide[..., ::-1], near]))
         parts, occluders = out["classes"], out["occluder"]
-        far = _levels((parts[0] + parts[1, self._other_side, :, ::-1]) / 2)
-        parts = _Join(head, close)(far, _levels(parts[2]))
-        occluders = _fine(_levels((occluders[0] + occluders[1, ..., ::-1]) / 2))
-        occluders = _without_spots(_without_traces(occluders))
+        parts = _Join(head, close)(_levels(parts[0], parts[1][self._other_side]), _levels(parts[2]))
+        occluders = _fine(_without_spots(_without_traces(_levels(occluders[0], occluders[1]))))
         parts[_GLASSES] = occluders[_GLASSES_KINDS].max(axis=0)  # one answer for both maps
         frame = _Frame(head, (photo.shape[0], photo.shape[1]))
         return Parsing(
             parts=frame.winner(parts),
             occluder=frame.winner(occluders),
-            occluded=frame.whole(frame.enlarged(255 - occluders[_NONE])),
+            occluded=frame.enlarged(255 - occluders[_NONE]),
         )
 
 
@@ -63,22 +73,26 @@ class _Join:
 
     def __init__(self, head: np.ndarray, close: np.ndarray) -> None:
         """`head` and `close` are (2, 3) matrices from the photo to their crops."""
-        size = (HEAD_SIZE, HEAD_SIZE)
         back = np.vstack([alignment.invert(head), [0.0, 0.0, 1.0]])
         self._to_close = _to_cells(close @ back)
         ramp = max(round(CLOSE_RAMP * CELLS), 1)
         inside = np.zeros((CELLS, CELLS), np.float32)
         inside[ramp:-ramp, ramp:-ramp] = CLOSE_SHARE
         inside = cv2.blur(inside, (2 * ramp - 1, 2 * ramp - 1), borderType=cv2.BORDER_CONSTANT)
-        self._near = cv2.warpAffine(inside, self._to_close, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        self._near = level_maps.sampled(inside, self._to_close, _WHOLE)
         self._far = 1.0 - self._near
 
     def __call__(self, far: np.ndarray, near: np.ndarray) -> np.ndarray:
-        """(K, S, S) uint8 levels of (K, C, C) uint8 levels of both looks; what neither sees stays 0."""
-        out, flags = _fine(far), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        for k in np.flatnonzero(np.maximum(far.max(axis=(1, 2)), near.max(axis=(1, 2))) > _ABSENT):
-            sharp = cv2.warpAffine(near[k], self._to_close, out.shape[1:], flags=flags)
-            out[k] = cv2.blendLinear(sharp, out[k], self._near, self._far)
+        """(K, S, S) uint8 levels of (K, C, C) uint8 levels of both looks; 0 where both are faint."""
+        out, shape = np.zeros((len(far), HEAD_SIZE, HEAD_SIZE), np.uint8), (HEAD_SIZE, HEAD_SIZE)
+        for k in range(len(far)):
+            window = level_maps.seen(far[k]).carried(_TO_CELLS, shape)
+            window = window.joined(level_maps.seen(near[k]).carried(self._to_close, shape))
+            if 0 not in window.size:
+                there = window.slices
+                soft = level_maps.sampled(far[k], _TO_CELLS, window, cv2.BORDER_REPLICATE)
+                sharp = level_maps.sampled(near[k], self._to_close, window)
+                out[k][there] = cv2.blendLinear(sharp, soft, self._near[there], self._far[there])
         return out
 
 
@@ -95,25 +109,16 @@ class _Frame:
         self._high = np.clip(np.ceil(reach.max(axis=0)) + 1, 0, limit).astype(int)
         self._to_crop = matrix.copy()
         self._to_crop[:, 2] = alignment.apply(matrix, self._low[None].astype(float))[0]
+        self._size = (int(self._high[1] - self._low[1]), int(self._high[0] - self._low[0]))
 
     def winner(self, levels: np.ndarray) -> np.ndarray:
         """(H, W) uint8 index of the highest of (K, S, S) uint8 levels; the first one's beyond the crop."""
-        best = self.enlarged(levels[0])
-        index = np.zeros(best.shape, np.uint8)
-        for k, level in enumerate(levels[1:], start=1):
-            if level.max() > _ABSENT:
-                level = self.enlarged(level)
-                index[level > best] = k
-                np.maximum(best, level, out=best)
-        return self.whole(index)
+        return self.whole(level_maps.winner(levels, self._to_crop, self._size))
 
     def enlarged(self, levels: np.ndarray) -> np.ndarray:
-        """(h, w) uint8 part of the photo for a (S, S) uint8 map, bilinear; 0 beyond the crop."""
-        width, height = self._high - self._low
-        if width * height == 0:
-            return np.zeros((height, width), np.uint8)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(levels, self._to_crop, (int(width), int(height)), flags=flags)
+        """(H, W) uint8 of the photo's size for a (S, S) uint8 map, bilinear; 0 beyond the crop."""
+        window = level_maps.Window(0, 0, self._size[1], self._size[0])
+        return self.whole(level_maps.sampled(levels, self._to_crop, window))
 
     def whole(self, part: np.ndarray) -> np.ndarray:
         """(H, W) uint8 of the photo's size with a (h, w) part in its place."""
@@ -122,31 +127,29 @@ class _Frame:
         return out
 
 
-def _levels(share: np.ndarray) -> np.ndarray:
-    """Probabilities as uint8 levels, which are enlarged four times as fast as floats."""
-    return np.rint(share * 255.0).astype(np.uint8)
+def _levels(share: np.ndarray, mirrored: np.ndarray | None = None) -> np.ndarray:
+    """(K, C, C) uint8 levels of probabilities, or of their mean with those of a mirrored look."""
+    flat = share.reshape(-1, share.shape[-1])
+    if mirrored is None:
+        return cv2.convertScaleAbs(flat, alpha=255.0).reshape(share.shape)
+    other = cv2.flip(mirrored.reshape(flat.shape), 1)
+    return cv2.addWeighted(flat, 127.5, other, 127.5, 0.0, dtype=cv2.CV_8U).reshape(share.shape)
 
 
 def _fine(levels: np.ndarray) -> np.ndarray:
     """(K, S, S) uint8 levels of the head crop's pixels for (K, C, C) levels of its cells."""
-    size = (HEAD_SIZE, HEAD_SIZE)
-    return np.stack([cv2.resize(level, size, interpolation=cv2.INTER_LINEAR) for level in levels])
-
-
-def _to_cells(matrix: np.ndarray) -> np.ndarray:
-    """A (2, 3) matrix to a crop's pixels, continued to its cells."""
-    ratio = CELLS / HEAD_SIZE
-    out = matrix * ratio
-    out[:, 2] += 0.5 * (ratio - 1.0)
+    out = np.zeros((len(levels), HEAD_SIZE, HEAD_SIZE), np.uint8)
+    for k in np.flatnonzero(levels.any(axis=(1, 2))):
+        cv2.resize(levels[k], (HEAD_SIZE, HEAD_SIZE), dst=out[k], interpolation=cv2.INTER_LINEAR)
     return out
 
 
 def _without_traces(occluders: np.ndarray) -> np.ndarray:
-    """(7, S, S) levels without the things of which too little is seen; their share goes to none."""
-    out, winner = occluders.copy(), occluders.argmax(axis=0)
+    """(7, C, C) levels without the things of which too little is seen; their share goes to none."""
+    out, first = occluders.copy(), _first(occluders)
     for kinds, least in LEAST_AREA.items():
         codes = [OCCLUDERS.index(kind) for kind in kinds]
-        if np.isin(winner, codes).mean() < least:
+        if sum(int(np.count_nonzero(first == code)) for code in codes) < least * first.size:
             for code in codes:
                 cv2.add(out[_NONE], out[code], dst=out[_NONE])  # saturates
             out[codes] = 0
@@ -154,8 +157,8 @@ def _without_traces(occluders: np.ndarray) -> np.ndarray:
 
 
 def _without_spots(occluders: np.ndarray) -> np.ndarray:
-    """(7, S, S) levels without islands of occluders that are too small to be one."""
-    covered = (occluders.argmax(axis=0) > 0).astype(np.uint8)
+    """(7, C, C) levels without islands of occluders that are too small to be one."""
+    covered = (_first(occluders) > 0).view(np.uint8)
     count, islands, statistics, _ = cv2.connectedComponentsWithStats(covered)
     small = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] < LEAST_SPOT * covered.size)
     if count == 1 or not len(small):
@@ -165,6 +168,11 @@ def _without_spots(occluders: np.ndarray) -> np.ndarray:
     out[:, spots] = 0
     out[_NONE, spots] = 255
     return out
+
+
+def _first(levels: np.ndarray) -> np.ndarray:
+    """(C, C) uint8 index of the highest of (K, C, C) levels."""
+    return level_maps.winner(levels, _SAME, (levels.shape[1], levels.shape[2]))
 
 
 def _other_side(name: str) -> str:

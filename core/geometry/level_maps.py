@@ -1,0 +1,85 @@
+"""Maps of uint8 levels, one per class, brought from one frame to another where they say anything.
+
+Most classes fill a small part of a picture: eyes, lips, an ear. What is done to them is done within their window.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from .alignment import apply, invert
+
+FAINT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
+
+
+class Window(NamedTuple):
+    """Pixels from `x0`, `y0` to just before `x1`, `y1`."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, as OpenCV asks for them; 0 where nothing is left."""
+        return max(self.x1 - self.x0, 0), max(self.y1 - self.y0, 0)
+
+    def joined(self, other: Window) -> Window:
+        """What holds both; an empty one adds nothing."""
+        if 0 in self.size or 0 in other.size:
+            return other if 0 in self.size else self
+        low, high = np.minimum(self[:2], other[:2]), np.maximum(self[2:], other[2:])
+        return Window(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+    def carried(self, to_source: np.ndarray, shape: tuple[int, int]) -> Window:
+        """The window of a (height, width) map that shows this one, for a (2, 3) matrix from there to here."""
+        if 0 in self.size:
+            return Window(0, 0, 0, 0)
+        corners = np.array([(x, y) for x in (self.x0 - 1, self.x1) for y in (self.y0 - 1, self.y1)], float)
+        reach = apply(invert(to_source), corners)
+        low, high = np.floor(reach.min(axis=0)).astype(int), np.ceil(reach.max(axis=0)).astype(int) + 1
+        x0, y0 = np.clip(low, 0, [shape[1], shape[0]])
+        x1, y1 = np.clip(high, 0, [shape[1], shape[0]])
+        return Window(int(x0), int(y0), int(x1), int(y1))
+
+
+def seen(levels: np.ndarray) -> Window:
+    """Window of what is not faint in a (H, W) uint8 map."""
+    x, y, width, height = cv2.boundingRect((levels > FAINT).view(np.uint8))
+    return Window(x, y, x + width, y + height)
+
+
+def sampled(levels: np.ndarray, to_source: np.ndarray, window: Window, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+    """(h, w) uint8 part of a (H, W) map under a (2, 3) matrix from the target's pixels to the map's, bilinear."""
+    if 0 in window.size:
+        return np.zeros(window.size[::-1], np.uint8)
+    matrix = to_source.copy()
+    matrix[:, 2] = apply(to_source, np.array([[window.x0, window.y0]], float))[0]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(levels, matrix, window.size, flags=flags, borderMode=border)
+
+
+def winner(levels: np.ndarray, to_source: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint8 index of the highest of (K, h, w) uint8 maps in a target of `shape`; the first one's beyond them.
+
+    `to_source` is the (2, 3) matrix from the target's pixels to the maps'.
+    """
+    best = sampled(levels[0], to_source, Window(0, 0, shape[1], shape[0]))
+    index = np.zeros(shape, np.uint8)
+    for k, level in enumerate(levels[1:], start=1):
+        window = seen(level).carried(to_source, shape)
+        if 0 in window.size:
+            continue
+        high, found = best[window.slices], sampled(level, to_source, window)
+        np.copyto(index[window.slices], k, where=found > high)
+        np.maximum(high, found, out=high)
+    return index
