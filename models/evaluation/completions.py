@@ -69,13 +69,8 @@ def look_at(pipeline: Pipeline, pairs: Pairs) -> Looks:
         hole = true_hole(pair, points, pipeline.settings.mask_grow)
         return points, clean_points, person, cosine, hole, pipeline.occluder_mask(pair.image, points) > 0
 
-    names = [field.name for field in fields(Looks)]
-
-    def make() -> dict[str, np.ndarray]:
-        return dict(zip(names, map(np.array, zip(*spread(one, range(len(pairs))), strict=True)), strict=True))
-
     depends = pairs.digest + code_digest(*_SEES, also=(*_SOURCES, NETWORK))
-    return Looks(**kept_answers("deocclusion_looks", depends, make))
+    return Looks(**kept_answers("deocclusion_looks", depends, lambda: _columns(Looks, one, len(pairs))))
 
 
 def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled | None:
@@ -105,14 +100,15 @@ def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled 
             alone[:] = _alone(network, pair, points, holes[0])
         return (*scores.T, found, *alone)
 
-    names = [field.name for field in fields(Filled)]
-
-    def make() -> dict[str, np.ndarray]:
-        return dict(zip(names, map(np.array, zip(*spread(one, range(len(pairs))), strict=True)), strict=True))
-
     own = [NETWORKS[method]] if method in NETWORKS else []
     depends = method + pairs.digest + code_digest(*_SEES, *own, also=(*_SOURCES, NETWORK))
-    return Filled(**kept_answers(f"deocclusion_{method}", depends, make))
+    return Filled(**kept_answers(f"deocclusion_{method}", depends, lambda: _columns(Filled, one, len(pairs))))
+
+
+def _columns(kind: type[Looks] | type[Filled], one: Callable[[int], tuple], count: int) -> dict[str, np.ndarray]:
+    """The fields of `kind` for so many pairs, from a function of one pair's index."""
+    names = [field.name for field in fields(kind)]
+    return dict(zip(names, map(np.array, zip(*spread(one, range(count)), strict=True)), strict=True))
 
 
 def with_method(pipeline: Pipeline, method: str) -> Pipeline:
@@ -164,7 +160,7 @@ def _alone(network: Network | None, pair: Pair, points: np.ndarray, hole: np.nda
     side = SPECS["completer"].inputs["image"][-1]
     assert isinstance(side, int)
     matrix = crop_matrix(points, side)
-    image, clean = (extract(photo, matrix, side).image for photo in (pair.image, pair.clean))
+    image, clean = (extract(photo, matrix, side, cv2.BORDER_REFLECT_101).image for photo in (pair.image, pair.clean))
     mask = cv2.warpAffine(hole.astype(np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST)
     if network is None:
         found = _complete_plainly(image, points, mask)

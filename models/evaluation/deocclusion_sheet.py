@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 MASKS, HANDS, LOOKED_AT = 14, 6, 250  # photos of `real_masks`; of each set with hands; of each that are searched
 IN_GALLERY = ("portrait_24", "portrait_25")  # wear glasses
 TILE, PER_PAGE, ACROSS = 160, 12, 2  # pixels; photos a page and a row
-_AROUND = 2.0  # side of a tile over the box of the landmarks
+_NEARER = 1.35  # enlarges the head by itself
+_AROUND = 1.8  # side of a tile over the box of the landmarks
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,9 @@ def strip(pipeline: Pipeline, one: Shown) -> np.ndarray:
     over = cv2.resize(over, one.photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     points = result.landmarks.points
     seen = [_close_up(picture, points) for picture in (one.photo, tinted(one.photo, done.mask), done.photo, over)]
-    row = np.hstack([*seen, render_head(model, result.vertices, texture, studio_camera(TILE, 20))])
+    studio = studio_camera(TILE, 20)
+    closer = replace(studio, focal=_NEARER * studio.focal)
+    row = np.hstack([*seen, render_head(model, result.vertices, texture, closer)])
     caption = f"{one.name} {'' if done.mask.any() else 'nothing found'}"
     return cv2.putText(row, caption, (3, TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 0), 1, cv2.LINE_AA)
 

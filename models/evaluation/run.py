@@ -142,6 +142,12 @@ def code_commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def sections_of(only: str | None) -> list[str]:
+    """Names of the sections that a comma-separated list of sections and groups asks for; all without one."""
+    asked = only.split(",") if only else list(SECTIONS)
+    return list(dict.fromkeys(name for one in asked for name in GROUPS.get(one, (one,))))
+
+
 def arguments() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -152,8 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
     parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
     args = parser.parse_args()
-    asked = args.only.split(",") if args.only else list(SECTIONS)
-    args.names = list(dict.fromkeys(name for one in asked for name in GROUPS.get(one, (one,))))
+    args.names = sections_of(args.only)
     unknown = set(args.names) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(every)}")
