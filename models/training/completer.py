@@ -49,7 +49,7 @@ from .portraits import Portraits, read_portraits
 # Of Zhao & Qi: pixels 1, style 250, total variation 0.1; the others so that each weighs about as much as the pixels.
 WEIGHTS = {"pixel": 1.0, "style": 250.0, "variation": 0.1, "perceptual": 0.5, "identity": 0.1}
 _ADVERSARIAL = 0.01
-_ADVERSARIAL_FROM = 0.15  # share of the run before which a critic would only be in the way
+_CRITIC_FROM, _ADVERSARIAL_FROM = 0.4, 0.5  # share of the run before which a critic would only be in the way
 _DISTILLATION = 0.2
 _OCCLUSIONS = 2  # of each person in a batch
 _PORTRAITS = 0.15  # share of real faces, where there are any
@@ -188,8 +188,10 @@ class CompleterRecipe(CompletionRecipe):
             with torch.no_grad():
                 taught = self.teacher.to(image.device)(clean, mask, landmarks).context
             terms["distillation"] = _DISTILLATION * distillation_loss(out.context, taught, mask)
-        real, fake = self.critic(clean, mask), self.critic(out.completed.detach(), mask)
-        return terms | {"critic": critic_loss(real, fake, mask)}
+        if progress >= _CRITIC_FROM:
+            real, fake = self.critic(clean, mask), self.critic(out.completed.detach(), mask)
+            terms["critic"] = critic_loss(real, fake, mask)
+        return terms
 
     def shown(self, image: Tensor, labels: dict[str, Tensor]) -> Tensor:
         """A teacher sees the face as it is behind the cover."""
@@ -263,6 +265,8 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, default=Path("build/training/parser"), help="parser's run that judges")
     parser.add_argument("--embedder", type=Path, default=None, help="run that judges who it is, if any")
     parser.add_argument("--size", type=int, default=CompleterConfig.size, help="side of the crops, a multiple of 32")
+    parser.add_argument("--fold", type=int, default=CompleterConfig.fold, help="side of the generator's cells, pixels")
+    parser.add_argument("--coarser", type=Path, default=None, help="run with --fold 1 at a smaller size to go on from")
     parser.add_argument("--occlusions", type=int, default=_OCCLUSIONS, help="of each person in a batch")
     parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
     parser.add_argument("--teacher", action="store_true", help="train one who sees the face behind its cover")
@@ -279,10 +283,13 @@ def _recipe(arguments: argparse.Namespace) -> AutoencoderRecipe | CompleterRecip
     if arguments.method == "autoencoder":
         return AutoencoderRecipe(pictures, AutoencoderConfig(size=arguments.size), arguments.occlusions, portraits)
     teacher = load_completer(arguments.distil) if arguments.distil is not None else None
-    sizes = CompleterConfig(size=arguments.size, sees_behind=arguments.teacher)
+    sizes = CompleterConfig(size=arguments.size, fold=arguments.fold, sees_behind=arguments.teacher)
     embedder = None if arguments.embedder is None else load_embedder(arguments.embedder)
     judge = PerceptualJudge(load_parser(arguments.judge), embedder)
-    return CompleterRecipe(pictures, judge, sizes, arguments.occlusions, teacher, portraits)
+    recipe = CompleterRecipe(pictures, judge, sizes, arguments.occlusions, teacher, portraits)
+    if arguments.coarser is not None:
+        recipe.net.load_coarser(load_completer(arguments.coarser).state_dict())
+    return recipe
 
 
 if __name__ == "__main__":

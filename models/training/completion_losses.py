@@ -11,7 +11,7 @@ from models.networks.parser import Parser
 
 
 def pixel_loss(painted: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
-    """Mean distance of colours (the sum over the channels) in the hole; each picture counts alike, however small its."""
+    """Mean difference of colours in the hole, summed over the channels; each picture counts alike."""
     wrong = ((painted - clean).abs().sum(dim=1, keepdim=True) * mask).sum((1, 2, 3))
     return (wrong / mask.sum((1, 2, 3)).clamp_min(1.0)).mean()
 

@@ -178,6 +178,22 @@ def test_smooth_fill_continues_the_surroundings_and_ignores_the_hole() -> None:
     assert torch.isfinite(smoothly_filled(ramp, torch.ones_like(mask), halvings(64))).all()
 
 
+def test_a_generator_of_cells_goes_on_where_one_of_pixels_ended() -> None:
+    """On enlarged pictures the one paints what the other painted, enlarged, but for the shading within cells."""
+    torch.manual_seed(0)
+    fine = build_completer(dataclasses.replace(TINY, size=32, fold=1)).eval()
+    coarse = build_completer(dataclasses.replace(TINY, size=64, fold=2)).eval()
+    coarse.load_coarser(fine.state_dict())
+    image, mask = torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32)
+    mask[..., 8:24, 8:24] = 1.0
+    points = torch.rand(1, 68, 2)
+    large, large_mask = (part.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3) for part in (image, mask))
+    with torch.no_grad():
+        expected = fine(image, mask, points)
+        found = coarse(large, large_mask, points)
+    assert torch.nn.functional.avg_pool2d(found.painted, 2).sub(expected.painted).abs().mean() < 0.02
+
+
 def test_gram_of_known_features() -> None:
     features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # 2 channels, 1 x 2 places
     wanted = torch.tensor([[[5.0, 11.0], [11.0, 25.0]]]) / 4.0
