@@ -8,17 +8,20 @@ import cv2
 import numpy as np
 
 from . import alignment
+from .delighting import weighted_median
 from .grain import Grain, measured, noise
 from .hole_mask import grown
 from .membrane import membrane
 
-_OUTLIER = 14.0  # levels of 255 by which a strip of the border differs from its surroundings and is half believed
-_ALONG = 0.06  # crop sides along the border over which differences are compared
+# Crop sides of the border over which differences are compared, and levels of 255 by which a strip of it then differs
+# and is half believed: first all of the border, loosely.
+_LOOKS = ((0.5, 40.0), (0.2, 24.0), (0.1, 14.0), (0.06, 14.0))
+_ELSEWHERE = 0.1  # weight of the border beyond the face beside that of the face's own
 _NEAR = 0.012  # crop sides over which a seam that the membrane leaves fades away
 _MOST_SEAM = 60.0  # levels of 255
-_FEATHER = 0.006  # crop sides over which the fill sets in, inside the hole
+_FEATHER = 0.006  # crop sides over which the fill sets in, inside the hole, where that shows no occluder
+_LIKE = 12.0  # levels of 255 by which a pixel there may differ from the fill
 _DATA = 4.0  # stiffness of the membrane's hold on the border
-_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,7 @@ class PaintedCrop:
     seen: np.ndarray  # (S, S, 3) uint8 RGB, the photo
     painted: np.ndarray  # (S, S, 3) float32 RGB in [0, 255], painted where `overlap` is 1
     hole: np.ndarray  # (S, S) uint8, 1 where the photo is replaced
+    face: np.ndarray  # (S, S) uint8, 1 on the face, whose colours count more than its surroundings'
     overlap: np.ndarray  # (S, S) uint8, 1 where it was painted: the hole and a strip of seen pixels round it
 
 
@@ -45,13 +49,21 @@ def fill_hole(photo: np.ndarray, mask: np.ndarray, crop: PaintedCrop, skin: np.n
     fill = _at_photo_size(matched(crop), crop.matrix, (columns.start, rows.start), (height, width), scale)
     if grain:
         fill += noise(_missing_grain(photo, skin, fill, hole, scale), (height, width))
-    depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5)
-    feather = max(_FEATHER * len(crop.hole) / scale, 1.0)
-    share = np.clip(depth / feather, 0.0, 1.0)[..., None]
     old = photo[part]
-    new = np.rint(np.clip(old + share * (fill - old), 0.0, 255.0)).astype(np.uint8)
+    fill += _kept(old, fill, hole, max(_FEATHER * len(crop.hole) / scale, 1.0)) * (old - fill)
+    new = np.rint(np.clip(fill, 0.0, 255.0)).astype(np.uint8)
     out = photo.copy()
     out[part] = np.where(hole[..., None] > 0, new, old)
+    return out
+
+
+def _kept(old: np.ndarray, fill: np.ndarray, hole: np.ndarray, feather: float) -> np.ndarray:
+    """(h, w, 1) share of the photo in the first pixels of the hole, if what they show is no occluder."""
+    depth = cv2.distanceTransform(hole, cv2.DIST_L2, 5)
+    out = np.zeros((*hole.shape, 1), np.float32)
+    rim = (hole > 0) & (depth < feather)
+    departure = np.abs(old[rim] - fill[rim]).max(axis=1)
+    out[rim, 0] = (1.0 - depth[rim] / feather) * np.exp(-((departure / _LIKE) ** 2))
     return out
 
 
@@ -60,7 +72,8 @@ def matched(crop: PaintedCrop) -> np.ndarray:
     overlap, hole = crop.overlap > 0, crop.hole > 0
     border = (overlap & ~hole).astype(np.float32)
     difference = (crop.seen.astype(np.float32) - crop.painted) * border[..., None]
-    weight = border * _believed(difference, border)
+    near = border * np.where(crop.face > 0, 1.0, _ELSEWHERE).astype(np.float32)
+    weight = near * _believed(difference, near)
     surface = membrane(difference, _DATA * weight, overlap)
     left = difference - surface * border[..., None]
     surface += _fading(left, border, hole)
@@ -68,24 +81,35 @@ def matched(crop: PaintedCrop) -> np.ndarray:
 
 
 def _believed(difference: np.ndarray, border: np.ndarray) -> np.ndarray:
-    """(S, S) in [0, 1]: less where the border differs from the painting unlike the border around it.
+    """(S, S) in [0, 1]: less where the weighted border differs from the painting unlike the border around it.
 
     A rim or a shadow that the mask missed, strands of hair and the background must not tint the skin.
     """
-    sigma = _ALONG * len(border)
-    share = np.ones_like(border)
-    for _ in range(_ROUNDS):
-        usual = _averaged(difference, border * share, sigma)
-        distance = np.abs(difference - usual).max(axis=2)
-        share = 1.0 / (1.0 + (distance / _OUTLIER) ** 2)
+    share = _near(difference, _middle(difference, border), _LOOKS[0][1])
+    for along, tolerance in _LOOKS:
+        share = _near(difference, _averaged(difference, border * share, along * len(border)), tolerance)
     return share
+
+
+def _near(difference: np.ndarray, usual: np.ndarray, tolerance: float) -> np.ndarray:
+    distance = np.abs(difference - usual).max(axis=2)
+    return 1.0 / (1.0 + (distance / tolerance) ** 2) ** 2
+
+
+def _middle(difference: np.ndarray, border: np.ndarray) -> np.ndarray:
+    """(C,) weighted median."""
+    rows = np.flatnonzero(border.ravel())
+    if not len(rows):
+        return np.zeros(difference.shape[2], np.float32)
+    values, weight = difference.reshape(-1, difference.shape[2])[rows], border.ravel()[rows]
+    return np.array([weighted_median(values[:, k], weight) for k in range(values.shape[1])], np.float32)
 
 
 def _fading(left: np.ndarray, border: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """(S, S, 3): what the membrane leaves of the differences, carried a little way into the hole."""
     size = len(border)
     sigma = _NEAR * size
-    inward = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    inward = np.minimum(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3), size)
     share = np.exp(-0.5 * (inward / sigma) ** 2)
     near = _averaged(np.clip(left, -_MOST_SEAM, _MOST_SEAM), border, 0.6 * sigma)
     return near * share[..., None]

@@ -31,15 +31,15 @@ class Complete:
         if not mask.any():
             return Completion(photo=photo, mask=mask, method="none")
         crop = self._painted(photo, points, mask)
-        skin = _seen_skin(points, mask)
+        skin = np.where(mask, 0, _hull(points, mask.shape)).astype(np.uint8)
         out = fill_hole(photo, mask, crop, skin, grain=self._network is not None)
         return Completion(photo=out, mask=mask, method=self._method)
 
     def _painted(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray) -> PaintedCrop:
         matrix = alignment.crop_matrix(points, FACE_SIZE)
         seen = alignment.extract(photo, matrix, FACE_SIZE, cv2.BORDER_REFLECT_101)
-        marked = alignment.extract(np.repeat(mask[..., None], 3, axis=2), matrix, FACE_SIZE).image[..., 0]
-        hole = (marked > 0).astype(np.uint8)
+        marked = alignment.extract(cv2.merge([mask, mask, mask]), matrix, FACE_SIZE, cv2.BORDER_REFLECT_101).image
+        hole = (marked[..., 0] > 0).astype(np.uint8)
         overlap = hole
         if self._network is None:
             painted = cv2.inpaint(seen.image, hole, TELEA_RADIUS, cv2.INPAINT_TELEA).astype(np.float32)
@@ -52,11 +52,12 @@ class Complete:
                 landmarks=fractions[None].astype(np.float32),
             )["completed"][0]
             painted = np.ascontiguousarray(answer.transpose(1, 2, 0)) * np.float32(255.0)
-        return PaintedCrop(matrix, seen.image, painted, hole, overlap)
+        face = _hull(alignment.apply(matrix, points), hole.shape)
+        return PaintedCrop(matrix, seen.image, painted, hole, face, overlap)
 
 
-def _seen_skin(points: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(H, W) uint8, 1 within the landmarks' hull and outside the hole."""
-    face = np.zeros(mask.shape, np.uint8)
+def _hull(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) uint8, 1 within the hull of (68, 2) landmarks."""
+    face = np.zeros(shape, np.uint8)
     cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
-    return face & (mask == 0)
+    return face

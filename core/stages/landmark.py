@@ -31,6 +31,14 @@ class Landmark:
         matrix = alignment.crop_matrix(box.points, CROP_SIZE, corners)
         for _ in range(LOOKS):
             matrix = alignment.crop_matrix(self._look(photo, [matrix]).points, CROP_SIZE)
+        return self._settled(photo, matrix)
+
+    def again(self, photo: np.ndarray, points: np.ndarray) -> Landmarks:
+        """Landmarks of the face that was found at (68, 2) `points` and is now seen better."""
+        return self._settled(photo, alignment.crop_matrix(points, CROP_SIZE))
+
+    def _settled(self, photo: np.ndarray, matrix: np.ndarray) -> Landmarks:
+        """The mean over several views about the crop of a (2, 3) matrix."""
         views = [_scaled(matrix, scale) for scale in VIEWS]
         twins = [alignment.mirrored(view, CROP_SIZE) for view in views]
         return self._look(photo, views + twins, mirrored_from=len(views))
