@@ -128,10 +128,25 @@ def sample_groom(rng: np.random.Generator, fringe: bool, style: str | None = Non
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Hairdo:
+    """Hair as it has grown on one head."""
+
+    bundles: tuple[Strands, ...]
+    rows: tuple[np.ndarray | None, ...]  # (N,) root of each strand of each bundle; None: tied to no place on the scalp
+
+    def carried(self, roots: Roots, shift: np.ndarray) -> list[Strands]:
+        """The strands where the scalp has moved by (V, 3) metres, as brows that rise move the forehead."""
+        return [
+            bundle if rows is None else replace(bundle, points=bundle.points + roots.on(shift, rows)[:, None])
+            for bundle, rows in zip(self.bundles, self.rows, strict=True)
+        ]
+
+
 def groom_strands(
     groom: Groom, scalp: np.ndarray, head: Head, posed: Posed, color: np.ndarray, free: np.ndarray | None = None
-) -> list[Strands]:
-    """The strands of a hairdo on a posed head.
+) -> Hairdo:
+    """Let a hairdo grow on a posed head.
 
     `scalp` is the chart's cover of hair, `color` (3,) linear; no hair stands where `free`, (M,) bool of the roots, is
     false: something is worn there.
@@ -144,12 +159,13 @@ def groom_strands(
     if free is not None:
         cover = cover * free
     ground = _Ground(roots, cover, roots.radius(posed.vertices), posed)
-    bundles = [_main(rng, groom, ground, color)]
+    grown: list[tuple[Strands, np.ndarray | None]] = [_main(rng, groom, ground, color)]
     if groom.style == "tied":
-        bundles.append(_tail(rng, groom, ground.radius, color))
+        grown.append((_tail(rng, groom, ground.radius, color), None))
     if groom.loose:
-        bundles.append(_loose(rng, groom, ground, color))
-    return [bundle for bundle in bundles if len(bundle.points)]
+        grown.append(_loose(rng, groom, ground, color))
+    kept = [(bundle, rows) for bundle, rows in grown if len(bundle.points)]
+    return Hairdo(tuple(bundle for bundle, _ in kept), tuple(rows for _, rows in kept))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +182,10 @@ class _Ground:
         return np.flatnonzero(self.cover > 0.25 + 0.6 * rng.random(len(self.cover), np.float32))[:count]
 
 
-def _main(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray) -> Strands:
+def _main(
+    rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray
+) -> tuple[Strands, np.ndarray | None]:
+    """The hair of the scalp, and the rows of its roots."""
     roots, posed, rows = ground.roots, ground.posed, ground.rows(rng, groom.count)
     rest, at, normals = roots.rest[rows], roots.on(posed.vertices, rows), roots.on(posed.normals, rows)
     count, locks = len(rows), roots.clump[rows]
@@ -190,7 +209,7 @@ def _main(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.nda
     )
     points, counts = grow(growth, _steps(groom), ground.radius)
     points = _style(rng, groom, points, locks)
-    return _strands(rng, groom, points, counts, normals, locks, layer, color)
+    return _strands(rng, groom, points, counts, normals, locks, layer, color), rows
 
 
 def _scatter(rng: np.random.Generator, size: float, count: int) -> np.ndarray:
@@ -348,8 +367,10 @@ def _bun(rng: np.random.Generator, center: np.ndarray, count: int, steps: int) -
     return (center + ring * size * rng.uniform(0.75, 1.05, (count, 1, 1))).astype(np.float32)
 
 
-def _loose(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray) -> Strands:
-    """Locks from the front hairline that fall over forehead, eyes and cheeks."""
+def _loose(
+    rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.ndarray
+) -> tuple[Strands, np.ndarray | None]:
+    """Locks from the front hairline that fall over forehead, eyes and cheeks, and the rows of their roots."""
     roots, posed, rows = ground.roots, ground.posed, ground.rows(rng, len(ground.cover))
     rest = roots.rest[rows]
     edge = rows[(rest[:, 2] - AXIS_Z > 0.05) & (rest[:, 1] > 0.01)]
@@ -372,4 +393,4 @@ def _loose(rng: np.random.Generator, groom: Groom, ground: _Ground, color: np.nd
     )
     points, counts = grow(growth, 16, ground.radius)
     layer = np.full(count, 0.8, np.float32)
-    return _strands(rng, groom, _style(rng, groom, points, locks), counts, normals, locks, layer, color)
+    return _strands(rng, groom, _style(rng, groom, points, locks), counts, normals, locks, layer, color), rows

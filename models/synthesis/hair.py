@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from .cards import Cards, draw_cards
 from .chance import pick
 from .chart import HEIGHT, METRES_PER_PIXEL, TOP, WIDTH, locate, sample
-from .grooms import Groom, groom_strands, sample_buzz, sample_groom, sample_wisps
+from .grooms import Groom, Hairdo, groom_strands, sample_buzz, sample_groom, sample_wisps
 from .hats import Hat, hat_meshes, sample_hat
 from .head import Head
 from .labels import Label
@@ -27,6 +28,8 @@ _HATS = 0.13  # share of people who wear something on the head
 _PAINTED = {"bald": 0.06, "buzz": 0.1, "cap": 0.46, "mane": 0.38}
 _GROWN = {"bald": 0.035, "buzz": 0.065, "strips": 0.3, "groom": 0.6}
 _UNDER_HATS = {"bald": 0.15, "buzz": 0.15, "groom": 0.7}
+# Hair that has grown: on which head, for which width of picture, in which colour
+_HAIRDOS: WeakKeyDictionary[HairPlan, tuple[np.ndarray, int, tuple[float, ...], Hairdo]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +130,20 @@ def hair_cards(plan: HairPlan, styles: dict[str, BoundHair], neutral: np.ndarray
     return [strip_cards(styles[plan.style], neutral, plan.strand, plan.seed, color, plan.style in LONG)]
 
 
-def hair_strands(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> list[Strands]:
-    """The strands of one person's hair; `color` (3,) linear."""
+def hair_strands(plan: HairPlan, head: Head, posed: Posed, neutral: np.ndarray, color: np.ndarray) -> list[Strands]:
+    """The strands of one person's hair; `color` (3,) linear.
+
+    They grow once, on the (V, 3) identity at rest, and follow the scalp of the posed head.
+    """
     if plan.groom is None:
         return []
-    free = None if plan.hat is None else ~plan.hat.hides(roots_of(head).places)
-    return groom_strands(plan.groom, plan.scalp, head, posed, color, free)
+    known = _HAIRDOS.get(plan)
+    if known is None or known[0] is not neutral or known[1:3] != (posed.camera.width, tuple(color)):
+        free = None if plan.hat is None else ~plan.hat.hides(roots_of(head).places)
+        at_rest = Posed.of(posed.camera, neutral, head)
+        hairdo = groom_strands(plan.groom, plan.scalp, head, at_rest, color, free)
+        known = _HAIRDOS[plan] = (neutral, posed.camera.width, tuple(color), hairdo)
+    return known[3].carried(roots_of(head), posed.vertices - neutral)
 
 
 def _cap(plan: HairPlan, head: Head, posed: Posed, color: np.ndarray) -> Mesh:

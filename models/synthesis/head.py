@@ -12,6 +12,7 @@ from core.geometry.face_model import FaceModel
 from core.geometry.rasterizer import Raster, visible_points
 
 from .chart import AXIS_Z, HEIGHT, WIDTH, Chart, locate
+from .hit_kernels import at_places
 from .kernels import interpolate_hits, rasterize, vertex_normals
 from .labels import Label
 from .prepared import prepared
@@ -69,10 +70,11 @@ class Head:
 
     def on_surface(self, vertices: np.ndarray, places: np.ndarray) -> np.ndarray:
         """(N, 3) points of a (V, 3) posed head at (N, 2) chart pixels, on its outermost surface."""
-        column = np.clip(np.rint(places[:, 0]), 0, WIDTH - 1).astype(int)
-        row = np.clip(np.rint(places[:, 1]), 0, HEIGHT - 1).astype(int)
-        corners = self.triangles[self.outermost.triangle_id[row, column]]
-        return np.einsum("nk,nkd->nd", self.outermost.barycentric[row, column], vertices[corners])
+        outermost = self.outermost
+        return at_places(
+            np.ascontiguousarray(places, np.float32), outermost.triangle_id, outermost.barycentric, self.triangles,
+            np.ascontiguousarray(vertices, np.float32),
+        )  # fmt: skip
 
     @staticmethod
     def of(model: FaceModel) -> Head:

@@ -124,6 +124,24 @@ def nearest_corners(
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
+def at_places(
+    places: np.ndarray, ids: np.ndarray, barycentric: np.ndarray, triangles: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """(N, 3) float32: (V, 3) vertex values at the pixels of a raster that are nearest to (N, 2) places."""
+    height, width = ids.shape
+    out = np.empty((places.shape[0], 3), np.float32)
+    for n in range(places.shape[0]):
+        x = int(min(max(np.rint(places[n, 0]), np.float32(0.0)), np.float32(width - 1)))
+        y = int(min(max(np.rint(places[n, 1]), np.float32(0.0)), np.float32(height - 1)))
+        t = ids[y, x]
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        u, v, w = barycentric[y, x, 0], barycentric[y, x, 1], barycentric[y, x, 2]
+        for k in range(3):
+            out[n, k] = values[a, k] * u + values[b, k] * v + values[c, k] * w
+    return out
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
 def composite(
     color: np.ndarray, depth: np.ndarray, label: np.ndarray, over: np.ndarray, cover: np.ndarray, near: np.ndarray,
     kind: int,

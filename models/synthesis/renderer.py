@@ -84,7 +84,7 @@ def render(scene: Scene, assets: Assets) -> Picture:
     posed = Posed.of(scene.camera, scene.vertices, head)
     extras = hair_meshes(scene.hair, head, posed, scene.neutral, scene.paint.hair_color)
     cards = hair_cards(scene.hair, assets.hair, scene.neutral, scene.paint.hair_color)
-    strands = hair_strands(scene.hair, head, posed, scene.paint.hair_color)
+    strands = hair_strands(scene.hair, head, posed, scene.neutral, scene.paint.hair_color)
     casters = [*extras, *(card_mesh(bundle) for bundle in cards), *(caster(bundle) for bundle in strands)]
     shadow = cast_shadow(posed, head, scene.light, casters)
     canvas = Canvas(

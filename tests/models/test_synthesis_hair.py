@@ -99,7 +99,7 @@ def test_grown_hair_lies_on_the_head_and_repeats(style: str, assets: Assets, pos
     groom = replace(sample_groom(np.random.default_rng(1), False, style), flyaways=0.0, curl=0.0, loose=0)
     scalp = np.zeros((448, 768), np.float32)
     scalp[:120] = 1.0
-    first, again = (groom_strands(groom, scalp, assets.head, posed, BROWN)[0] for _ in range(2))
+    first, again = (groom_strands(groom, scalp, assets.head, posed, BROWN).bundles[0] for _ in range(2))
     assert np.array_equal(first.points, again.points)
     assert len(first.points) > 500
     away = first.points - CENTER
@@ -141,7 +141,7 @@ def test_a_tenth_of_the_people_wears_something(assets: Assets) -> None:
 def test_painted_hair_has_neither_strips_nor_strands(assets: Assets, posed: Posed) -> None:
     for seed in range(20):
         plan = sample_hair(np.random.default_rng(seed), assets.noise, tuple(assets.hair), strips=False)
-        assert hair_strands(plan, assets.head, posed, BROWN) == []
+        assert hair_strands(plan, assets.head, posed, assets.head.rest, BROWN) == []
         assert hair_cards(plan, assets.hair, assets.head.rest, BROWN) == []
 
 
@@ -230,3 +230,16 @@ def _mean_color(light: Light, posed: Posed) -> float:
 def test_more_light_makes_brighter_hair(posed: Posed, scene: Scene) -> None:
     lamp = replace(scene.light, key_direction=np.array([0, 0, 1], np.float32), key_color=np.ones(3, np.float32))
     assert _mean_color(lamp, posed) > _mean_color(replace(lamp, key_color=np.zeros(3, np.float32)), posed) + 0.1
+
+
+def test_hair_grows_once_and_follows_the_scalp(assets: Assets, posed: Posed, scene: Scene) -> None:
+    groom = replace(sample_groom(np.random.default_rng(1), False, "crop"), loose=0)
+    scalp = np.ones((448, 768), np.float32)
+    plan = replace(scene.hair, groom=groom, scalp=scalp, hat=None)
+    neutral = assets.head.rest
+    raised = replace(posed, vertices=neutral + np.float32([0.0, 0.01, 0.0]))
+    first = hair_strands(plan, assets.head, replace(posed, vertices=neutral), neutral, BROWN)[0]
+    moved = hair_strands(plan, assets.head, raised, neutral, BROWN)[0]
+    assert np.allclose(moved.points - first.points, [0.0, 0.01, 0.0], atol=1e-6)
+    late = hair_strands(replace(plan), assets.head, raised, neutral, BROWN)[0]  # as in a process that starts here
+    assert np.array_equal(late.points, moved.points)

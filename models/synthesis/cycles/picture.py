@@ -100,7 +100,7 @@ def _dress(stage: Stage, scene: Scene, assets: Assets, posed: Posed, rng: np.ran
     for mesh in (*hair_meshes(scene.hair, head, posed, scene.neutral, color), *cards):
         stage.add_mesh(mesh, mesh_map(mesh, camera), "hair" if mesh.kind == Label.HAIR else "", roughness=0.85)
     roughness = float(rng.uniform(0.25, 0.5))
-    for strands in hair_strands(scene.hair, head, posed, color):
+    for strands in hair_strands(scene.hair, head, posed, scene.neutral, color):
         stage.add_strands(strands, "hair", roughness)
     for strands in (*facial_strands(scene.facial_hair, head, posed), *_fur(scene, assets, rng)):
         stage.add_strands(strands, "fur", roughness)
