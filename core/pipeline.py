@@ -17,6 +17,7 @@ from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
 from .geometry.hole_mask import covers, occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
+from .geometry.mouth import mouth_opening
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
@@ -73,7 +74,9 @@ class Pipeline:
         """(H, W) uint8, 255 where the settings would delete what hides the face at (68, 2) landmarks, else 0."""
         check_photo(photo)
         check_shape("points", points, (LANDMARKS, 2))
-        return self._found_mask(photo, points)
+        if self.settings.deocclusion == "none":
+            return np.zeros(photo.shape[:2], np.uint8)
+        return self._found_mask(self._parse(photo, points), points)
 
     def complete(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None = None) -> Completion:
         """The photo without what hides the face at (68, 2) landmarks.
@@ -84,9 +87,8 @@ class Pipeline:
         check_photo(photo)
         check_shape("points", points, (LANDMARKS, 2))
         check_mask(mask, photo)
-        if self.settings.deocclusion == "none":
-            return Completion(photo, np.zeros(photo.shape[:2], np.uint8), "none")
-        return self._complete(photo, points, self._found_mask(photo, points) if mask is None else mask)
+        parsed = None if mask is not None or self.settings.deocclusion == "none" else self._parse(photo, points)
+        return self._completed(photo, points, mask, parsed)
 
     def reconstruct(
         self,
@@ -113,12 +115,16 @@ class Pipeline:
         with run.stage("landmark"):
             landmarks = self._landmark(photo, face)
         with run.stage("complete"):
-            completion = self.complete(photo, landmarks.points, mask)
+            parsed = self._parse(photo, landmarks.points)
+            completion = self._completed(photo, landmarks.points, mask, parsed)
+            hidden = np.maximum(parsed.occluded, completion.mask)
+            mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
             regressed, crop = self._regress(completion.photo, landmarks.points)
         with run.stage("fit"):
             height, width = photo.shape[:2]
-            params, camera = self._fit(believed(landmarks, completion.mask), regressed, crop, (height, width), focal)
+            trusted = believed(landmarks, completion.mask)
+            params, camera = self._fit(trusted, regressed, crop, (height, width), focal, mouth)
             vertices = self.face_model.shape(params.identity, params.expression)
             neutral = self.face_model.shape(params.identity)
         with run.stage("texture"):
@@ -170,17 +176,26 @@ class Pipeline:
     def _parse(self) -> Parse:
         return Parse(self._network("parser"))
 
-    def _found_mask(self, photo: np.ndarray, points: np.ndarray) -> np.ndarray:
+    def _found_mask(self, parsed: Parsing, points: np.ndarray) -> np.ndarray:
         chosen = self.settings
-        if chosen.deocclusion == "none":
-            return np.zeros(photo.shape[:2], np.uint8)
         return occluder_mask(
-            self._parse(photo, points),
+            parsed,
             points,
             threshold=chosen.mask_threshold,
             grow=chosen.mask_grow,
             keep_glasses=chosen.keep_glasses,
         )
+
+    def _completed(
+        self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None, parsed: Parsing | None
+    ) -> Completion:
+        """`complete` with the photo parsed already; the parsing is needed only where no mask is given."""
+        if self.settings.deocclusion == "none":
+            return Completion(photo, np.zeros(photo.shape[:2], np.uint8), "none")
+        if mask is None:
+            assert parsed is not None
+            mask = self._found_mask(parsed, points)
+        return self._complete(photo, points, mask)
 
     @cached_property
     def _complete(self) -> Complete:

@@ -38,6 +38,7 @@ class FitSettings:
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
     gap_sigma: float = 0.008  # between facing lips, of the outer eye corners' distance
     closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed
+    closed_mouth: tuple[float, float] = (0.08, 0.26)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
 
@@ -49,6 +50,7 @@ class Gaps:
     pairs: np.ndarray  # (M, 2) int rows of the points
     offset: np.ndarray  # (M, 2) float64, first point minus second, pixels
     sigma: float  # pixels
+    outlier: float  # residual, in sigmas, at which a gap weighs half
 
 
 @dataclass(frozen=True)
@@ -147,11 +149,13 @@ class Problem:
         points = max(float(seen.weight.sum()), 1.0)
         trust = min(1.0, settings.independent_points / points)
         self._sigma, self._weight = seen.sigma, seen.weight * trust
+        self._outlier = np.full(len(seen.sigma), settings.outlier)
         self._gaps = seen.gaps
         if seen.gaps is not None:
             both = seen.weight[seen.gaps.pairs].min(axis=1)
             self._sigma = np.append(self._sigma, np.full(len(both), seen.gaps.sigma))
             self._weight = np.append(self._weight, both)
+            self._outlier = np.append(self._outlier, np.full(len(both), seen.gaps.outlier))
         self._prior_precision = prior_precision(settings, float(prior.translation[2]))
         self.refresh(prior)
 
@@ -194,9 +198,9 @@ class Problem:
     def cost(self, state: FitState) -> float:
         """Cauchy cost of the data plus the prior's quadratic form."""
         errors, _ = self.residuals(state)
-        limit = self._settings.outlier
+        limit = self._outlier**2
         squared = (errors**2).sum(axis=1) / self._sigma**2
-        data = (self._weight * limit**2 * np.log1p(squared / limit**2)).sum()
+        data = (self._weight * limit * np.log1p(squared / limit)).sum()
         offset = self._from_prior(state)
         return float(data + offset @ (self._prior_precision * offset))
 
@@ -204,7 +208,7 @@ class Problem:
         """One Levenberg-Marquardt step inside the bounds; sliders that push against one are held."""
         errors, seen = self.residuals(state)
         squared = (errors**2).sum(axis=1) / self._sigma**2
-        weight = self._weight / (1.0 + squared / self._settings.outlier**2) / self._sigma**2
+        weight = self._weight / (1.0 + squared / self._outlier**2) / self._sigma**2
         rows = self.jacobian(state, seen, pose_only)
         scaled = (rows * np.sqrt(weight).astype(np.float32)[:, None]).reshape(len(rows), -1)
         hessian = (scaled @ scaled.T).astype(np.float64)

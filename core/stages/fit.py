@@ -16,6 +16,7 @@ from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 _log = logging.getLogger(__name__)
 _UNSEEN_SLIDERS = ("eyeLook", "pupilDilate")
 _LIPS = np.array([(61, 67), (62, 66), (63, 65)])  # landmarks on the inner rims, upper and lower
+_TOLD = 30.0  # sigmas: where the parser closes the lips, a regression that has them open is no reason to doubt it
 _HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
 _NEAREST = 1.0  # metres: nearer than that few photos are taken, and a crop hides its lens; see `likely_focal`
 _FAR_OFF = 0.12  # median reprojection error, of the landmarks' extent, beyond which the regressed pose is dropped
@@ -35,14 +36,16 @@ class Fit:
         crop: Crop,
         photo_shape: tuple[int, int],
         focal: float | None = None,
+        mouth: float | None = None,
     ) -> tuple[FaceParams, Camera]:
         """Refine `params`; `photo_shape` is (height, width), `focal` in pixels or None when the photo is silent.
 
-        Albedo and light pass through unchanged.
+        `mouth` is how far the mouth is open as `mouth_opening` tells it, None where it cannot. Albedo and light pass
+        through unchanged.
         """
         lens = focal or likely_focal(params.pose, crop, photo_shape)
         camera = camera_from_pose(params.pose, crop.matrix, crop.size, photo_shape, lens)
-        seen = observations(landmarks, self._settings)
+        seen = observations(landmarks, self._settings, mouth)
         start = self._start(params, camera, seen)
         state = fitting.fit(self._basis, seen, start, camera, self._settings)
         camera = replace(camera, rotation=state.rotation, translation=state.translation)
@@ -89,26 +92,47 @@ def _hold_gaze(settings: fitting.FitSettings, names: tuple[str, ...]) -> fitting
     return replace(settings, expression_sigma=sigma)
 
 
-def observations(landmarks: Landmarks, settings: fitting.FitSettings) -> fitting.Observations:
-    """What the fit may believe: points with the sigma floor of the model; hidden ones weigh nothing."""
+def observations(
+    landmarks: Landmarks, settings: fitting.FitSettings, mouth: float | None = None
+) -> fitting.Observations:
+    """What the fit may believe: points with the sigma floor of the model; hidden ones weigh nothing.
+
+    The inner rims of the lips are as far apart as `lip_gaps` has it.
+    """
     points = np.concatenate([landmarks.points, landmarks.dense]).astype(np.float64)
     eyes = float(np.linalg.norm(landmarks.points[36] - landmarks.points[45]))
     extent = float(np.ptp(landmarks.points, axis=0).max())
-    floor = settings.model_sigma * max(eyes, 0.3 * extent)  # the eyes nearly coincide in a profile
-    sigma = np.hypot(landmarks.sigma.astype(np.float64), floor)
+    unit = max(eyes, 0.3 * extent)  # the eyes nearly coincide in a profile
+    sigma = np.hypot(landmarks.sigma.astype(np.float64), settings.model_sigma * unit)
     weight = np.clip((landmarks.visibility - settings.hidden) / (0.75 - settings.hidden), 0.0, 1.0)
-    gaps = lip_gaps(points, max(eyes, 0.3 * extent), settings)
-    return fitting.Observations(points, sigma, weight.astype(np.float64), gaps)
+    gaps = lip_gaps(points, unit, settings, mouth)
+    return fitting.Observations(_joined(points, gaps), sigma, weight.astype(np.float64), gaps)
 
 
-def lip_gaps(points: np.ndarray, unit: float, settings: fitting.FitSettings) -> fitting.Gaps:
+def lip_gaps(
+    points: np.ndarray, unit: float, settings: fitting.FitSettings, mouth: float | None = None
+) -> fitting.Gaps:
     """How far the lips of (N, 2) landmarks are open; `unit`, in pixels, is what the settings are relative to.
 
-    The landmarker is unsure whether lips touch and then answers halfway, but seldom are lips a sliver apart.
+    The landmarker is unsure whether lips touch and then answers halfway, but seldom are lips a sliver apart. Where
+    `mouth`, the parser's opening, is known, it tells touching lips from parted ones better.
     """
     offset = points[_LIPS[:, 0]] - points[_LIPS[:, 1]]
     opening = float(np.linalg.norm(offset, axis=1).mean()) / unit
-    return fitting.Gaps(_LIPS, offset * smoothstep(opening, *settings.closed_lips), settings.gap_sigma * unit)
+    believed = smoothstep(opening, *settings.closed_lips)
+    parsed = 1.0 if mouth is None else smoothstep(mouth, *settings.closed_mouth)
+    outlier = settings.outlier if parsed == 1.0 else _TOLD
+    return fitting.Gaps(_LIPS, offset * believed * parsed, settings.gap_sigma * unit, outlier)
+
+
+def _joined(points: np.ndarray, gaps: fitting.Gaps) -> np.ndarray:
+    """(N, 2) points with facing lips moved alike to their gaps, so that they do not gainsay these."""
+    out = points.copy()
+    first, second = gaps.pairs.T
+    surplus = (points[first] - points[second] - gaps.offset) / 2
+    out[first] -= surplus
+    out[second] += surplus
+    return out
 
 
 def _median_error(camera: Camera, points: np.ndarray, seen: fitting.Observations) -> float:

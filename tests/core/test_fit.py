@@ -255,6 +255,50 @@ def test_lips_close_where_the_landmarks_nearly_touch(face_model: FaceModel) -> N
     assert np.linalg.norm(inner[62] - inner[66]) < 0.35 * np.linalg.norm(before[62] - before[66])
 
 
+def ajar(model: FaceModel, opening: float) -> Person:
+    """Somebody whose landmarks and regression have the jaw open by a slider."""
+    person = make_person(model, 9)
+    expression = np.zeros(EXPRESSION, np.float32)
+    expression[model.expression_names.index("jawOpen")] = opening
+    vertices = model.shape(person.regressed.identity, expression)
+    points = project(person.camera, model.visible_landmarks(vertices, person.camera.rotation))[:, :2]
+    dense = project(person.camera, model.dense_landmarks(vertices))[:, :2]
+    landmarks = replace(person.landmarks, points=points.astype(np.float32), dense=dense.astype(np.float32))
+    regressed = replace(person.regressed, expression=0.6 * expression)
+    return replace(person, landmarks=landmarks, regressed=regressed, vertices=vertices)
+
+
+def lips_apart(model: FaceModel, fitted: tuple[FaceParams, Camera]) -> float:
+    """Mean distance of the inner rims in the picture over that of the outer eye corners."""
+    params, camera = fitted
+    points = project(camera, model.landmarks(model.shape(params.identity, params.expression)))[:, :2]
+    rims = np.linalg.norm(points[[61, 62, 63]] - points[[67, 66, 65]], axis=1)
+    return float(rims.mean() / np.linalg.norm(points[36] - points[45]))
+
+
+@pytest.mark.parametrize("opening", [0.1, 0.25])
+def test_lips_close_where_the_parser_sees_them_shut(face_model: FaceModel, opening: float) -> None:
+    person, fit = ajar(face_model, opening), Fit(face_model)
+    by_points, between, shut = (
+        fit(person.landmarks, person.regressed, person.crop, PHOTO, mouth=mouth) for mouth in (None, 0.17, 0.03)
+    )
+    assert lips_apart(face_model, by_points) > 0.05
+    assert lips_apart(face_model, shut) < 0.01
+    assert lips_apart(face_model, shut) < lips_apart(face_model, between) < lips_apart(face_model, by_points)
+    # nothing but the mouth follows
+    upper = face_model.in_regions("forehead", "brow_right", "brow_left", "lids_right", "lids_left", "nose")
+    moved = [face_model.shape(params.identity, params.expression)[upper] for params, _ in (by_points, shut)]
+    assert np.linalg.norm(moved[0] - moved[1], axis=1).max() < 0.0015
+
+
+def test_an_open_mouth_stays_as_the_landmarks_have_it(face_model: FaceModel) -> None:
+    person, fit = ajar(face_model, 0.4), Fit(face_model)
+    by_points = fit(person.landmarks, person.regressed, person.crop, PHOTO)
+    seen_open, _ = fit(person.landmarks, person.regressed, person.crop, PHOTO, mouth=0.45)
+    np.testing.assert_array_equal(by_points[0].to_vector(), seen_open.to_vector())
+    assert lips_apart(face_model, by_points) > 0.15
+
+
 @pytest.mark.parametrize("sides_per_metre", [0.5, 8.0])
 def test_a_face_that_fills_its_photo_is_not_at_arms_length(sides_per_metre: float) -> None:
     crop = Crop(matrix=np.array([[0.2, 0, 0], [0, 0.2, 0.0]]), size=SIZE, image=np.zeros((SIZE, SIZE, 3), np.uint8))

@@ -14,7 +14,7 @@ from core.geometry.face_model import FaceModel
 from core.pipeline import STAGES, Pipeline
 from core.runtime.specs import NetworkSpec
 from core.settings import Settings
-from core.types import Camera, FaceBox, FaceParams, FaceTexture, Landmarks
+from core.types import PARTS, Camera, FaceBox, FaceParams, FaceTexture, Landmarks, Parsing
 
 MakePhoto = Callable[..., np.ndarray]
 
@@ -176,3 +176,28 @@ def test_params_are_those_of_the_fit(
     assert result.params is changed
     assert result.camera is portrait_camera
     assert result.vertices == pytest.approx(pipeline.face_model.shape(changed.identity, changed.expression))
+
+
+@pytest.mark.parametrize("method", ["none", "telea"])
+def test_the_parsed_mouth_reaches_the_fit_and_is_parsed_once(
+    pipeline: Pipeline, photo_with_faces: MakePhoto, method: str
+) -> None:
+    pipeline = pipeline.with_settings(replace(pipeline.settings, deocclusion=method))
+    pipeline.__dict__["_texture"] = lambda *rest: None
+    parse, fit, parsed, mouths = pipeline._parse, pipeline._fit, [], []
+
+    def shut(photo: np.ndarray, points: np.ndarray) -> Parsing:
+        """Lips all over the picture and nothing between them."""
+        parsed.append(parse(photo, points))
+        return replace(parsed[-1], parts=np.full(photo.shape[:2], PARTS.index("upper_lip"), np.uint8))
+
+    def spy(*arguments: object) -> tuple[FaceParams, Camera]:
+        mouths.append(arguments[-1])
+        return fit(*arguments)  # pyright: ignore[reportArgumentType]
+
+    pipeline.__dict__.update(_parse=shut, _fit=spy)
+    photo = photo_with_faces((300, 200, 150))
+    pipeline.reconstruct(photo)
+    assert (len(parsed), mouths) == (1, [0.0])
+    pipeline.reconstruct(photo, mask=np.full(photo.shape[:2], 255, np.uint8))
+    assert mouths[1] == (0.0 if method == "none" else None)  # what the user marks as hidden tells nothing
