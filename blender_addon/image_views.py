@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 
 _SMALLEST = 500  # pixels; a narrower 3D View is not halved but turned into an Image Editor
@@ -9,8 +11,13 @@ _FIT_AFTER = 0.1  # seconds; a new area knows its size only when it was drawn
 _made: set[int] = set()  # addresses of the areas that were split off here
 
 
-def show(context: bpy.types.Context, image: bpy.types.Image, *, paint: bool = False) -> bpy.types.Area | None:
-    """Show an image, ready for painting if asked to; None where there is no window, as in scripts."""
+Part = tuple[float, float, float, float]  # left, bottom, right, top of an image whose sides are 1 long
+
+
+def show(
+    context: bpy.types.Context, image: bpy.types.Image, part: Part = (0.0, 0.0, 1.0, 1.0), *, paint: bool = False
+) -> bpy.types.Area | None:
+    """Show a part of an image, ready for painting if asked to; None where there is no place for it."""
     window = context.window
     if window is None:
         return None
@@ -22,7 +29,7 @@ def show(context: bpy.types.Context, image: bpy.types.Image, *, paint: bool = Fa
     space.mode = "PAINT" if paint else "VIEW"
     space.display_channels = "COLOR"
     if not bpy.app.background:
-        bpy.app.timers.register(_fitting(window.as_pointer(), area.as_pointer()), first_interval=_FIT_AFTER)
+        bpy.app.timers.register(_fitting(window.as_pointer(), area.as_pointer(), part), first_interval=_FIT_AFTER)
     return area
 
 
@@ -75,8 +82,8 @@ def _size(area: bpy.types.Area) -> int:
     return area.width * area.height
 
 
-def _fitting(window_address: int, area_address: int):
-    """A timer call that makes the image fill its area; areas may be gone by then, so they are looked up."""
+def _fitting(window_address: int, area_address: int, part: Part) -> Callable[[], None]:
+    """A timer call that makes the part fill its area; areas may be gone by then, so they are looked up."""
 
     def fit() -> None:
         for window in bpy.context.window_manager.windows:
@@ -84,6 +91,13 @@ def _fitting(window_address: int, area_address: int):
                 if (window.as_pointer(), area.as_pointer()) == (window_address, area_address):
                     region = next(region for region in area.regions if region.type == "WINDOW")
                     with bpy.context.temp_override(window=window, area=area, region=region):
-                        bpy.ops.image.view_all(fit_view=True)
+                        _zoom(region, part)
 
     return fit
+
+
+def _zoom(region: bpy.types.Region, part: Part) -> None:
+    bpy.ops.image.view_all(fit_view=True)
+    left, bottom = region.view2d.view_to_region(part[0], part[1], clip=False)
+    right, top = region.view2d.view_to_region(part[2], part[3], clip=False)
+    bpy.ops.image.view_zoom_border(xmin=left, xmax=right, ymin=bottom, ymax=top, wait_for_input=False)

@@ -24,6 +24,8 @@ _FOUND = "facewright_found"  # custom property: digest of the mask as it was fou
 _PAINTED = "facewright_painted"  # custom property: strokes were packed into the image
 _BACKDROP = "facewright_photo"  # custom property: the image of the photo under the mask
 _BOX = "facewright_box"  # custom property: corners, points and score of the face
+_SHARE = "facewright_share"  # custom property: how much of the photo was found to hide the face
+_MARGIN = 0.85  # face sizes to either side of its middle that are shown for painting
 _BACKDROP_SIDE = 2048  # pixels; the photo under the mask is there to be looked at
 
 
@@ -35,7 +37,7 @@ def store(face: str, found: FoundMask) -> bpy.types.Image:
         bpy.ops.ed.undo_push(message="Painted Mask")  # undo knows packed pixels only
     backdrop = packed_image(f"{found.name}_mask Photo", _reduced(found.photo), lossless=False)
     image = packed_image(f"{found.name}_mask", found.mask, color=False)
-    image[OF], image[_FOUND] = face, _digest(found.mask)
+    image[OF], image[_FOUND], image[_SHARE] = face, _digest(found.mask), float((found.mask > 0).mean())
     box = found.box
     image[_BOX] = [float(value) for value in (box.x0, box.y0, box.x1, box.y1, box.score, *box.points.ravel())]
     image[_BACKDROP] = take_place(backdrop, None if old is None else backdrop_of(old))
@@ -82,6 +84,20 @@ def box_of(image: bpy.types.Image) -> FaceBox:
     """The face that a mask belongs to, in photo pixels."""
     x0, y0, x1, y1, score, *points = image[_BOX]
     return FaceBox(x0, y0, x1, y1, score, np.array(points, np.float32).reshape(5, 2))
+
+
+def part_of(image: bpy.types.Image) -> tuple[float, float, float, float]:
+    """What to look at when painting: left, bottom, right, top around the face, the image's sides being 1 long."""
+    box, (width, height) = box_of(image), image.size
+    x, y, half = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, _MARGIN * max(box.size, 1.0)
+    low = max((x - half) / width, 0.0), max(1 - (y + half) / height, 0.0)
+    return *low, min((x + half) / width, 1.0), min(1 - (y - half) / height, 1.0)
+
+
+def finding(image: bpy.types.Image) -> str:
+    """What was found, in words."""
+    share = image[_SHARE]
+    return f"Hidden: {share:.1%} of the photo" if share else "Nothing hides the face"
 
 
 def backdrop_of(image: bpy.types.Image) -> bpy.types.Image | None:

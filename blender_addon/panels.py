@@ -12,7 +12,7 @@ from .expression_groups import grouped
 from .identity import rebake_problem
 from .image_views import showing
 from .mask_brush import adds
-from .masks import is_mask, seems_painted
+from .masks import finding, is_mask, seems_painted
 from .material_builder import shown_on_skin
 from .operators.base import active_head, required_head
 from .pictures import KINDS, LEVELS, SHARES, picture_of
@@ -124,8 +124,8 @@ def draw_mask(layout: bpy.types.UILayout, context: bpy.types.Context, mask: bpy.
         for mode, text, pressed in (("ADD", "Add", adds(context)), ("REMOVE", "Remove", not adds(context))):
             row.operator("facewright.paint_mask", text=text, depress=pressed).mode = mode
         row.operator("facewright.paint_mask", text="Done", icon="CHECKMARK").mode = "DONE"
-    if seems_painted(mask):
-        layout.label(text="Painted by hand: used as it is", icon="BRUSH_DATA")
+    text = "Painted by hand: used as it is" if seems_painted(mask) else finding(mask)
+    layout.label(text=text, icon="BRUSH_DATA" if seems_painted(mask) else "INFO")
 
 
 def draw_progress(layout: bpy.types.UILayout, running: job.Job) -> None:

@@ -17,6 +17,8 @@ from ..properties import FacewrightScene, face_key, picked_face
 from ..reconstruction import CompletedPhoto, FoundMask, Request, complete, find_mask
 from .base import FacewrightOperator, JobOperator
 
+_BRUSH = 0.14  # width of the brush in faces
+
 
 def source_of(chosen: FacewrightScene) -> photo_source.PhotoSource:
     """The photo chosen in the panel."""
@@ -61,9 +63,8 @@ class FACEWRIGHT_OT_find_mask(JobOperator, bpy.types.Operator):
         if face_key(chosen) == self.face:
             chosen.mask = image
             show_mask(image.name, outcome.photo, outcome.mask, outcome.box)
+        self.report({"INFO"}, masks.finding(image))
         masks.sweep()
-        share = (outcome.mask > 0).mean()
-        self.report({"INFO"}, f"{share:.1%} of the photo hides the face" if share else "Nothing hides the face")
 
 
 class FACEWRIGHT_OT_paint_mask(FacewrightOperator, bpy.types.Operator):
@@ -90,8 +91,9 @@ class FACEWRIGHT_OT_paint_mask(FacewrightOperator, bpy.types.Operator):
             self._end(context, image)
             return
         if not image_views.showing(context, image):
-            image_views.show(context, image, paint=True)
-        mask_brush.take_up(context, adding=self.mode == "ADD")
+            area = image_views.show(context, image, masks.part_of(image), paint=True)
+            mask_brush.take_up(context, area, _BRUSH * masks.box_of(image).size)
+        mask_brush.turn(context, adding=self.mode == "ADD")
 
     def _end(self, context: bpy.types.Context, image: bpy.types.Image) -> None:
         mask_brush.put_down(context)

@@ -290,17 +290,19 @@ def test_paint_mask_opens_the_editor_with_the_brush_and_gives_both_back(bpy, fou
     views, brush = addon("blender_addon.image_views"), addon("blender_addon.mask_brush")
     owner = brush._owner(bpy.context, "color")
     owner.color, owner.secondary_color = (0.25, 0.5, 0.75), (0.5, 0.5, 0.5)
+    owner.size = 77
     bpy.ops.facewright.paint_mask()
     (area,) = views.showing(bpy.context, found.mask)
     assert area.spaces.active.image == found.mask and area.spaces.active.mode == "PAINT"
     assert tuple(owner.color) == (1, 1, 1) and brush.adds(bpy.context)
+    assert owner.size == int(0.14 * addon("blender_addon.masks").box_of(found.mask).size)
     bpy.ops.facewright.paint_mask(mode="REMOVE")
     assert len(views.showing(bpy.context, found.mask)) == 1
     assert tuple(owner.color) == (0, 0, 0) and tuple(owner.secondary_color) == (1, 1, 1)
     paint(found.mask, slice(0, 10), slice(0, 10))
     bpy.ops.facewright.paint_mask(mode="DONE")
     assert views.showing(bpy.context, found.mask) == []
-    assert tuple(owner.color) == pytest.approx((0.25, 0.5, 0.75))
+    assert tuple(owner.color) == pytest.approx((0.25, 0.5, 0.75)) and owner.size == 77
     assert values(found.mask)[:10, :10].all()
 
 
