@@ -23,7 +23,7 @@ from .report import Table
 from .sections import Bench
 from .speed import median_ms
 
-CORES, PHOTOS, ROUNDS = 2, 12, 3
+CORES, PHOTOS, ROUNDS = 2, 8, 3
 ENLARGED = 4  # times: the second size that is timed
 
 

@@ -1,4 +1,4 @@
-"""De-occlusion of real photos: what is left of glasses and masks, who it is then, what happens to bare faces."""
+"""De-occlusion of real photos: what is left of glasses and masks, and what happens to bare faces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import NoFaceFound
 from core.pipeline import Pipeline
 from core.settings import SMALLEST_PARSED
 from core.types import OCCLUDERS, PARTS
@@ -17,7 +16,7 @@ from . import data, parsing, tiles
 from .answers import code_digest, kept_answers, spread
 from .completions import METHODS, NETWORKS, is_there, with_method
 from .data import Photo
-from .identity import NETWORK, Identity
+from .glasses_people import people_tables
 from .metrics import bootstrap
 from .report import Table
 from .sections import Bench
@@ -25,10 +24,9 @@ from .systems import content
 
 GLASSES, MASKS = ("clear_glasses", "dark_glasses"), ("mask", "scarf")
 MOST_LEFT = 0.1  # of an occluder's former area, up to which it counts as removed
-PEOPLE = 7  # of the pairs
 _FALSE_SHEET = "deocclusion_false.png"
 _EYES = [PARTS.index(name) for name in ("eye_left", "eye_right")]
-_SOURCES = tuple(Path(__file__).with_name(f"{name}.py") for name in ("real_completions", "identity", "parsing"))
+_SOURCES = tuple(Path(__file__).with_name(f"{name}.py") for name in ("real_completions", "parsing"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +58,7 @@ def real_tables(bench: Bench) -> list[Table]:
     untouched = removal(with_method(pipeline, first), first, bare, OCCLUDERS[1:])
     _write_false(pipeline, [photo for photo, share in zip(bare, untouched.masked, strict=True) if share > 0.0])
     return [
-        *_people_tables(pipeline, there),
+        *people_tables(pipeline, there),
         _removal_table(removals),
         _bare_table(untouched, first, removals),
     ]
@@ -95,7 +93,7 @@ def removal(pipeline: Pipeline, method: str, photos: Sequence[Photo], kinds: Seq
 
 def _digest(method: str) -> str:
     own = [NETWORKS[method]] if method in NETWORKS else []
-    return code_digest("detector", "landmarker", "parser", *own, also=(*_SOURCES, NETWORK))
+    return code_digest("detector", "landmarker", "parser", *own, also=_SOURCES)
 
 
 def _removed(pipeline: Pipeline, photo: Photo, kinds: Sequence[str]) -> tuple[bool, float, float, int]:
@@ -180,68 +178,3 @@ def _bare_table(bare: Removal, method: str, removals: dict[tuple[str, str], Remo
         "hands and things before a face, which the maps do not name, count as errors here. A photo counts as changed "
         f"when one pixel outside the mask differs by one level. The bare ones: `out/evaluation/{_FALSE_SHEET}`.",
     )
-
-
-def _people_tables(pipeline: Pipeline, there: Sequence[str]) -> list[Table]:
-    measured = {method: _people(with_method(pipeline, method), method) for method in there}
-    targets = {
-        "without": ("the same person without", "With the photo without glasses of the same sitting."),
-        "others": ("all their photos without", "Mean over all photos without glasses, of other expressions and light."),
-    }
-    tables = []
-    for target, (whom, note) in targets.items():
-        before = next(iter(measured.values()))[f"{target}_before"]
-        after = {method: one[f"{target}_after"] for method, one in measured.items()}
-        rows = [
-            (str(k + 1), f"{before[k]:.3f}", *(f"{values[k]:.3f}" for values in after.values()))
-            for k in range(len(before))
-        ]
-        rows.append(("mean", f"{np.mean(before):.3f}", *(f"{np.mean(values):.3f}" for values in after.values())))
-        rows.append(("higher for", "", *(f"{int((values > before).sum())} of {PEOPLE}" for values in after.values())))
-        tables.append(
-            Table(
-                f"De-occlusion of real glasses (`glasses_pairs`): identity with {whom}",
-                ("person", "with glasses", *(f"removed, {METHODS[method]}" for method in after)),
-                tuple(rows),
-                f"Cosine by MobileFaceNet. {note} The landmarks of the photo with glasses serve before and after.",
-            )
-        )
-    return tables
-
-
-def _people(pipeline: Pipeline, method: str) -> dict[str, np.ndarray]:
-    """(7,) cosines before and after with the photo without glasses, and the mean of those with all bare photos."""
-
-    def make() -> dict[str, np.ndarray]:
-        rows = np.array(spread(lambda person: _person(pipeline, Identity(), person), range(1, PEOPLE + 1)))
-        names = ("without_before", "without_after", "others_before", "others_after")
-        return dict(zip(names, rows.T, strict=True))
-
-    photos = [photo for person in range(1, PEOPLE + 1) for photo in glasses_pair(person)]
-    return kept_answers(f"deocclusion_people_{method}", content(photos) + _digest(method), make)
-
-
-def glasses_pair(person: int) -> list[Photo]:
-    """One person's photos: with glasses, without, then the others, none of which shows glasses."""
-    folder = data.EVALUATION / "glasses_pairs"
-    every = sorted(folder.glob(f"subject{person:02d}.*.png"))
-    first = [folder / f"subject{person:02d}.{name}.png" for name in ("glasses", "noglasses")]
-    return [Photo(path) for path in [*first, *(path for path in every if path not in first)]]
-
-
-def _person(pipeline: Pipeline, identity: Identity, person: int) -> tuple[float, float, float, float]:
-    worn, *bare = glasses_pair(person)
-    image, points = _found(pipeline, worn)
-    done = pipeline.complete(image, points).photo
-    known = np.array([identity(*_found(pipeline, photo)) for photo in bare])
-    before, after = (known @ identity(photo, points) for photo in (image, done))
-    return float(before[0]), float(after[0]), float(before.mean()), float(after.mean())
-
-
-def _found(pipeline: Pipeline, photo: Photo) -> tuple[np.ndarray, np.ndarray]:
-    """A photo and the (68, 2) landmarks of its largest face."""
-    image = photo.image()
-    boxes = pipeline.detect(image)
-    if not boxes:
-        raise NoFaceFound(f"No face was found in {photo.path.name}; the pairs cannot be compared without it.")
-    return image, pipeline.landmarks(image, boxes[0]).points

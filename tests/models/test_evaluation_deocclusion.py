@@ -16,6 +16,7 @@ from models.evaluation import (
     data,
     deocclusion,
     deocclusion_sheet,
+    glasses_people,
     held_out,
     identity,
     metrics,
@@ -130,11 +131,11 @@ class Colours:
 
 @pytest.fixture(autouse=True)
 def folders(tmp_path, monkeypatch):
-    for module in (completions, real_completions):
+    for module in (completions, glasses_people):
         monkeypatch.setattr(module, "Identity", Colours)
     monkeypatch.setattr(answers, "BUILD", tmp_path / "build")
     monkeypatch.setattr(data, "OUT", tmp_path / "out")
-    for module in (completions, real_completions):
+    for module in (completions, real_completions, glasses_people):
         monkeypatch.setattr(module, "code_digest", lambda *names, also=(): "code")
 
 
@@ -318,18 +319,18 @@ def test_the_same_person_without_glasses_is_closer_to_the_completed_photo(tmp_pa
     folder.mkdir()
     half_dark = pair.clean.copy()
     half_dark[:40] //= 2
-    for person in range(1, real_completions.PEOPLE + 1):
+    for person in range(1, glasses_people.PEOPLE + 1):
         for name, picture in (("glasses", pair.image), ("noglasses", pair.clean), ("happy", half_dark)):
             cv2.imwrite(str(folder / f"subject{person:02d}.{name}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    assert [photo.path.name[10:] for photo in real_completions.glasses_pair(3)] == [
+    assert [photo.path.name[10:] for photo in glasses_people.glasses_pair(3)] == [
         "glasses.png",
         "noglasses.png",
         "happy.png",
     ]
-    one, every = real_completions._people_tables(Known(pair.clean), ["telea"])  # pyright: ignore[reportArgumentType]
+    one, every = glasses_people.people_tables(Known(pair.clean), ["telea"])  # pyright: ignore[reportArgumentType]
     assert one.rows[-1] == ("higher for", "", "7 of 7") and one.rows[0][2] == "1.000"
     assert float(every.rows[0][2]) < 1.0
-    unchanged = real_completions._people_tables(Known(pair.image), ["generator"])[0]  # pyright: ignore[reportArgumentType]
+    unchanged = glasses_people.people_tables(Known(pair.image), ["generator"])[0]  # pyright: ignore[reportArgumentType]
     assert unchanged.rows[-1] == ("higher for", "", "0 of 7")
 
 
