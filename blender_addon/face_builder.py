@@ -51,7 +51,7 @@ def build_face(
         scene.collection.children.link(collection)
         head = build_head(name, result, model, collection)
         picture = None if photo is None else packed_image(f"{name} {KINDS['photo']}", photo, lossless=False)
-        keep_pictures(head, name, result, picture)
+        keep_pictures(head, name, result, model, picture)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)
         if options.photo_light:
             light, eye = split_light(result.params.light), crop_camera(result)

@@ -6,6 +6,7 @@ import bpy
 import cv2
 import numpy as np
 
+from ..core.geometry.face_model import FaceModel
 from ..core.types import COMPLETED, MIRRORED, MODEL, SEEN, Completion, FaceResult
 from .images import packed_image, take_place
 
@@ -24,11 +25,13 @@ LEVELS: dict[int, tuple[str, tuple[int, int, int], str]] = {
     COMPLETED: ("Painted", (230, 120, 40), "COLORSET_02_VEC"),
     MODEL: ("Average", (150, 150, 150), "COLORSET_13_VEC"),
 }
-SHARES = "facewright_shares"  # custom property: share of the skin by level, in the order of LEVELS
+SHARES = "facewright_shares"  # custom property: share of the face by level, in the order of LEVELS
 _COMPLETED_OF = "facewright_completed_of"  # custom property of a completed photo that no head is made of
 
 
-def keep_pictures(head: bpy.types.Object, name: str, result: FaceResult, photo: bpy.types.Image | None) -> None:
+def keep_pictures(
+    head: bpy.types.Object, name: str, result: FaceResult, model: FaceModel, photo: bpy.types.Image | None
+) -> None:
     """Pack what `result` knows of its photo into images and tie them and `photo` to the head."""
     if photo is not None:
         head[key("photo")] = photo
@@ -36,7 +39,7 @@ def keep_pictures(head: bpy.types.Object, name: str, result: FaceResult, photo: 
         head[key("mask")] = packed_image(f"{name} {KINDS['mask']}", result.completion.mask, color=False)
         head[key("completed")] = packed_image(f"{name} {KINDS['completed']}", result.completion.photo)
     head[key("confidence")] = packed_image(f"{name} {KINDS['confidence']}", colored(result))
-    head[SHARES] = shares(result)
+    head[SHARES] = shares(result, model)
 
 
 def key(kind: str) -> str:
@@ -64,10 +67,18 @@ def _margin(source: np.ndarray) -> np.ndarray:
     return used == 0
 
 
-def shares(result: FaceResult) -> list[float]:
-    """Share of the skin's texels by level, in the order of `LEVELS`."""
-    used = result.confidence[result.texture.source > 0]
-    return [float((used == level).mean()) if used.size else 0.0 for level in LEVELS]
+def shares(result: FaceResult, model: FaceModel) -> list[float]:
+    """Share of the face's surface by level, in the order of `LEVELS`; scalp, ears and neck do not count."""
+    sides = [f"{part}_{side}" for part in ("brow", "lids", "socket", "cheek") for side in ("right", "left")]
+    inside = model.in_regions("forehead", "nose", "upper_lip", "lower_lip", "chin", "jaw", *sides)
+    face = inside[model.faces].all(axis=1)
+    corners = model.vertices[model.faces[face]]
+    area = np.linalg.norm(np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]), axis=1)
+    known, size = result.confidence, result.confidence.shape[0]
+    uv = model.uv[model.uv_faces[face]].mean(axis=1)
+    column, row = (np.stack([uv[:, 0], 1 - uv[:, 1]]) * size).astype(int).clip(0, size - 1)
+    found = known[row, column]
+    return [float(area[found == level].sum() / area.sum()) for level in LEVELS]
 
 
 def store_completed(name: str, face: str, completion: Completion) -> bpy.types.Image:

@@ -93,13 +93,22 @@ def test_confidence_says_where_each_texel_comes_from(pictures, addon, result) ->
         assert tuple(picture[30, column]) == pictures.LEVELS[level][1]
     assert tuple(picture[1, 1]) == pictures.OUTSIDE
     assert len({entry[1] for entry in pictures.LEVELS.values()} | {pictures.OUTSIDE}) == 5
-    assert pictures.shares(shown) == pytest.approx([0.25] * 4)
-    half = source.copy()
-    half[8:56, 8:32] = 4
-    shown = replace(result, texture=replace(result.texture, source=half))
-    assert dict(zip(pictures.LEVELS, pictures.shares(shown), strict=True)) == pytest.approx(
-        {types.SEEN: 0.75, types.MIRRORED: 0, types.COMPLETED: 0.25, types.MODEL: 0}
-    )
+
+
+def test_shares_are_of_the_face(pictures, addon, result, model) -> None:
+    types = addon("core.types")
+
+    def shares(seen_columns: slice) -> dict[int, float]:
+        source = np.ones((64, 64), np.uint8)
+        source[:, seen_columns] = 1 + types.SEEN
+        shown = replace(result, texture=replace(result.texture, source=source))
+        return dict(zip(pictures.LEVELS, pictures.shares(shown, model), strict=True))
+
+    assert shares(slice(None)) == pytest.approx({types.SEEN: 1, types.MIRRORED: 0, types.COMPLETED: 0, types.MODEL: 0})
+    half = shares(slice(0, 32))  # the layout is symmetric, but not quite in the middle
+    assert half[types.SEEN] == pytest.approx(0.5, abs=0.1)
+    assert sum(half.values()) == pytest.approx(1)
+    assert shares(slice(0, 8))[types.SEEN] == 0  # the back of the scalp
 
 
 def test_confidence_on_the_head_and_back(bpy, head, pictures, addon) -> None:
