@@ -32,7 +32,7 @@ from .stages.texture import Texture
 from .types import LANDMARKS, Completion, FaceBox, FaceParams, FaceResult, Landmarks, Parsing
 
 STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture")
-_GUESSED = 3.0  # factor on the deviation of a landmark that something hides
+_GUESSED = 2.0  # factor on the deviation of a landmark that something hides
 Progress = Callable[[str, float], None]  # stage that begins, share of the stages done before it; ("done", 1)
 
 
@@ -117,20 +117,22 @@ class Pipeline:
         with run.stage("complete"):
             parsed = self._parse(photo, landmarks.points)
             completion = self._completed(photo, landmarks.points, mask, parsed)
+            seen = self._look_again(completion, landmarks)
             hidden = np.maximum(parsed.occluded, completion.mask)
             mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
-            regressed, crop = self._regress(completion.photo, landmarks.points)
+            regressed, crop = self._regress(completion.photo, seen.points)
         with run.stage("fit"):
             height, width = photo.shape[:2]
-            trusted = believed(landmarks, completion.mask)
+            trusted = believed(seen, completion.mask)
             params, camera = self._fit(trusted, regressed, crop, (height, width), focal, mouth)
             vertices = self.face_model.shape(params.identity, params.expression)
             neutral = self.face_model.shape(params.identity)
         with run.stage("texture"):
-            shown = uncovered(landmarks, completion.mask)
+            shown = uncovered(seen, completion.mask)
             texture = self._texture(completion.photo, params, camera, shown, completion.mask)
         run.finish()
+        landmarks = replace(seen, visibility=landmarks.visibility)
         fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
         return FaceResult(
             box=face,
@@ -197,6 +199,15 @@ class Pipeline:
             mask = self._found_mask(parsed, points)
         return self._complete(photo, points, mask)
 
+    def _look_again(self, completion: Completion, landmarks: Landmarks) -> Landmarks:
+        """Landmarks of the completed face, where a network painted it; as they were when nothing was deleted.
+
+        An occluder misleads the landmarker about the whole face, not only about what it hides.
+        """
+        if completion.method not in NETWORKS:
+            return landmarks
+        return self._landmark.again(completion.photo, landmarks.points)
+
     @cached_property
     def _complete(self) -> Complete:
         """Falls back to the classical method as long as the chosen network has not been trained."""
@@ -220,7 +231,7 @@ class Pipeline:
 
 
 def believed(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
-    """Landmarks for the fit: those that the (H, W) mask hides are guesses, so their deviation grows."""
+    """Landmarks for the fit: those under the (H, W) mask lie on painted skin, so their deviation grows."""
     hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
     return replace(landmarks, sigma=np.where(hidden, _GUESSED * landmarks.sigma, landmarks.sigma))
 

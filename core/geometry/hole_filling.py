@@ -11,16 +11,18 @@ from . import alignment
 from .delighting import weighted_median
 from .grain import Grain, measured, noise
 from .hole_mask import grown
-from .membrane import membrane
+from .membrane import membrane, summed
 
 # Crop sides of the border over which differences are compared, and levels of 255 by which a strip of it then differs
 # and is half believed: first all of the border, loosely.
 _LOOKS = ((0.5, 40.0), (0.2, 24.0), (0.1, 14.0), (0.06, 14.0))
 _ELSEWHERE = 0.1  # weight of the border beyond the face beside that of the face's own
 _NEAR = 0.012  # crop sides over which a seam that the membrane leaves fades away
+_FINE = 4.0  # cells of deviation that make a Gaussian smooth
 _MOST_SEAM = 60.0  # levels of 255
 _FEATHER = 0.006  # crop sides over which the fill sets in, inside the hole, where that shows no occluder
 _LIKE = 12.0  # levels of 255 by which a pixel there may differ from the fill
+_SKIN_BEYOND = 0.06  # crop sides of skin beyond the landmarks' hull
 _DATA = 4.0  # stiffness of the membrane's hold on the border
 
 
@@ -32,7 +34,7 @@ class PaintedCrop:
     seen: np.ndarray  # (S, S, 3) uint8 RGB, the photo
     painted: np.ndarray  # (S, S, 3) float32 RGB in [0, 255], painted where `overlap` is 1
     hole: np.ndarray  # (S, S) uint8, 1 where the photo is replaced
-    face: np.ndarray  # (S, S) uint8, 1 on the face, whose colours count more than its surroundings'
+    face: np.ndarray  # (S, S) uint8, 1 on the face, whose colours count more than its surroundings
     overlap: np.ndarray  # (S, S) uint8, 1 where it was painted: the hole and a strip of seen pixels round it
 
 
@@ -46,9 +48,11 @@ def fill_hole(photo: np.ndarray, mask: np.ndarray, crop: PaintedCrop, skin: np.n
     hole = (mask[part] > 0).astype(np.uint8)
     height, width = hole.shape
     scale = float(np.sqrt(abs(np.linalg.det(crop.matrix[:, :2]))))  # crop pixels per photo pixel
-    fill = _at_photo_size(matched(crop), crop.matrix, (columns.start, rows.start), (height, width), scale)
+    corner = (columns.start, rows.start)
+    fill = _at_photo_size(matched(crop), crop.matrix, corner, (height, width), scale)
     if grain:
-        fill += noise(_missing_grain(photo, skin, fill, hole, scale), (height, width))
+        missing = noise(_missing_grain(photo, skin, fill, hole, scale), (height, width))
+        fill += missing * _at_photo_size(_skinned(crop.face), crop.matrix, corner, (height, width), scale)[..., None]
     old = photo[part]
     fill += _kept(old, fill, hole, max(_FEATHER * len(crop.hole) / scale, 1.0)) * (old - fill)
     new = np.rint(np.clip(fill, 0.0, 255.0)).astype(np.uint8)
@@ -117,9 +121,13 @@ def _fading(left: np.ndarray, border: np.ndarray, hole: np.ndarray) -> np.ndarra
 
 def _averaged(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
     """(S, S, C) weighted mean of the surroundings; 0 where there are none."""
-    sums = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma)
-    total = cv2.GaussianBlur(weight, (0, 0), sigma)
-    return sums / np.maximum(total, 1e-6)[..., None]
+    both = np.concatenate([values * weight[..., None], weight[..., None]], axis=2)
+    size, step = len(weight), 1
+    while sigma > 2 * _FINE * step and size % (2 * step) == 0:  # a wide mean needs few pixels
+        both, step = summed(both), 2 * step
+    both = cv2.GaussianBlur(both, (0, 0), sigma / step)
+    both = cv2.resize(both, (size, size), interpolation=cv2.INTER_LINEAR)
+    return both[..., :-1] / np.maximum(both[..., -1:], 1e-6)
 
 
 def _at_photo_size(
@@ -132,6 +140,12 @@ def _at_photo_size(
     to_crop[:, 2] = alignment.apply(matrix, np.array([corner], float))[0]
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(crop, to_crop, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _skinned(face: np.ndarray) -> np.ndarray:
+    """(S, S) float32 in [0, 1]: the face and a little more; backgrounds have a grain of their own or none."""
+    reach = _SKIN_BEYOND * len(face)
+    return cv2.GaussianBlur(grown(face, reach).astype(np.float32), (0, 0), 0.5 * reach)
 
 
 def _missing_grain(photo: np.ndarray, skin: np.ndarray, fill: np.ndarray, hole: np.ndarray, scale: float) -> Grain:

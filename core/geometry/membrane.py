@@ -33,8 +33,8 @@ def _solved(pulled: np.ndarray, weight: np.ndarray, inside: np.ndarray) -> np.nd
         total = max(float(weight.sum()), 1e-6)
         start = np.broadcast_to(pulled.sum(axis=(0, 1)) / total, pulled.shape) * inside[..., None]
         return _relaxed(start.astype(np.float32), pulled, weight, inside)
-    half = _solved(_summed(pulled), _summed(weight), np.minimum(_summed(inside), 1.0))
-    shares = cv2.resize(np.minimum(_summed(inside), 1.0), (size, size), interpolation=cv2.INTER_LINEAR)
+    half = _solved(summed(pulled), summed(weight), np.minimum(summed(inside), 1.0))
+    shares = cv2.resize(np.minimum(summed(inside), 1.0), (size, size), interpolation=cv2.INTER_LINEAR)
     start = cv2.resize(half, (size, size), interpolation=cv2.INTER_LINEAR) / np.maximum(shares, 1e-3)[..., None]
     return _relaxed(start * inside[..., None], pulled, weight, inside)
 
@@ -49,7 +49,7 @@ def _relaxed(start: np.ndarray, pulled: np.ndarray, weight: np.ndarray, inside: 
     return surface
 
 
-def _summed(values: np.ndarray) -> np.ndarray:
+def summed(values: np.ndarray) -> np.ndarray:
     """Sums over cells of two by two."""
     height, width = values.shape[:2]
     return values.reshape(height // 2, 2, width // 2, 2, *values.shape[2:]).sum(axis=(1, 3))

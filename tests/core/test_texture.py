@@ -148,6 +148,37 @@ def test_shapes_and_sources(texture: FaceTexture, atlas: Atlas) -> None:
     np.testing.assert_array_equal(texture.source.ravel() > 0, covered)
 
 
+def test_painted_pixels_are_told_from_seen_ones(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene, texture: FaceTexture
+) -> None:
+    right_half = np.zeros(scene.photo.shape[:2], np.uint8)
+    middle = round(float(scene.landmarks.points[30, 0]))
+    right_half[:, :middle] = 255  # the subject's right is on the left
+    marked = stage(scene.photo, scene.params, scene.camera, scene.landmarks, right_half)
+    assert np.array_equal(marked.color, texture.color)
+    changed = marked.source != texture.source
+    assert set(np.unique(marked.source[changed])) == {3}
+    assert (marked.source[in_regions(face_model, atlas, "cheek_right") & (texture.source == 4)] == 3).all()
+    assert not changed[in_regions(face_model, atlas, "cheek_left") & (texture.source == 4)].any()
+    plain = stage(scene.photo, scene.params, scene.camera, scene.landmarks, np.zeros_like(right_half))
+    assert np.array_equal(plain.source, texture.source)
+
+
+def test_the_mirror_image_of_painted_pixels_is_painted_too(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    visibility = scene.landmarks.visibility.copy()
+    visibility[:] = np.where(np.arange(len(visibility)) < 68, visibility, 1.0)
+    left = np.concatenate([scene.landmarks.points, scene.landmarks.dense])[:, 0] > scene.landmarks.points[30, 0]
+    hidden = replace(scene.landmarks, visibility=np.where(left, 0.0, visibility).astype(np.float32))
+    everything = np.full(scene.photo.shape[:2], 255, np.uint8)
+    before = stage(scene.photo, scene.params, scene.camera, hidden).source
+    after = stage(scene.photo, scene.params, scene.camera, hidden, everything).source
+    assert (before == 2).mean() > 0.01
+    assert not np.isin(after, (2, 4)).any()
+    assert ((after == 3) == np.isin(before, (2, 4))).all()
+
+
 def test_seen_skin_comes_back(face_model: FaceModel, atlas: Atlas, scene: Scene, texture: FaceTexture) -> None:
     seen = texture.source == 4
     face = in_regions(face_model, atlas, "forehead", "cheek_left", "cheek_right", "nose", "chin")
