@@ -18,7 +18,7 @@ from .painted_parts import IGNORED, as_painted
 
 CLASSES = Label.CLOTH + 1  # CelebAMask-HQ's
 _UNCLEAR = (Occluder.TOUCHED, Occluder.LOOSE_HAIR)  # no cover to be cut away, yet not untouched either
-_LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  # parts are those behind
+LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  # parts are those behind
 _GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
 _EDGE = 2.0  # additional weight along outlines
 _BACKGROUND, _COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
@@ -189,4 +189,4 @@ def _weights(classes: np.ndarray, occluder: np.ndarray) -> np.ndarray:
     """Outlines count more, what is guessed behind an occluder less."""
     edge = cv2.morphologyEx(classes, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     weight = 1.0 + _EDGE * edge.astype(np.float32)
-    return np.where(np.isin(occluder, _LOOKED_THROUGH), np.float32(_GUESSED), weight)
+    return np.where(np.isin(occluder, LOOKED_THROUGH), np.float32(_GUESSED), weight)
