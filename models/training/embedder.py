@@ -1,5 +1,6 @@
 """Recipe of the embedder: `python -m models.training.embedder --data build/synthetic --out build/training/embedder`.
 
+`--start` may be a landmarker's or a regressor's checkpoint: the trunk is the same.
 The sets should show each person several times (`models.synthesis.dataset --group`); an occluded picture and its clean
 twin are two pictures of one person as well.
 """
@@ -126,7 +127,7 @@ def main() -> None:
     parser = common_arguments("embedder", "Train the face embedder on synthetic people.")
     parser.add_argument("--views", type=int, default=_VIEWS, help="pictures of each person in a batch")
     arguments = parser.parse_args()
-    config = config_from(arguments, batch=128, rate=2e-3, half=True)
+    config = config_from(arguments, batch=128, rate=1e-3)
     torch.manual_seed(config.seed)
     recipe = EmbedderRecipe(read_pictures(arguments.data), views=arguments.views)
     run_recipe(recipe, config, arguments)

@@ -303,7 +303,7 @@ def test_hole_scores_look_inside_the_hole() -> None:
 
 
 def tiny_judge() -> PerceptualJudge:
-    embedder = build_embedder(EmbedderConfig(32, 8, (4, 4, 8, 8), (1, 1, 1, 1)))
+    embedder = build_embedder(EmbedderConfig(32, 8, 0.25, 4, 8))
     parser = build_parser(ParserConfig(size=32, width=0.25, decoder=(8, 8, 8, 8)))
     return PerceptualJudge(parser, embedder).eval().requires_grad_(False)
 

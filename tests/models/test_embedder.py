@@ -21,7 +21,7 @@ from models.training.people import draw, people, split_people  # noqa: E402
 
 from .people import SIDE, make_pictures  # noqa: E402
 
-TINY = EmbedderConfig(size=32, dimensions=16, channels=(8, 8, 16, 16), depth=(1, 1, 1, 1))
+TINY = EmbedderConfig(size=32, dimensions=16, width=0.25, narrow=4, hidden=16)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_embeddings_have_length_one_and_features_their_strides() -> None:
 
 
 def test_a_side_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match="multiple of 16"):
+    with pytest.raises(ValueError, match="multiple of 32"):
         build_embedder(EmbedderConfig(size=100))
 
 
