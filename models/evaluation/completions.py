@@ -26,6 +26,7 @@ NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: n
 METHODS = {"generator": "generator", "autoencoder": "auto-encoder", "telea": "Telea"}  # method: what tables call it
 PLAIN = "plain"  # cv2.inpaint on the picture itself, nothing around it
 HOLES = {"true": 1, "found": 2}  # name: of every how many pairs one is filled with such a hole
+PART = 100  # pairs that are kept together
 ALONE = 4  # of every how many pairs one is given to the networks by themselves
 TELEA_RADIUS = 3.0  # pixels, OpenCV's usual
 _SEES = ("landmarker", "parser")  # networks that look at the pictures
@@ -70,7 +71,7 @@ def look_at(pipeline: Pipeline, pairs: Pairs) -> Looks:
         return points, clean_points, person, cosine, hole, pipeline.occluder_mask(pair.image, points) > 0
 
     depends = pairs.digest + code_digest(*_SEES, also=(*_SOURCES, NETWORK))
-    return Looks(**kept_answers("deocclusion_looks", depends, lambda: _columns(Looks, one, len(pairs))))
+    return Looks(**_columns("deocclusion_looks", depends, Looks, one, len(pairs)))
 
 
 def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled | None:
@@ -102,13 +103,22 @@ def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled 
 
     own = [NETWORKS[method]] if method in NETWORKS else []
     depends = method + pairs.digest + code_digest(*_SEES, *own, also=(*_SOURCES, NETWORK))
-    return Filled(**kept_answers(f"deocclusion_{method}", depends, lambda: _columns(Filled, one, len(pairs))))
+    return Filled(**_columns(f"deocclusion_{method}", depends, Filled, one, len(pairs)))
 
 
-def _columns(kind: type[Looks] | type[Filled], one: Callable[[int], tuple], count: int) -> dict[str, np.ndarray]:
-    """The fields of `kind` for so many pairs, from a function of one pair's index."""
+def _columns(
+    name: str, depends: str, kind: type[Looks] | type[Filled], one: Callable[[int], tuple], count: int
+) -> dict[str, np.ndarray]:
+    """The fields of `kind` for so many pairs, from a function of one pair's index; kept in parts, as it takes long."""
     names = [field.name for field in fields(kind)]
-    return dict(zip(names, map(np.array, zip(*spread(one, range(count)), strict=True)), strict=True))
+
+    def part(start: int) -> dict[str, np.ndarray]:
+        rows = spread(one, range(start, min(start + PART, count)))
+        return dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
+
+    starts = range(0, count, PART)
+    parts = [kept_answers(f"{name}-{start}", f"{depends} {start}", lambda start=start: part(start)) for start in starts]
+    return {key: np.concatenate([one_part[key] for one_part in parts]) for key in names}
 
 
 def with_method(pipeline: Pipeline, method: str) -> Pipeline:

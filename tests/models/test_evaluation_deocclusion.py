@@ -135,6 +135,7 @@ def folders(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "Identity", Colours)
     monkeypatch.setattr(answers, "BUILD", tmp_path / "build")
     monkeypatch.setattr(data, "OUT", tmp_path / "out")
+    monkeypatch.setattr(completions, "PART", 4)  # so that there are two parts
     for module in (completions, real_completions, glasses_people):
         monkeypatch.setattr(module, "code_digest", lambda *names, also=(): "code")
 
