@@ -29,7 +29,7 @@ def source_of(chosen: FacewrightScene) -> photo_source.PhotoSource:
 
 def request_of(chosen: FacewrightScene) -> Request:
     """What the panel asks for: photo, face, settings, and the mask where the user painted it."""
-    mask = masks.painted(chosen.mask)
+    mask = None if chosen.deocclusion == "none" else masks.painted(chosen.mask)
     face = picked_face(chosen) if mask is None else masks.box_of(chosen.mask)
     return Request(source_of(chosen), settings(chosen), face, mask)
 

@@ -320,6 +320,14 @@ def test_painted_masks_that_cannot_be_used_are_refused(bpy, found, fake_pipeline
     assert fake_pipeline.masks == [None]
 
 
+def test_leaving_all_as_it_is_ignores_the_mask(bpy, found, fake_pipeline) -> None:
+    paint(found.mask, slice(None), slice(None))
+    found.deocclusion = "none"
+    bpy.ops.facewright.reconstruct()
+    assert fake_pipeline.masks == [None]
+    assert fake_pipeline.settings.deocclusion == "none"
+
+
 def test_mask_image_that_the_user_removed(bpy, found, fake_pipeline) -> None:
     bpy.data.images.remove(found.mask)
     bpy.ops.facewright.reconstruct()
