@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
-from core.types import PARTS  # noqa: E402
-from models.training.part_balance import Seen, balance  # noqa: E402
-from models.training.parsing_samples import IGNORED  # noqa: E402
+from core.types import PARTS
+from models.training.parsing_samples import IGNORED
+from models.training.part_balance import Seen, balance
 
 
 def test_parts_drawn_too_large_or_too_small_are_set_right() -> None:
