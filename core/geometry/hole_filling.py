@@ -23,6 +23,7 @@ _MOST_SEAM = 60.0  # levels of 255
 _FEATHER = 0.006  # crop sides over which the fill sets in, inside the hole, where that shows no occluder
 _LIKE = 12.0  # levels of 255 by which a pixel there may differ from the fill
 _SKIN_BEYOND = 0.06  # crop sides of skin beyond the landmarks' hull
+_GREY = 3  # levels of 255 by which the channels of a black-and-white photo may differ
 _DATA = 4.0  # stiffness of the membrane's hold on the border
 
 
@@ -81,7 +82,18 @@ def matched(crop: PaintedCrop) -> np.ndarray:
     surface = membrane(difference, _DATA * weight, overlap)
     left = difference - surface * border[..., None]
     surface += _fading(left, border, hole)
-    return np.where(overlap[..., None], crop.painted + surface, crop.painted)
+    out = np.where(overlap[..., None], crop.painted + surface, crop.painted)
+    return _colourless(out) if _is_grey(crop.seen[~hole]) else out
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    """Whether (N, 3) uint8 pixels are those of a black-and-white photo."""
+    return len(pixels) > 0 and int(np.ptp(pixels, axis=1).max()) <= _GREY
+
+
+def _colourless(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3) picture with its brightness alone."""
+    return np.repeat(cv2.cvtColor(picture.astype(np.float32), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
 
 
 def _believed(difference: np.ndarray, border: np.ndarray) -> np.ndarray:

@@ -243,6 +243,14 @@ def test_colour_is_matched_to_the_skin(points: np.ndarray) -> None:
     assert step[(border[:, 1:] > 0)].max() <= 4  # no seam
 
 
+def test_black_and_white_stays_black_and_white(points: np.ndarray) -> None:
+    photo = np.repeat(scene()[..., :1], 3, axis=2)
+    mask = disc((640, 640), *points[33], 70)
+    done = Complete(Painter(crop_of(scene(), points)), "generator")(photo, points, mask)
+    assert np.ptp(done.photo, axis=2).max() <= 1
+    assert np.abs(done.photo[mask > 0].astype(int) - photo[mask > 0]).mean() < 3
+
+
 def test_painter_sees_a_larger_hole_than_the_photo(points: np.ndarray) -> None:
     photo, mask = scene(), disc((640, 640), *points[33], 50)
     painter = Painter(crop_of(photo, points))
