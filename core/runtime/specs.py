@@ -22,7 +22,7 @@ SHA256: dict[str, str] = {
     "completer": "",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
-    "parser": "855635d6a879e73b5a0e0ead49b85a73147ce1a0845233a63f028fd4ed35e2c7",
+    "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
 }
 
