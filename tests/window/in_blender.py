@@ -56,6 +56,23 @@ def look_at(head: bpy.types.Object) -> None:
     space.view_distance = 0.42
 
 
+def mask_state() -> dict[str, object] | None:
+    """How much of the mask is white, and whether it is being painted on."""
+    import importlib
+
+    mask = bpy.context.window_manager.windows[0].scene.facewright.mask
+    if mask is None:
+        return None
+    areas = [area.spaces.active for area in bpy.context.window_manager.windows[0].screen.areas]
+    editors = [space for space in areas if space.type == "IMAGE_EDITOR" and space.image == mask]
+    pixels = importlib.import_module(f"{ADDON}.masks").pixels(mask)
+    return {
+        "white": float((pixels > 0).mean()),
+        "open": any(space.mode == "PAINT" for space in editors),
+        "adds": importlib.import_module(f"{ADDON}.mask_brush").adds(bpy.context),
+    }
+
+
 def state() -> dict[str, object]:
     """What the driver waits for and checks."""
     import importlib
@@ -69,6 +86,8 @@ def state() -> dict[str, object]:
         "job": None if running is None else running.progress.stage,
         "head": None if head is None else head.name,
         "values": keys,
+        "mask": mask_state(),
+        "completed": head is not None and "facewright_completed" in head,
         "sidebar": [region.x, region.y, region.width, region.height],
         "tab": region.active_panel_category,
         "window": [bpy.context.window_manager.windows[0].width, bpy.context.window_manager.windows[0].height],

@@ -94,8 +94,17 @@ class Session:
         self.mouse("click", 1)
         time.sleep(0.3)
 
+    def press(self, what: str, place: tuple[int, int], until: Callable[[dict], bool], seconds: float = 20) -> None:
+        """Click a button until it has its effect: a busy Blender that redraws its panel misses clicks."""
+        for _ in range(3):
+            self.click(*place)
+            if self.came(until, seconds):
+                return
+            self.mouse("mousemove_relative", "--", 0, 60)
+        self.wait(what, until, 1)
+
     def drag(self, x: int, y: int, by: int) -> None:
-        """Press, move by `by` pixels in small steps, release."""
+        """Press, move by `by` pixels to the right in small steps, release."""
         self.mouse("mousemove", x, y)
         time.sleep(0.4)
         self.mouse("mousedown", 1)
@@ -134,18 +143,51 @@ def move_slider(session: Session, name: str, place: tuple[int, int], tries: int 
     raise SystemExit(f"The slider {name} did not move; see failed.png.")
 
 
-def drive(session: Session, button: tuple[int, int], sliders: dict[str, tuple[int, int]]) -> None:
-    """The visit: open the panel, Reconstruct, two sliders. Places are pixels of the window."""
+def paint_mask(session: Session, places: dict[str, tuple[int, int]]) -> None:
+    """Find the mask, paint a stroke on it, take half of it back, put the brush down."""
+    session.click(*places["header"])
+    session.click(*places["find"])
+    session.wait("the mask", lambda now: now["mask"] is not None and now["job"] is None, 400)
+    found = session.state()["mask"]["white"]
+    time.sleep(3)
+    session.press("the editor", places["paint"], lambda now: now["mask"]["open"])
+    time.sleep(5)
+    stroke(session, places["stroke"], lambda white: white > found)
+    added = session.state()["mask"]["white"]
+    session.shoot("mask_added")
+    session.press("the brush that removes", places["remove"], lambda now: not now["mask"]["adds"])
+    stroke(session, places["erase"], lambda white: white < added)
+    session.shoot("mask_removed")
+    session.press("the end of painting", places["done"], lambda now: not now["mask"]["open"])
+    time.sleep(3)
+    session.click(*places["header"])
+
+
+def stroke(session: Session, place: tuple[int, int], done: Callable[[float], bool], tries: int = 3) -> None:
+    """Paint a stroke from `place` until the mask is as it should be."""
+    for _ in range(tries):
+        session.drag(*place, 100)
+        if session.came(lambda now: done(now["mask"]["white"]), 10):
+            return
+    session.shoot("failed")
+    raise SystemExit(f"A stroke at {place} did not change the mask as it should; see failed.png.")
+
+
+def drive(session: Session, places: dict) -> None:
+    """The visit: open the panel, paint the mask, Reconstruct, two sliders. Places are pixels of the window."""
     session.wait("the panel", lambda now: now["tab"] == "Facewright", 400)
     time.sleep(4)
     session.shoot("1_panel")
-    session.click(*button)
+    paint_mask(session, places["mask"])
+    session.click(*places["button"])
     session.wait("the job", lambda now: now["job"] is not None or now["head"] is not None, 120)
     session.shoot("2_progress")
     session.wait("the head", lambda now: now["head"] is not None and now["job"] is None, 400)
+    if not session.state()["completed"]:
+        raise SystemExit("The head was built without the mask that was painted.")
     time.sleep(5)
     session.shoot("3_head")
-    for number, (name, place) in enumerate(sliders.items(), 4):
+    for number, (name, place) in enumerate(places["sliders"].items(), 4):
         move_slider(session, name, place)
         time.sleep(2)
         session.shoot(f"{number}_slider")
@@ -162,7 +204,7 @@ def main() -> None:
     session.install(folder / "facewright.zip")
     try:
         session.open()
-        drive(session, tuple(places["button"]), places["sliders"])
+        drive(session, places)
     finally:
         session.close()
 

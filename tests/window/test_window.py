@@ -19,3 +19,4 @@ def test_visit_in_a_real_window() -> None:
     assert subprocess.run([sys.executable, str(ROOT / "build.py"), "window"]).returncode == 0
     shots = {path.name for path in (ROOT / "out" / "window").glob("*.png")}
     assert {"1_panel.png", "2_progress.png", "3_head.png", "4_slider.png", "5_slider.png"} <= shots
+    assert {"mask_added.png", "mask_removed.png"} <= shots
