@@ -290,8 +290,10 @@ def test_a_pixel_outside_the_mask_is_noticed_and_bare_faces_are_counted(tmp_path
     spilling = Known(bare.clean, spill=True)
     one = real_completions.removal(spilling, "telea", photos, OCCLUDERS[1:])  # pyright: ignore[reportArgumentType]
     assert (one.touched == 1).all() and (one.masked == 0).all() and not one.found.any() and np.isnan(one.left).all()
-    table = real_completions._bare_table(one, "telea", {})
+    clear = np.array([True, False, True])
+    table = real_completions._bare_table(one, clear, "telea", {})
     assert table.rows[0][2:] == ("3", "100.0 (100.0 - 100.0)", "0", "3")
+    assert table.rows[1][2:] == ("2", "100.0 (100.0 - 100.0)", "0", "2")
 
 
 def test_the_removal_table_counts_what_was_not_found_as_not_removed():
