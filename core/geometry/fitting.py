@@ -38,7 +38,7 @@ class FitSettings:
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
     gap_sigma: float = 0.008  # between facing lips, of the outer eye corners' distance
     closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed
-    closed_mouth: tuple[float, float] = (0.08, 0.26)  # interior over lips in area: shut, and as open as the points say
+    closed_mouth: tuple[float, float] = (0.16, 0.42)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
 
