@@ -109,6 +109,9 @@ def draw_hidden(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: 
     sliders.prop(chosen, "mask_threshold")
     sliders.prop(chosen, "mask_grow")
     sliders.prop(chosen, "keep_glasses")
+    lenses = sliders.row()
+    lenses.enabled = not chosen.keep_glasses
+    lenses.prop(chosen, "keep_lenses")
     body.operator("facewright.complete_photo", icon="IMAGE_DATA")
 
 

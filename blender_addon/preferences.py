@@ -80,6 +80,7 @@ def settings(panel: FacewrightScene | None = None) -> Settings:
         mask_threshold=panel.mask_threshold,
         mask_grow=panel.mask_grow,
         keep_glasses=panel.keep_glasses,
+        keep_lenses=panel.keep_lenses,
     )
 
 

@@ -112,6 +112,12 @@ class FacewrightScene(bpy.types.PropertyGroup):
     keep_glasses: bpy.props.BoolProperty(
         name="Keep the Glasses", description="Leave glasses on the face; delete everything else", update=_search_again
     )
+    keep_lenses: bpy.props.BoolProperty(
+        name="Keep What Clear Lenses Show",
+        description="Delete the frame of clear glasses alone; the eyes behind them stay as photographed",
+        default=_DEFAULTS.keep_lenses,
+        update=_search_again,
+    )
     mask_threshold: bpy.props.FloatProperty(
         name="Threshold",
         description="How sure it must be that something hides the face; lower values find more",

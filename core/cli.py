@@ -36,6 +36,7 @@ _NOTHING_DELETED = {
     "threshold": Settings.mask_threshold,
     "grow": Settings.mask_grow,
     "keep_glasses": False,
+    "delete_lenses": False,
 }
 
 
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mask_threshold=chosen.threshold,
         mask_grow=chosen.grow,
         keep_glasses=chosen.keep_glasses,
+        keep_lenses=not chosen.delete_lenses,
     )
     pipeline = Pipeline(settings)
     try:
@@ -187,6 +189,7 @@ def _add_completion(command: argparse.ArgumentParser, methods: Sequence[str]) ->
     command.add_argument("--threshold", type=_share, default=usual.mask_threshold, help="least probability")
     command.add_argument("--grow", type=_growth, default=usual.mask_grow, help="reach beyond it, face-crop sides")
     command.add_argument("--keep-glasses", action="store_true", help="delete everything but glasses")
+    command.add_argument("--delete-lenses", action="store_true", help="delete what is seen through clear lenses too")
 
 
 def _growth(text: str) -> float:

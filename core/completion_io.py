@@ -102,6 +102,7 @@ def write_completion(
         "threshold": settings.mask_threshold,
         "grow": settings.mask_grow,
         "keep_glasses": settings.keep_glasses,
+        "keep_lenses": settings.keep_lenses,
         "warnings": list(warnings),
     }
     contents = {

@@ -186,6 +186,7 @@ class Pipeline:
             threshold=chosen.mask_threshold,
             grow=chosen.mask_grow,
             keep_glasses=chosen.keep_glasses,
+            keep_lenses=chosen.keep_lenses,
         )
 
     def _completed(

@@ -14,7 +14,9 @@ _SMALLEST_SEEN = 0.004  # share of the crop; smaller islands of seen skin within
 _SMALLEST_HOLE = 0.0008  # share of the crop; smaller finds are noise
 _LIKELY = 0.5  # of the threshold: what hangs on a find is believed from here on
 _RIM = 0.02  # what is unsure within this reach of kept glasses is theirs
-_GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
+_FRAME = 0.024  # width of a frame with what is unsure about its place
+_MOSTLY = 0.7  # share of clear lenses of glasses that are seen through
+_CLEAR, _DARK = _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
 
 
 class FaceWindow:
@@ -42,20 +44,27 @@ class FaceWindow:
 
 
 def occluder_mask(
-    parsing: Parsing, points: np.ndarray, *, threshold: float, grow: float, keep_glasses: bool
+    parsing: Parsing, points: np.ndarray, *, threshold: float, grow: float, keep_glasses: bool, keep_lenses: bool
 ) -> np.ndarray:
     """(H, W) uint8, 255 where something stands before the face at (68, 2) `points`, else 0.
 
-    `threshold` is of the parser's probability, `grow` in face-crop sides: rims and shadows are swallowed.
+    `threshold` is of the parser's probability, `grow` in face-crop sides: rims and shadows are swallowed. With
+    `keep_lenses` the face that shows through clear lenses stays; their frame alone is deleted.
     """
     shape = (parsing.parts.shape[0], parsing.parts.shape[1])
     window = FaceWindow(points, shape)
-    found = _reached(parsing.occluded[window.part], 255.0 * threshold)
+    found, occluder = _reached(parsing.occluded[window.part], 255.0 * threshold), parsing.occluder[window.part]
+    lenses = np.zeros(found.shape, bool)
     if keep_glasses:
-        found = _without_glasses(found, parsing.occluder[window.part], window.side)
+        found = _without_glasses(found, occluder, window.side)
+    elif keep_lenses:
+        lenses = _seen_through(occluder, window.side)
+        found[lenses] = 0
     if not found.any():
         return np.zeros(shape, np.uint8)
-    hole = _without_islands(grown(found, grow * window.side), window) & window.inside
+    reach = grown(found, grow * window.side)
+    hole = _without_islands(reach, window) & window.inside
+    hole[lenses & (reach == 0)] = 0  # however small they are
     return window.whole(hole, shape)
 
 
@@ -95,6 +104,15 @@ def _without_glasses(found: np.ndarray, occluder: np.ndarray, side: float) -> np
     other = (occluder > 0) & ~glasses
     theirs = grown(glasses.astype(np.uint8), _RIM * side) > 0
     return np.where(theirs & ~other, 0, found).astype(np.uint8)
+
+
+def _seen_through(occluder: np.ndarray, side: float) -> np.ndarray:
+    """(h, w) bool within the frame of clear glasses."""
+    clear, dark = occluder == _CLEAR, occluder == _DARK
+    if clear.sum() < _MOSTLY * (clear | dark).sum():
+        return np.zeros(occluder.shape, bool)
+    whole = np.pad((clear | dark).astype(np.uint8), 1)
+    return cv2.distanceTransform(whole, cv2.DIST_L2, 5)[1:-1, 1:-1] > _FRAME * side
 
 
 def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:

@@ -74,8 +74,12 @@ def parsed(occluder: np.ndarray, share: float = 1.0) -> Parsing:
     return Parsing(np.zeros_like(occluder), occluder, occluded)
 
 
-def found(parsing: Parsing, points: np.ndarray, threshold=0.5, grow=0.018, keep_glasses=False) -> np.ndarray:
-    return occluder_mask(parsing, points, threshold=threshold, grow=grow, keep_glasses=keep_glasses)
+def found(
+    parsing: Parsing, points: np.ndarray, threshold=0.5, grow=0.018, keep_glasses=False, keep_lenses=False
+) -> np.ndarray:
+    return occluder_mask(
+        parsing, points, threshold=threshold, grow=grow, keep_glasses=keep_glasses, keep_lenses=keep_lenses
+    )
 
 
 # The mask
@@ -139,6 +143,18 @@ def test_glasses_may_stay(points: np.ndarray) -> None:
     assert covers(both, np.array([eyes, mouth])).all()
     assert covers(kept, np.array([eyes, mouth])).tolist() == [False, True]
     assert not kept[: int(eyes[1]) + 40].any()
+
+
+def test_eyes_behind_clear_lenses_stay_and_frames_and_dark_lenses_go(points: np.ndarray) -> None:
+    eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
+    radius = 0.22 * np.linalg.norm(points[45] - points[36])
+    lenses = [disc((640, 640), *eye, radius) > 0 for eye in eyes]
+    for kind, stays in ((GLASSES, True), (OCCLUDERS.index("dark_glasses"), False)):
+        occluder = np.where(lenses[0] | lenses[1], kind, 0).astype(np.uint8)
+        mask = found(parsed(occluder), points, keep_lenses=True)
+        assert covers(mask, eyes).tolist() == [not stays] * 2
+        assert covers(mask, eyes + [0.0, 0.95 * radius]).all()
+        assert (found(parsed(occluder), points)[occluder > 0] == 255).all()
 
 
 def test_nothing_found_is_an_empty_mask(pipeline: Pipeline, points: np.ndarray) -> None:
