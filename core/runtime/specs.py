@@ -19,7 +19,7 @@ STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
     "autoencoder": "",
-    "completer": "",
+    "completer": "69b338975c7201b677ae1eacc52b578f1d6fb199e8cabfc831927bf2f9bda1d4",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
