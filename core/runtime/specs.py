@@ -18,7 +18,7 @@ CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enl
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
-    "autoencoder": "",
+    "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
     "completer": "69b338975c7201b677ae1eacc52b578f1d6fb199e8cabfc831927bf2f9bda1d4",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
