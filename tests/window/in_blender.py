@@ -56,6 +56,12 @@ def look_at(head: bpy.types.Object) -> None:
     space.view_distance = 0.42
 
 
+def drawn_width(area: bpy.types.Area) -> float:
+    """Pixels of the screen that an image took when it was drawn last."""
+    view = next(region for region in area.regions if region.type == "WINDOW").view2d
+    return view.view_to_region(1.0, 0.0, clip=False)[0] - view.view_to_region(0.0, 0.0, clip=False)[0]
+
+
 def mask_state() -> dict[str, object] | None:
     """How much of the mask is white, and whether it is being painted on."""
     import importlib
@@ -63,12 +69,13 @@ def mask_state() -> dict[str, object] | None:
     mask = bpy.context.window_manager.windows[0].scene.facewright.mask
     if mask is None:
         return None
-    areas = [area.spaces.active for area in bpy.context.window_manager.windows[0].screen.areas]
-    editors = [space for space in areas if space.type == "IMAGE_EDITOR" and space.image == mask]
+    areas = [area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "IMAGE_EDITOR"]
+    editors = [area for area in areas if area.spaces.active.image == mask]
     pixels = importlib.import_module(f"{ADDON}.masks").pixels(mask)
     return {
         "white": float((pixels > 0).mean()),
-        "open": any(space.mode == "PAINT" for space in editors),
+        "open": any(area.spaces.active.mode == "PAINT" for area in editors),
+        "zoom": max((drawn_width(area) / mask.size[0] for area in editors), default=0.0),
         "adds": importlib.import_module(f"{ADDON}.mask_brush").adds(bpy.context),
     }
 

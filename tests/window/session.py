@@ -146,11 +146,12 @@ def move_slider(session: Session, name: str, place: tuple[int, int], tries: int 
 def paint_mask(session: Session, places: dict[str, tuple[int, int]]) -> None:
     """Find the mask, paint a stroke on it, take half of it back, put the brush down."""
     session.click(*places["header"])
-    session.click(*places["find"])
+    session.press("the search", places["find"], lambda now: now["mask"] is not None or now["job"] is not None)
     session.wait("the mask", lambda now: now["mask"] is not None and now["job"] is None, 400)
     found = session.state()["mask"]["white"]
     time.sleep(3)
     session.press("the editor", places["paint"], lambda now: now["mask"]["open"])
+    session.wait("a close look at the face", lambda now: now["mask"]["zoom"] > 1.5, 60)
     time.sleep(5)
     stroke(session, places["stroke"], lambda white: white > found)
     added = session.state()["mask"]["white"]
@@ -160,7 +161,6 @@ def paint_mask(session: Session, places: dict[str, tuple[int, int]]) -> None:
     session.shoot("mask_removed")
     session.press("the end of painting", places["done"], lambda now: not now["mask"]["open"])
     time.sleep(3)
-    session.click(*places["header"])
 
 
 def stroke(session: Session, place: tuple[int, int], done: Callable[[float], bool], tries: int = 3) -> None:
@@ -179,13 +179,14 @@ def drive(session: Session, places: dict) -> None:
     time.sleep(4)
     session.shoot("1_panel")
     paint_mask(session, places["mask"])
-    session.click(*places["button"])
-    session.wait("the job", lambda now: now["job"] is not None or now["head"] is not None, 120)
+    session.press("the job", places["button"], lambda now: now["job"] is not None or now["head"] is not None)
     session.shoot("2_progress")
     session.wait("the head", lambda now: now["head"] is not None and now["job"] is None, 400)
     if not session.state()["completed"]:
         raise SystemExit("The head was built without the mask that was painted.")
     time.sleep(5)
+    session.click(*places["mask"]["header"])  # closes it: the sliders come into sight
+    time.sleep(3)
     session.shoot("3_head")
     for number, (name, place) in enumerate(places["sliders"].items(), 4):
         move_slider(session, name, place)
