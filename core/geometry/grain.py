@@ -13,6 +13,7 @@ _TILE = 256  # pixels after which made grain repeats
 _MOST_OCTAVES = 4
 _WINDOW = 384  # pixels, side of the region that is looked at
 _LEAST = 400  # pixels of skin below which its grain is not known
+_CALM, _CALM_SIDE = 0.4, 9  # share of the skin, and side in pixels of the patches, that grain alone is seen on
 _OUTLIER = 2.5  # deviations beyond which it is a line or an edge, no grain
 
 
@@ -37,7 +38,8 @@ def measured(picture: np.ndarray, where: np.ndarray, finest: float) -> Grain:
     left, octaves = picture[window].astype(np.float32), []
     for k in range(count):
         blurred = cv2.GaussianBlur(left, (0, 0), _step(k))
-        octaves.append(_covariance((left - blurred)[chosen]))
+        octave = left - blurred
+        octaves.append(_covariance(octave[chosen & _calm(octave, chosen, k)]))
         left = blurred
     return Grain(np.array(octaves))
 
@@ -64,6 +66,14 @@ def _unit_noise(octave: int) -> np.ndarray:
         finer, wide = wide, cv2.GaussianBlur(wide, (0, 0), _step(k))
     coarse = (finer - wide)[margin:-margin, margin:-margin]
     return coarse / coarse.std()
+
+
+def _calm(octave: np.ndarray, chosen: np.ndarray, index: int) -> np.ndarray:
+    """(H, W) bool: where the octave is weakest for some pixels around; stronger parts are brows, lids and stubble."""
+    side = (_CALM_SIDE << index) | 1
+    energy = cv2.blur(np.square(octave).sum(axis=2) * chosen, (side, side))
+    energy /= cv2.blur(chosen.astype(np.float32), (side, side)).clip(1e-3)
+    return energy <= np.quantile(energy[chosen], _CALM)
 
 
 def _step(octave: int) -> float:
