@@ -12,6 +12,7 @@ _UNIT = 1000  # sides of the face crop in its own thousandths: lengths below are
 _CLOSED = 0.012  # half the width of a slit of seen skin that is closed
 _SMALLEST_SEEN = 0.004  # share of the crop; smaller islands of seen skin within a hole are highlights on its cover
 _SMALLEST_HOLE = 0.0008  # share of the crop; smaller finds are noise
+_AROUND = 0.03  # reach of the face beyond the hull of its landmarks
 _LIKELY = 0.5  # of the threshold: what hangs on a find is believed from here on
 _RIM = 0.02  # what is unsure within this reach of kept glasses is theirs
 _FRAME = 0.024  # width of a frame with what is unsure about its place
@@ -63,7 +64,7 @@ def occluder_mask(
     if not found.any():
         return np.zeros(shape, np.uint8)
     reach = grown(found, grow * window.side)
-    hole = _without_islands(reach, window) & window.inside
+    hole = _on_face(_without_islands(reach, window) & window.inside, points, window)
     hole[lenses & (reach == 0)] = 0  # however small they are
     return window.whole(hole, shape)
 
@@ -125,6 +126,17 @@ def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:
     hole = hole | closed[margin:-margin, margin:-margin]
     hole = _flipped_islands(1 - hole, _SMALLEST_SEEN * area)
     return _flipped_islands(1 - hole, _SMALLEST_HOLE * area)
+
+
+def _on_face(hole: np.ndarray, points: np.ndarray, window: FaceWindow) -> np.ndarray:
+    """The pieces of the hole that reach the face: what covers a shoulder hides nothing of it."""
+    corner = [window.part[1].start, window.part[0].start]
+    face = np.zeros_like(hole)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points - corner).astype(np.int32)), 1)
+    _, labels = cv2.connectedComponents(hole, connectivity=8)
+    pieces = np.asarray(labels, np.int32)
+    reaching = np.unique(pieces[(grown(face, _AROUND * window.side) > 0) & (hole > 0)])
+    return np.isin(pieces, reaching).astype(np.uint8)
 
 
 def _flipped_islands(mask: np.ndarray, area: float) -> np.ndarray:

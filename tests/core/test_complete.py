@@ -132,6 +132,16 @@ def test_holes_are_closed_and_specks_dropped(points: np.ndarray) -> None:
     assert not mask[int(y) - 115 : int(y) - 100].any()
 
 
+def test_what_does_not_reach_the_face_stays(points: np.ndarray) -> None:
+    chin, side = points[8], np.ptp(points, axis=0).max()
+    occluder = np.zeros((640, 640), np.uint8)
+    away = chin + [0.0, 0.15 * side]
+    occluder[disc((640, 640), *away, 0.04 * side) > 0] = HAND
+    assert not found(parsed(occluder), points).any()
+    occluder[disc((640, 640), *chin, 0.15 * side) > 0] = HAND  # now it hangs on what hides the chin
+    assert covers(found(parsed(occluder), points), away[None]).all()
+
+
 def test_glasses_may_stay(points: np.ndarray) -> None:
     occluder = np.zeros((640, 640), np.uint8)
     eyes, mouth = points[36:48].mean(axis=0), points[48:].mean(axis=0)
