@@ -31,7 +31,7 @@ PACKAGES = {
     "blender": ["bpy==5.0.1", "numpy==1.26.4"],
     "checks": ["pytest==9.2.0", "ruff==0.17.6", "pyright==1.1.414", "onnx==1.23.2", "numpy==1.26.4"],
     "geometry": ["libigl==2.6.3", "numba==0.68.1", "numpy==1.26.4"],  # builds the face model, draws people
-    "torch": ["torch==2.15.0", "torchvision==0.29.2", "onnx==1.23.2", "numpy==1.26.4"],
+    "torch": ["torch==2.14.1", "torchvision==0.29.1", "onnx==1.23.2", "numpy==1.26.4"],
 }
 PEERS = ROOT / "build" / "peers" / "venv"  # MediaPipe wants other packages than ours
 PEER_PACKAGES = (  # what each pip run gets; MediaPipe alone would bring jax, which its FaceMesh does not use
