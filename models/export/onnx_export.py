@@ -68,7 +68,7 @@ TOLERANCE = {
     "occluder": (1e-3, 0.15),
     "completed": (2e-3, 0.1),  # of full white; the worst of millions of pixels
 }
-_NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.Module]]] = {
+NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.Module]]] = {
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
     "completer": (CompleterConfig, build_completer, CompletionExport),
     "detector": (DetectorConfig, build_detector, DetectorExport),
@@ -95,12 +95,17 @@ class Exportable:
 
 def load_exportable(name: str, run: Path) -> Exportable:
     """The averaged network of a training run; of one that goes on, the network of its usual sizes."""
-    config, build, wrap = _NETWORKS[name]
+    config, build, wrap = NETWORKS[name]
     sizes = network_sizes(run) if (run / CARD).exists() else {}
     net = build(config(**sizes))
     load_averaged(net, run / CHECKPOINT)
+    return load_example(name, wrap(net).eval())
+
+
+def load_example(name: str, net: nn.Module) -> Exportable:
+    """A network, wrapped as the application sees it, with the inputs to trace it with."""
     example, dynamic = example_inputs(name)
-    return Exportable(name, wrap(net).eval(), example, dynamic)
+    return Exportable(name, net, example, dynamic)
 
 
 def example_inputs(name: str) -> tuple[Tensor | tuple[Tensor, ...], dict[int, str]]:

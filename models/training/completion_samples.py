@@ -17,16 +17,16 @@ from . import augment
 from .crops import Cropper
 from .data import Pictures
 
-_COVERED = (*HIDING, Occluder.CLEAR_LENS, Occluder.VISOR)  # what a parser finds; shadows and rims it does not
-_GROWTH = (0.008, 0.03)  # crop sides by which a hole is larger than what it hides
+COVERED = (*HIDING, Occluder.CLEAR_LENS, Occluder.VISOR)  # what a parser finds; shadows and rims it does not
+GROWTH = (0.008, 0.03)  # crop sides by which a hole is larger than what it hides
 _EXACT_GROWTH = 0.018
-_SHADOW_REACH = 0.06  # crop sides round a cover within which its shadow and rim belong to the hole
-_SHADOW = 0.8  # share of the samples of which they do: the parser sees no shadows, a growth slider may
-_OWN, _BORROWED = 0.8, 0.5  # share of covered pictures that keep their cover; of other holes shaped as one
-_EXTRA = 0.25  # share of samples with a second hole
+SHADOW_REACH = 0.06  # crop sides round a cover within which its shadow and rim belong to the hole
+SHADOW = 0.8  # share of the samples of which they do: the parser sees no shadows, a growth slider may
+OWN, BORROWED = 0.8, 0.5  # share of covered pictures that keep their cover; of other holes shaped as one
+EXTRA = 0.25  # share of samples with a second hole
 _LEAST, _MOST = 0.005, 0.6  # share of the crop that a hole fills
-_GUESSED = 0.012  # deviation of landmarks that the hole hides, crop sides
-_FOUND = 0.003  # deviation of those that are seen
+GUESSED = 0.012  # deviation of landmarks that the hole hides, crop sides
+FOUND = 0.003  # deviation of those that are seen
 JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
 # Noise, compression and a strong blur could not be guessed from outside the hole.
 STRENGTH = augment.Strength(color=0.85, grey=0.06, blur=0.08, coarse=0.15, noise=0.1, jpeg=0.08, shade=0.3)
@@ -66,7 +66,7 @@ class CompletionSampler:
         flip = rng.random() < 0.5
         if flip:
             matrix = alignment.mirrored(matrix, self.size)
-        own = rng.random() < _OWN
+        own = rng.random() < OWN
         sample = self._sample(index, matrix, self._hole(index, matrix, rng, own))
         if not own:  # a cover that stays in the picture would go on inside the hole, where the clean twin has none
             sample = dataclasses.replace(sample, image=sample.clean)
@@ -80,9 +80,9 @@ class CompletionSampler:
     def cover(self, index: int, matrix: np.ndarray, shadow: bool = True) -> np.ndarray:
         """(S, S) uint8, 1 where the picture's own occluder is, and where its shadow falls near it."""
         codes = cv2.warpAffine(self.pictures.maps(index)[1], matrix, (self.size, self.size), flags=cv2.INTER_NEAREST)
-        cover = np.isin(codes, _COVERED).astype(np.uint8)
+        cover = np.isin(codes, COVERED).astype(np.uint8)
         if shadow:
-            near = grown(cover, round(_SHADOW_REACH * self.size))
+            near = grown(cover, round(SHADOW_REACH * self.size))
             cover |= near & (codes == Occluder.TOUCHED)
         return cover
 
@@ -95,9 +95,9 @@ class CompletionSampler:
         """(S, S) uint8 hole in training, `own` round the picture's own cover."""
         mask = np.zeros((self.size, self.size), np.uint8)
         if own:
-            growth = round(rng.uniform(*_GROWTH) * self.size)
-            mask = grown(self.cover(index, matrix, shadow=rng.random() < _SHADOW), growth)
-        if mask.mean() < _LEAST or rng.random() < _EXTRA:
+            growth = round(rng.uniform(*GROWTH) * self.size)
+            mask = grown(self.cover(index, matrix, shadow=rng.random() < SHADOW), growth)
+        if mask.mean() < _LEAST or rng.random() < EXTRA:
             more = mask | self.strange_hole(rng)
             mask = more if more.mean() < _MOST or mask.mean() < _LEAST else mask
         return mask
@@ -105,7 +105,7 @@ class CompletionSampler:
     def strange_hole(self, rng: np.random.Generator) -> np.ndarray:
         """A hole shaped as another picture's cover, or drawn freely."""
         for _ in range(_TRIES):
-            if len(self.covered) and rng.random() < _BORROWED:
+            if len(self.covered) and rng.random() < BORROWED:
                 other = int(rng.choice(self.covered))
                 mask = grown(self.cover(other, self.cropper.matrices[other], shadow=False), round(0.02 * self.size))
             else:
@@ -159,6 +159,6 @@ def misplaced(landmarks: np.ndarray, mask: np.ndarray, rng: np.random.Generator)
     """(68, 2) landmarks as a landmarker would find them: worse, and together, where the hole hides them."""
     pixel = np.rint(landmarks * len(mask) - 0.5).astype(int).clip(0, len(mask) - 1)
     hidden = mask[pixel[:, 1], pixel[:, 0], None] > 0
-    together = rng.normal(0.0, _GUESSED, 2)  # guesses err alike: the whole mouth too low
-    wrong = rng.normal(0.0, _FOUND, landmarks.shape) + np.where(hidden, together, 0.0)
+    together = rng.normal(0.0, GUESSED, 2)  # guesses err alike: the whole mouth too low
+    wrong = rng.normal(0.0, FOUND, landmarks.shape) + np.where(hidden, together, 0.0)
     return (landmarks + wrong).astype(np.float32)

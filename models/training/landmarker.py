@@ -27,9 +27,9 @@ from .portraits import read_portraits
 from .relabel import follow_model
 from .sources import FaceSource, PictureSource, PortraitSource
 
-_COVER = 0.2  # share of crops that get one more occluder
-_WIDE_JITTER = augment.Jitter(degrees=15.0, log_scale=0.14, shift=0.07)  # as from a poor detection
-_STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.25, coarse=0.25, noise=0.4, jpeg=0.25, shade=0.3, video=0.35)
+COVER = 0.2  # share of crops that get one more occluder
+WIDE_JITTER = augment.Jitter(degrees=15.0, log_scale=0.14, shift=0.07)  # as from a poor detection
+STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.25, coarse=0.25, noise=0.4, jpeg=0.25, shade=0.3, video=0.35)
 _CHECK_JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
 _FRONTAL = 0.22  # eye distance in crop fractions; in profile the eye corners coincide
 
@@ -57,7 +57,7 @@ class LandmarkerRecipe:
         self.order = mirrored_landmarks(model)
         self.net = build_landmarker(self.config)
         self.weights = landmark_weights(count)
-        self.strength = _STRENGTH
+        self.strength = STRENGTH
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Jittered, mirrored, recoloured crops."""
@@ -68,7 +68,7 @@ class LandmarkerRecipe:
 
     def _sample(self, source: FaceSource, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         index = int(rng.choice(source.train))
-        jitter = _WIDE_JITTER if rng.random() < 0.3 else augment.Jitter()
+        jitter = WIDE_JITTER if rng.random() < 0.3 else augment.Jitter()
         matrix = augment.jittered(source.matrices[index], self.config.size, rng, jitter)
         flip = rng.random() < 0.5
         if flip:
@@ -76,7 +76,7 @@ class LandmarkerRecipe:
         crop = source.crop(index, matrix, rng)
         image, order = crop.image, self.order if flip else slice(None)
         points, visibility, known = crop.points[order], crop.visibility[order], crop.known[order]
-        if rng.random() < _COVER:
+        if rng.random() < COVER:
             filler = self._scrap(source, rng) if rng.random() < 0.5 else augment.plain(image, rng)
             visibility = visibility * ~_under(augment.cover(image, rng, filler), points)
         image = augment.photometric(image, rng, self.strength)

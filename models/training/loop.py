@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import math
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .cards import earlier_card, write_card
+from .device_pictures import Feed
 
 LOG = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]
@@ -177,10 +179,11 @@ class Opposition:
 class Run:
     """One training run and its state."""
 
-    def __init__(self, recipe: Recipe, config: TrainConfig, out: Path) -> None:
+    def __init__(self, recipe: Recipe, config: TrainConfig, out: Path, feed: Feed | None = None) -> None:
+        """`feed` makes the batches on the device; without one the recipe makes them."""
         cv2.setNumThreads(1)
         torch.manual_seed(config.seed)
-        self.recipe, self.config, self.out = recipe, config, out
+        self.recipe, self.config, self.out, self.feed = recipe, config, out, feed
         self.net = recipe.net.to(torch.device(config.device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = AveragedModel(self.net, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         if config.compile:
@@ -202,13 +205,13 @@ class Run:
         """Train to the end; returns the averaged network's figures on held-out pictures."""
         clock, checked, seen = time.perf_counter(), self.elapsed, 0
         window = time.perf_counter()
-        for batch in batches(self.recipe, self.config, self.step):
+        for image, labels in self._batches():
             if self.progress() >= 1.0:
                 break
-            terms = self._one_step(batch)
+            terms = self._one_step(image, labels)
             now = time.perf_counter()
             self.elapsed, clock = self.elapsed + now - clock, now
-            seen += len(batch["image"])
+            seen += len(image)
             if self.step % 20 == 0 or self.config.steps is not None:
                 self._log(loss=sum(terms.values()), **terms, rate=self._rate(), images_per_s=seen / (now - window))
                 window, seen = now, 0
@@ -225,11 +228,19 @@ class Run:
         write_card(card, self.recipe, self.config, self.step, self.elapsed, figures, self.started_from)
         return figures
 
-    def _one_step(self, batch: Batch) -> dict[str, float]:
+    def _batches(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Batches on the device, from the present step on."""
+        if self.feed is None:
+            for batch in batches(self.recipe, self.config, self.step):
+                yield to_device(batch, self.config.device)
+        else:
+            for step in itertools.count(self.step):
+                yield self.feed.draw(self.config.seed, step, self.config.batch)
+
+    def _one_step(self, image: Tensor, labels: dict[str, Tensor]) -> dict[str, float]:
         self.net.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
-        image, labels = to_device(batch, self.config.device)
         autocast = torch.autocast(self.config.device, torch.bfloat16) if self.config.half else nullcontext()
         with autocast:
             terms = self.recipe.loss(image, labels, self.progress())
@@ -314,12 +325,14 @@ def _averaged(checkpoint: Path) -> dict[str, Tensor]:
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def run_recipe(recipe: Recipe, config: TrainConfig, arguments: argparse.Namespace) -> dict[str, float]:
+def run_recipe(
+    recipe: Recipe, config: TrainConfig, arguments: argparse.Namespace, feed: Feed | None = None
+) -> dict[str, float]:
     """Train as the command line says."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if arguments.start is not None:
         load_shared(recipe.net, arguments.start)
-    run = Run(recipe, config, arguments.out)
+    run = Run(recipe, config, arguments.out, feed)
     if arguments.start is not None:
         run.started_from = earlier_card(arguments.start)
     if arguments.resume:

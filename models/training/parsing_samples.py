@@ -19,14 +19,14 @@ from .painted_parts import IGNORED, as_painted
 CLASSES = Label.CLOTH + 1  # CelebAMask-HQ's
 _UNCLEAR = (Occluder.TOUCHED, Occluder.LOOSE_HAIR)  # no cover to be cut away, yet not untouched either
 LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  # parts are those behind
-_GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
-_EDGE = 2.0  # additional weight along outlines
+GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
+EDGE = 2.0  # additional weight along outlines
 _BACKGROUND, _COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
-_CLOSE = 0.45  # share of close crops
+CLOSE = 0.45  # share of close crops
 # Share of head crops that are cut like the pictures themselves, which end at the crown: nothing is learnt beyond.
-_TIGHT, _TIGHT_MARGIN = 0.6, 1.9
-_STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
-_JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
+TIGHT, TIGHT_MARGIN = 0.6, 1.9
+STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
+JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
 _SCALES = (0.7, 1.4)
 _PAIRS = ((Label.EYE_LEFT, Label.EYE_RIGHT), (Label.BROW_LEFT, Label.BROW_RIGHT), (Label.EAR_LEFT, Label.EAR_RIGHT))
 
@@ -48,7 +48,7 @@ def _swap_table() -> np.ndarray:
     return table
 
 
-_MIRRORED = _swap_table()
+MIRRORED = _swap_table()
 
 
 def targets(labels: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,23 +110,23 @@ class ParsingSampler:
             matrix = alignment.mirrored(matrix, size)
         border = cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_CONSTANT
         sample = self._cut(index, matrix, size, border)
-        classes = _MIRRORED[sample.classes] if flip else sample.classes
+        classes = MIRRORED[sample.classes] if flip else sample.classes
         image, occluder = sample.image, sample.occluder.copy()
         if rng.random() < _BACKGROUND:
             image = self._set_before(index, matrix, image, rng)
         if rng.random() < _COVER:
             hidden = augment.cover(image, rng, self._filler(image, rng))
             occluder[_coarse(hidden) & (occluder != IGNORED)] = OccluderType.OBJECT
-        image = augment.photometric(image, rng, _STRENGTH)
+        image = augment.photometric(image, rng, STRENGTH)
         return ParsingSample(image, classes, occluder, _weights(classes, occluder))
 
     def _framed(self, index: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """(2, 3) matrix of one of the kinds of crop."""
         points = self.pictures.points[index][:LANDMARKS]
-        if rng.random() < _CLOSE:
+        if rng.random() < CLOSE:
             return alignment.close_matrix(points, size)
-        if rng.random() < _TIGHT:
-            return _scaled(alignment.close_matrix(points, size), size, alignment.CLOSE_MARGIN / _TIGHT_MARGIN)
+        if rng.random() < TIGHT:
+            return _scaled(alignment.close_matrix(points, size), size, alignment.CLOSE_MARGIN / TIGHT_MARGIN)
         return alignment.head_matrix(points, size)
 
     def _cut(self, index: int, matrix: np.ndarray, size: int, border: int) -> ParsingSample:
@@ -159,7 +159,7 @@ class ParsingSampler:
 
 def _moved(matrix: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """A jittered crop matrix whose scale stays within `_SCALES` of the true one."""
-    out = augment.jittered(matrix, size, rng, _JITTER)
+    out = augment.jittered(matrix, size, rng, JITTER)
     change = float(np.sqrt(np.linalg.det(out[:, :2]) / np.linalg.det(matrix[:, :2])))
     return _scaled(out, size, float(np.clip(change, *_SCALES)) / change)
 
@@ -188,5 +188,5 @@ def _coarse(mask: np.ndarray) -> np.ndarray:
 def _weights(classes: np.ndarray, occluder: np.ndarray) -> np.ndarray:
     """Outlines count more, what is guessed behind an occluder less."""
     edge = cv2.morphologyEx(classes, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-    weight = 1.0 + _EDGE * edge.astype(np.float32)
-    return np.where(np.isin(occluder, LOOKED_THROUGH), np.float32(_GUESSED), weight)
+    weight = 1.0 + EDGE * edge.astype(np.float32)
+    return np.where(np.isin(occluder, LOOKED_THROUGH), np.float32(GUESSED), weight)

@@ -23,9 +23,9 @@ from .data import Pictures, read_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import CoefficientLoss
 
-_COVER = 0.12
-_JITTER = augment.Jitter(degrees=3.0, log_scale=0.04, shift=0.02)  # the crop comes from 68 landmarks
-_STRENGTH = augment.Strength(color=0.35, grey=0.08)  # colour is a label here
+COVER = 0.12
+JITTER = augment.Jitter(degrees=3.0, log_scale=0.04, shift=0.02)  # the crop comes from 68 landmarks
+STRENGTH = augment.Strength(color=0.35, grey=0.08)  # colour is a label here
 _DIRECTIONS = np.random.default_rng(3).normal(size=(24, 3))
 _DIRECTIONS /= np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
 _SOLVE = np.linalg.pinv(basis(_DIRECTIONS).astype(np.float64))
@@ -72,16 +72,16 @@ class RegressorRecipe:
         return {"image": image, "coefficients": coefficients}
 
     def _sample(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, _JITTER)
+        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, JITTER)
         label = self.label(index, matrix)
         if rng.random() < 0.5:
             matrix, label = alignment.mirrored(matrix, self.config.size), self.mirror(label)
         border = cv2.BORDER_REFLECT_101 if rng.random() < 0.6 else cv2.BORDER_CONSTANT
         image = self.cropper.cut(index, matrix, border)
-        if rng.random() < _COVER:
+        if rng.random() < COVER:
             other = int(rng.choice(self.train))
             augment.cover(image, rng, self.cropper.cut(other, self.cropper.matrices[other]))
-        return augment.photometric(image, rng, _STRENGTH), label
+        return augment.photometric(image, rng, STRENGTH), label
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Geometry, sliders, colour, light, pose."""

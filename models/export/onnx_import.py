@@ -1,0 +1,145 @@
+"""Shipped weights back into torch, to train on where no checkpoint is left: `python -m models.export.onnx_import NAME`.
+
+The export folds every batch normalisation into the convolution before it. Here each becomes a normalisation again: its
+statistics are those of its inputs on `--data`, its scale and shift undo them, so that the network computes what the
+file does, and training may go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from core.runtime.specs import CROP_SIZE
+from models.training.crops import Cropper
+from models.training.data import Pictures, read_pictures
+from models.training.loop import CHECKPOINT
+
+from .onnx_export import CARD, NETWORKS, TOLERANCE, WEIGHTS, ParityError, check_parity, load_example, parity_images
+
+LOG = logging.getLogger(__name__)
+_CALIBRATED = 64  # pictures
+
+
+def stored(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
+    """Arrays by name, widened, and the (weight, bias) names of the file's convolutions in their order."""
+    graph = onnx.load(str(path)).graph
+    arrays = {
+        tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in graph.initializer
+    }
+    pairs = [(node.input[1], node.input[2]) for node in graph.node if node.op_type == "Conv"]
+    return arrays, pairs
+
+
+def restore(net: nn.Module, example: Tensor, path: Path) -> None:
+    """Put a file's weights into `net`, whose convolutions run on `example` in the order of the file's."""
+    arrays, pairs = stored(path)
+    ran = _run_order(net, example)
+    convolutions = [module for module in ran if isinstance(module, nn.Conv2d)]
+    if len(convolutions) != len(pairs):
+        raise ParityError(f"{path} has {len(pairs)} convolutions, the network {len(convolutions)}; sizes differ.")
+    with torch.no_grad():
+        for convolution, (weight, bias) in zip(convolutions, pairs, strict=True):
+            convolution.weight.copy_(torch.from_numpy(arrays[weight]))
+            _set_bias(convolution, ran, torch.from_numpy(arrays[bias]))
+        for name, parameter in net.named_parameters():
+            known = arrays.get(f"net.{name}")
+            if known is not None and known.shape == tuple(parameter.shape):
+                parameter.copy_(torch.from_numpy(known))
+
+
+def _run_order(net: nn.Module, example: Tensor) -> list[nn.Module]:
+    """Convolutions and normalisations as they run."""
+    ran: list[nn.Module] = []
+    hooks = [
+        module.register_forward_hook(lambda module, *_: ran.append(module))
+        for module in net.modules()
+        if isinstance(module, (nn.Conv2d, nn.BatchNorm2d))
+    ]
+    with torch.no_grad():
+        net.eval()(example)
+    for hook in hooks:
+        hook.remove()
+    return ran
+
+
+def _set_bias(convolution: nn.Conv2d, ran: list[nn.Module], bias: Tensor) -> None:
+    if convolution.bias is not None:
+        convolution.bias.copy_(bias)
+        return
+    norm = ran[ran.index(convolution) + 1]
+    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1.0 - norm.eps)
+    norm.weight.fill_(1.0)
+    norm.bias.copy_(bias)
+
+
+def calibrate(net: nn.Module, images: Tensor) -> None:
+    """Give each normalisation the statistics of its inputs on (N, 3, H, W) images; what it computes stays."""
+
+    def settle(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+        mean, var = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))
+        norm.bias.add_(mean * norm.weight / (norm.running_var + norm.eps).sqrt())
+        norm.weight.mul_(((var + norm.eps) / (norm.running_var + norm.eps)).sqrt())
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(var)
+
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+    with torch.no_grad():
+        net.eval()(images)
+    for hook in hooks:
+        hook.remove()
+
+
+def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEIGHTS) -> dict[str, float]:
+    """Write a checkpoint and the card of shipped weights to `out`; returns the largest differences from the file."""
+    card: dict[str, Any] = json.loads((weights / f"{name}.json").read_text())
+    config, build, wrap = NETWORKS[name]
+    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in card["network"].items()}
+    net = build(config(**sizes))
+    exportable = load_example(name, wrap(net).eval())
+    assert isinstance(exportable.example, Tensor)
+    restore(net, exportable.example, weights / f"{name}.onnx")
+    images = parity_images(name, pictures) if name == "parser" else _crops(pictures)
+    calibrate(net, torch.from_numpy(np.stack(images[:_CALIBRATED])).permute(0, 3, 1, 2).float() / 255.0)
+    worst = check_parity(exportable, weights / f"{name}.onnx", images[:8], half=True)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.save({"average": {f"module.{key}": value for key, value in net.state_dict().items()}}, out / CHECKPOINT)
+    (out / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    LOG.info("%s: differences from the file %s, allowed %s", name, worst, {key: TOLERANCE[key][1] for key in worst})
+    return worst
+
+
+def _crops(pictures: Pictures) -> list[np.ndarray]:
+    cropper = Cropper(pictures, CROP_SIZE)
+    chosen = np.linspace(0, len(pictures) - 1, _CALIBRATED).astype(int)
+    return [cropper.cut(int(index), cropper.matrices[index]) for index in chosen]
+
+
+def main() -> None:
+    """Command line."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description="Make a checkpoint of shipped weights, to train on from.")
+    parser.add_argument("name", choices=("landmarker", "parser"))
+    parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
+    parser.add_argument("--out", type=Path, default=None, help="build/training/NAME if not given")
+    arguments = parser.parse_args()
+    out = arguments.out or Path("build/training") / arguments.name
+    import_weights(arguments.name, read_pictures(arguments.data), out)
+
+
+if __name__ == "__main__":
+    main()
