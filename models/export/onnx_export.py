@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from core.geometry import alignment
 from core.runtime.specs import CROP_SIZE, FACE_SIZE, HEAD_SIZE, SPECS, Shape
 from core.types import LANDMARKS
+from models.networks.coefficients import CoefficientExport
 from models.networks.completer import (
     AutoencoderConfig,
     CompleterConfig,
@@ -37,9 +38,10 @@ from models.networks.completer import (
     build_completer,
 )
 from models.networks.detector import DetectorConfig, DetectorExport, build_detector
+from models.networks.e2far import E2FARConfig, build_e2far
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
 from models.networks.parser import ParserConfig, ParserExport, build_parser
-from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor
+from models.networks.regressor import RegressorConfig, build_regressor
 from models.training.cards import network_sizes
 from models.training.completion_samples import CompletionSampler
 from models.training.crops import Cropper, split
@@ -72,9 +74,10 @@ NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.M
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
     "completer": (CompleterConfig, build_completer, CompletionExport),
     "detector": (DetectorConfig, build_detector, DetectorExport),
+    "e2far": (E2FARConfig, build_e2far, CoefficientExport),
     "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
     "parser": (ParserConfig, build_parser, ParserExport),
-    "regressor": (RegressorConfig, build_regressor, RegressorExport),
+    "regressor": (RegressorConfig, build_regressor, CoefficientExport),
 }
 Sample = np.ndarray | dict[str, np.ndarray]  # (h, w, 3) uint8 picture, or float32 inputs by name
 

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .cards import earlier_card, write_card
 from .device_pictures import Feed
+from .ranks import Ranks
 
 LOG = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]
@@ -122,11 +123,14 @@ def config_from(arguments: argparse.Namespace, **defaults: object) -> TrainConfi
     return TrainConfig(**{**defaults, **{key: value for key, value in given.items() if value is not None}})
 
 
-def batches(recipe: Recipe, config: TrainConfig, first: int) -> Iterator[Batch]:
-    """Batches from step `first` on, prepared ahead in threads; batch k depends on (seed, k) alone."""
+def batches(recipe: Recipe, config: TrainConfig, first: int, ranks: Ranks = Ranks()) -> Iterator[Batch]:
+    """This process' shares of the batches from step `first` on, prepared ahead in threads.
+
+    Batch k depends on (seed, k) alone.
+    """
 
     def prepare(step: int) -> Batch:
-        return recipe.batch(np.random.default_rng((config.seed, step)), config.batch)
+        return ranks.share(recipe.batch(np.random.default_rng((config.seed, step)), config.batch))
 
     with ThreadPoolExecutor(config.workers) as pool:
         ahead: deque[Future[Batch]] = deque()
@@ -184,13 +188,18 @@ class Run:
         cv2.setNumThreads(1)
         torch.manual_seed(config.seed)
         self.recipe, self.config, self.out, self.feed = recipe, config, out, feed
+        self.ranks = Ranks.join(config.device)
+        self.ranks.check_batch(config.batch)
         self.net = recipe.net.to(torch.device(config.device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.net = self.ranks.synchronised(self.net)
         self.average = AveragedModel(self.net, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         if config.compile:
             torch._dynamo.config.suppress_errors = True  # a compiler that fails costs speed, not the run
             self.net.compile()
         self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
         self.opposition = Opposition.of(recipe, config) if isinstance(recipe, Opposed) else None
+        nets = (self.net,) if self.opposition is None else (self.net, self.opposition.net)
+        self._loss = self.ranks.parallel(recipe.loss, nets)
         self.step, self.elapsed = 0, 0.0
         self.started_from: dict[str, object] | None = None  # card of the run whose weights this one began with
         out.mkdir(parents=True, exist_ok=True)
@@ -202,7 +211,7 @@ class Run:
         return min(self.elapsed / (self.config.minutes * 60.0), 1.0)
 
     def train(self) -> dict[str, float]:
-        """Train to the end; returns the averaged network's figures on held-out pictures."""
+        """Train to the end; returns the averaged network's figures on held-out pictures, in the first process."""
         clock, checked, seen = time.perf_counter(), self.elapsed, 0
         window = time.perf_counter()
         for image, labels in self._batches():
@@ -210,17 +219,19 @@ class Run:
                 break
             terms = self._one_step(image, labels)
             now = time.perf_counter()
-            self.elapsed, clock = self.elapsed + now - clock, now
-            seen += len(image)
+            self.elapsed, clock = self.ranks.told(self.elapsed + now - clock), now
+            seen += len(image) * self.ranks.count
             if self.step % 20 == 0 or self.config.steps is not None:
                 self._log(loss=sum(terms.values()), **terms, rate=self._rate(), images_per_s=seen / (now - window))
                 window, seen = now, 0
-            if self.elapsed - checked > self.config.validate_minutes * 60.0:
+            if self.ranks.leads and self.elapsed - checked > self.config.validate_minutes * 60.0:
                 self._log(**self._validate())
                 self.save()
                 checked = self.elapsed
                 clock = window = time.perf_counter()  # checking does not eat training time
                 seen = 0
+        if not self.ranks.leads:
+            return {}
         figures = self._validate()
         self._log(**figures)
         self.save()
@@ -231,11 +242,13 @@ class Run:
     def _batches(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Batches on the device, from the present step on."""
         if self.feed is None:
-            for batch in batches(self.recipe, self.config, self.step):
+            for batch in batches(self.recipe, self.config, self.step, self.ranks):
                 yield to_device(batch, self.config.device)
         else:
             for step in itertools.count(self.step):
-                yield self.feed.draw(self.config.seed, step, self.config.batch)
+                image, labels = self.feed.draw(self.config.seed, step, self.config.batch)
+                labels = self.ranks.share(labels | {"image": image})
+                yield labels.pop("image"), labels
 
     def _one_step(self, image: Tensor, labels: dict[str, Tensor]) -> dict[str, float]:
         self.net.train()
@@ -243,7 +256,7 @@ class Run:
             group["lr"] = self._rate()
         autocast = torch.autocast(self.config.device, torch.bfloat16) if self.config.half else nullcontext()
         with autocast:
-            terms = self.recipe.loss(image, labels, self.progress())
+            terms = self._loss(image, labels, self.progress())
         total = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         if self.opposition is not None:
@@ -258,7 +271,7 @@ class Run:
         else:
             LOG.warning("step %d skipped: its gradient is not finite", self.step)
         self.step += 1
-        return {key: float(value.detach()) for key, value in terms.items()}
+        return self.ranks.mean({key: float(value.detach()) for key, value in terms.items()})
 
     def _rate(self) -> float:
         done, warmup = self.progress(), self.config.warmup
@@ -272,6 +285,8 @@ class Run:
         return {f"validation_{key}": value for key, value in self.recipe.validate(self.average.module).items()}
 
     def _log(self, **row: float) -> None:
+        if not self.ranks.leads:
+            return
         row = {"step": self.step, "elapsed": round(self.elapsed, 2), **row}
         LOG.info("%s", "  ".join(f"{key} {value:.5g}" for key, value in row.items()))
         with open(self.out / "log.jsonl", "a") as file:
@@ -337,7 +352,9 @@ def run_recipe(
         run.started_from = earlier_card(arguments.start)
     if arguments.resume:
         run.resume()
-    return run.train()
+    figures = run.train()
+    run.ranks.leave()
+    return figures
 
 
 def _moving_average(decay: float) -> Callable[..., None]:

@@ -19,7 +19,8 @@ CROP = np.zeros((1, 3, 128, 128), np.float32)
 
 def test_specs_describe_the_networks() -> None:
     completing = {"autoencoder", "completer"}
-    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser", "regressor"} | completing
+    regressing = {"regressor", "e2far"}
+    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser"} | regressing | completing
     for name, spec in SPECS.items():
         assert spec.name == name
         assert spec.sha256 == SHA256[name]

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="training packages are not installed
 from core.runtime.sessions import open_network  # noqa: E402
 from core.runtime.specs import FACE_SIZE, SPECS, NetworkSpec  # noqa: E402
 from models.export import onnx_export  # noqa: E402
+from models.networks.coefficients import CoefficientExport  # noqa: E402
 from models.networks.completer import (  # noqa: E402
     AutoencoderConfig,
     Completer,
@@ -21,13 +22,15 @@ from models.networks.completer import (  # noqa: E402
     build_completer,
 )
 from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers  # noqa: E402
+from models.networks.e2far import E2FARConfig, build_e2far  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker  # noqa: E402
-from models.networks.regressor import RegressorConfig, RegressorExport, build_regressor  # noqa: E402
+from models.networks.regressor import RegressorConfig, build_regressor  # noqa: E402
 from models.training.losses import all_cells, assign, detector_terms, landmark_terms, landmark_weights  # noqa: E402
 
 POINTS = 72
 TINY_DETECTOR = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
 TINY_LANDMARKER = LandmarkerConfig(points=POINTS, width=0.35, narrow=4, hidden=16)
+TINY_E2FAR = E2FARConfig(stem=4, channels=(4, 8, 8, 8), narrow=4, hidden=16)
 TINY_REGRESSOR = RegressorConfig(width=0.35, narrow=4, hidden=16)
 
 
@@ -41,8 +44,9 @@ def exportable(name: str) -> onnx_export.Exportable:
         net = DetectorExport(build_detector(TINY_DETECTOR))
         return onnx_export.Exportable(name, settled(net), torch.rand(1, 3, 64, 96), {2: "H", 3: "W"})
     nets = {
+        "e2far": lambda: CoefficientExport(build_e2far(TINY_E2FAR)),
         "landmarker": lambda: LandmarkerExport(build_landmarker(TINY_LANDMARKER)),
-        "regressor": lambda: RegressorExport(build_regressor(TINY_REGRESSOR)),
+        "regressor": lambda: CoefficientExport(build_regressor(TINY_REGRESSOR)),
     }
     return onnx_export.Exportable(name, settled(nets[name]()), torch.rand(2, 3, 128, 128), {0: "N"})
 
@@ -64,7 +68,7 @@ def images(name: str) -> list[np.ndarray]:
     return [rng.integers(0, 256, (*side, 3), np.uint8) for side in sides]
 
 
-@pytest.mark.parametrize("name", ["detector", "landmarker", "regressor"])
+@pytest.mark.parametrize("name", ["detector", "e2far", "landmarker", "regressor"])
 @pytest.mark.parametrize("half", [False, True])
 def test_export_computes_what_torch_computes(name: str, half: bool, tmp_path) -> None:
     item, path = exportable(name), tmp_path / f"{name}.onnx"
@@ -130,12 +134,44 @@ def test_hash_is_recorded_in_the_specification(tmp_path) -> None:
         onnx_export.record_hash("regressor", "ef", specs)
 
 
-def test_regressor_keeps_sliders_and_scale_in_range() -> None:
-    net = settled(RegressorExport(build_regressor(TINY_REGRESSOR)))
+@pytest.mark.parametrize("build", [lambda: build_regressor(TINY_REGRESSOR), lambda: build_e2far(TINY_E2FAR)])
+def test_regressors_keep_sliders_and_scale_in_range(build) -> None:
+    net = settled(build())
     out = net(torch.rand(3, 3, 128, 128) * 4 - 2)
     assert out.shape == (3, 239)
     assert ((out[:, 80:144] >= 0) & (out[:, 80:144] <= 1)).all()
     assert (out[:, 236] > 0).all()
+
+
+@pytest.mark.parametrize("build", [lambda: build_regressor(TINY_REGRESSOR), lambda: build_e2far(TINY_E2FAR)])
+def test_regressors_begin_with_the_mean_of_the_labels(build) -> None:
+    mean, std = torch.rand(239) * 0.3 + 0.1, torch.rand(239) * 0.2 + 0.05
+    net = build().eval()
+    net.set_statistics(mean, std)
+    out = net(torch.rand(2, 3, 128, 128))
+    assert torch.allclose(out[:, 80:144], mean[80:144].expand(2, -1), atol=0.05)
+    assert torch.allclose(out[:, 224:], mean[224:].expand(2, -1), atol=0.08)
+    assert out[:, :80].abs().max() < 0.3
+
+
+def test_end_to_end_regressor_reads_identity_off_its_last_features_alone() -> None:
+    net = settled(build_e2far(TINY_E2FAR))
+    image, before = torch.rand(2, 3, 128, 128), None
+    for _ in range(2):
+        out = net(image)
+        if before is not None:
+            assert torch.equal(out[:, :80], before[:, :80])
+            assert not torch.allclose(out[:, 80:], before[:, 80:])
+        before = out.detach()
+        with torch.no_grad():
+            net.fusion.branches[0][0][0].weight.mul_(3.0).add_(0.5)
+
+
+def test_end_to_end_regressor_is_small_and_learns() -> None:
+    whole = build_e2far(E2FARConfig())
+    assert sum(parameter.numel() for parameter in whole.parameters()) < 1.2e6
+    net, image, truth = build_e2far(TINY_E2FAR), torch.rand(4, 3, 128, 128), torch.rand(4, 239)
+    step_lowers(net, lambda: (net(image) - truth).square().mean())
 
 
 def step_lowers(net: torch.nn.Module, loss) -> None:
