@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..types import COEFFICIENTS, LANDMARKS, OCCLUDERS, PARTS
 
-CROP_SIZE = 128  # pixels, input of the landmarker and the regressor
+CROP_SIZE = 128  # pixels, input of the landmarker and the regressors
 HEAD_SIZE = 256  # pixels, input of the parser
 FACE_SIZE = 256  # pixels, input of the networks that paint the face behind what hides it
 CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
@@ -24,6 +24,8 @@ SHA256: dict[str, str] = {
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
+    "regressor_e2far": "",
+    "regressor_resnet50": "",
 }
 
 Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
@@ -46,6 +48,7 @@ _HOLED: Mapping[str, Shape] = {
     "landmarks": ("N", LANDMARKS, 2),  # crop fractions
 }
 _COMPLETED: Mapping[str, Shape] = {"completed": ("N", 3, FACE_SIZE, FACE_SIZE)}
+_COEFFICIENTS: Mapping[str, Shape] = {"coefficients": ("N", COEFFICIENTS)}
 
 # Pixels of boxes and points are those of the input picture; P = 68 + dense points, as crop fractions. The parser
 # answers with probabilities.
@@ -70,10 +73,9 @@ SPECS: Mapping[str, NetworkSpec] = {
         inputs={"image": ("N", 3, HEAD_SIZE, HEAD_SIZE)},
         outputs={"classes": ("N", len(PARTS), CELLS, CELLS), "occluder": ("N", len(OCCLUDERS), CELLS, CELLS)},
     ),
-    "regressor": NetworkSpec(
-        "regressor",
-        SHA256["regressor"],
-        inputs=_CROPS,
-        outputs={"coefficients": ("N", COEFFICIENTS)},
+    "regressor": NetworkSpec("regressor", SHA256["regressor"], inputs=_CROPS, outputs=_COEFFICIENTS),
+    "regressor_e2far": NetworkSpec("regressor_e2far", SHA256["regressor_e2far"], inputs=_CROPS, outputs=_COEFFICIENTS),
+    "regressor_resnet50": NetworkSpec(
+        "regressor_resnet50", SHA256["regressor_resnet50"], inputs=_CROPS, outputs=_COEFFICIENTS
     ),
 }

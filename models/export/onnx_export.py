@@ -256,7 +256,7 @@ def main() -> None:
     """Export from the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
-    parser.add_argument("name", choices=sorted(SPECS))
+    parser.add_argument("name", choices=sorted(_NETWORKS))
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--half", action="store_true", help="store the weights in half precision")
