@@ -17,7 +17,7 @@ from .material_builder import shown_on_skin
 from .operators.base import active_head, required_head
 from .pictures import KINDS, LEVELS, SHARES, picture_of
 from .previews import face_icon, mask_icon
-from .properties import FacewrightScene
+from .properties import REGRESSORS, FacewrightScene
 from .reconstruction import STAGE_LABELS
 
 _OPEN_GROUPS = ("Jaw", "Mouth")
@@ -82,6 +82,8 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
         header.label(text="What Hides the Face")
         if body is not None:
             draw_hidden(body, context, chosen)
+        if len(REGRESSORS) > 1:
+            column.prop(chosen, "regressor")
         column.prop(chosen, "match_scene")
         column.prop(chosen, "photo_light")
         if running is None:

@@ -77,6 +77,7 @@ def settings(panel: FacewrightScene | None = None) -> Settings:
     return replace(
         made,
         deocclusion=panel.deocclusion,
+        regressor=panel.regressor or made.regressor,  # empty: the file was saved by a build that has others
         mask_threshold=panel.mask_threshold,
         mask_grow=panel.mask_grow,
         keep_glasses=panel.keep_glasses,

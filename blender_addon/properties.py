@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import FaceError
+from ..core.regressors import present
 from ..core.settings import MOST_GROWN, Settings
 from ..core.types import IDENTITY, FaceBox
 from . import mask_refresh, masks
@@ -24,6 +25,12 @@ _METHODS = (
     ("telea", "Surroundings", "Fill them in from what is around them, without a network (Telea's method)"),
     ("none", "Leave As It Is", "Delete nothing: glasses and hands end up on the head"),
 )
+_REGRESSORS = (  # the last is what a file stores: it must not move when a build has others
+    ("student", "Light", "A small network: a few milliseconds a face", "NONE", 0),
+    ("resnet50", "ResNet-50", "A network ten times as large: slower, closer to the photo", "NONE", 1),
+    ("e2far", "End to End", "Reads the photo with all that hides the face, for comparison", "NONE", 2),
+)
+REGRESSORS = tuple(item for item in _REGRESSORS if item[0] in present())  # those that are in this build
 _quiet = False  # while True, changing a slider from code does not rebake
 
 
@@ -136,6 +143,12 @@ class FacewrightScene(bpy.types.PropertyGroup):
         step=0.1,
         precision=3,
         update=_search_again,
+    )
+    regressor: bpy.props.EnumProperty(
+        name="Estimate With",
+        description="What estimates shape, expression and colours of the head",
+        items=REGRESSORS,
+        default=_DEFAULTS.regressor,
     )
     mask: bpy.props.PointerProperty(name="Mask", description="White: what hides the face", type=bpy.types.Image)
     completed: bpy.props.PointerProperty(

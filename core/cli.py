@@ -25,7 +25,7 @@ from .image_io import Photo, read_photo
 from .parsing_io import ParsingFiles, write_parsing
 from .pipeline import Pipeline
 from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_result
-from .settings import DEOCCLUSION, MOST_GROWN, PROVIDERS, SMALLEST_PARSED, TEXTURE_SIZES, Settings
+from .settings import DEOCCLUSION, MOST_GROWN, PROVIDERS, REGRESSORS, SMALLEST_PARSED, TEXTURE_SIZES, Settings
 from .types import LANDMARKS, FaceBox
 
 LOG = logging.getLogger(__name__)
@@ -53,13 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         min_score=chosen.min_score,
         min_face=SMALLEST_PARSED if chosen.command == "parse" else Settings.min_face,
         deocclusion=chosen.method,
+        regressor=chosen.regressor,
         mask_threshold=chosen.threshold,
         mask_grow=chosen.grow,
         keep_glasses=chosen.keep_glasses,
         keep_lenses=not chosen.delete_lenses,
     )
-    pipeline = Pipeline(settings)
     try:
+        pipeline = Pipeline(settings)
         _check_names(chosen.files, stems=chosen.command in WRITE_FOLDERS)
         _check_mask(chosen)
         status = COMMANDS[chosen.command](pipeline, chosen)
@@ -170,13 +171,14 @@ def _parser() -> argparse.ArgumentParser:
         ("reconstruct", "write NAME.json, NAME.obj, NAME_texture.png and NAME_confidence.png per photo"),
     ):
         command = commands.add_parser(name, parents=[common], help=text, description=text)
-        command.set_defaults(texture_size=TEXTURE_SIZES[0], **_NOTHING_DELETED)
+        command.set_defaults(texture_size=TEXTURE_SIZES[0], regressor=Settings.regressor, **_NOTHING_DELETED)
         if name != "detect":
             command.add_argument("--face", type=_index, metavar="INDEX", help="0 is the largest, the default")
         if name in ("deocclude", "reconstruct"):
             _add_completion(command, DEOCCLUSION if name == "reconstruct" else DEOCCLUSION[1:])
         if name == "reconstruct":
             command.add_argument("--texture-size", type=int, choices=TEXTURE_SIZES, help="pixels")
+            command.add_argument("--regressor", choices=REGRESSORS, help="what estimates shape, expression and colours")
     return parser
 
 

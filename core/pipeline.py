@@ -18,6 +18,7 @@ from .geometry.face_model import FaceModel, load_face_model
 from .geometry.hole_mask import covers, occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .geometry.mouth import mouth_opening
+from .regressors import AS_PHOTOGRAPHED, network_of
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
@@ -40,8 +41,10 @@ class Pipeline:
     """All stages with one choice of settings. Networks and the face model open at first use."""
 
     def __init__(self, settings: Settings | None = None, specs: Mapping[str, NetworkSpec] = SPECS) -> None:
+        """Raises `WeightsError` when the settings ask for a regressor that is not in this build."""
         self.settings = settings or Settings()
         self._specs = specs
+        self._regressor_network = network_of(self.settings.regressor, specs)
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """A pipeline of the same networks with other settings."""
@@ -121,7 +124,10 @@ class Pipeline:
             hidden = np.maximum(parsed.occluded, completion.mask)
             mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
-            regressed, crop = self._regress(completion.photo, seen.points)
+            if self.settings.regressor in AS_PHOTOGRAPHED:
+                regressed, crop = self._regress(photo, landmarks.points)
+            else:
+                regressed, crop = self._regress(completion.photo, seen.points)
         with run.stage("fit"):
             height, width = photo.shape[:2]
             trusted = believed(seen, completion.mask)
@@ -220,7 +226,7 @@ class Pipeline:
 
     @cached_property
     def _regress(self) -> Regress:
-        return Regress(self._network("regressor"), CoefficientMirror.of(self.face_model))
+        return Regress(self._network(self._regressor_network), CoefficientMirror.of(self.face_model))
 
     @cached_property
     def _fit(self) -> Fit:

@@ -8,6 +8,7 @@ from pathlib import Path
 PROVIDERS = ("auto", "cuda", "tensorrt", "directml", "coreml", "cpu")
 TEXTURE_SIZES = (1024, 2048)
 DEOCCLUSION = ("none", "generator", "autoencoder", "telea")
+REGRESSORS = ("student", "resnet50", "e2far", "pca_free")
 SMALLEST_PARSED = 16  # pixels; a head can still be told apart where it is too small to be rebuilt
 MOST_GROWN = 0.1  # face-crop sides; a mask grown by more would swallow the face
 MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
@@ -24,6 +25,7 @@ class Settings:
     min_face: int = 32  # pixels of the photo; smaller faces are refused
     min_score: float = 0.65  # detector confidence in [0, 1] below which a face is not reported
     deocclusion: str = "generator"  # what paints the face behind glasses, masks and hands, one of DEOCCLUSION
+    regressor: str = "student"  # what estimates the coefficients, one of REGRESSORS; see `core.regressors`
     mask_threshold: float = 0.5  # probability in (0, 1) from which on something stands before the face
     mask_grow: float = 0.018  # face-crop sides by which the deleted region reaches beyond what was found
     keep_glasses: bool = False  # glasses stay; everything else is deleted
@@ -38,6 +40,8 @@ class Settings:
             raise ValueError("threads must be >= 0, min_face >= 1 and min_score between 0 and 1")
         if self.deocclusion not in DEOCCLUSION:
             raise ValueError(f"deocclusion {self.deocclusion!r} is not one of {', '.join(DEOCCLUSION)}")
+        if self.regressor not in REGRESSORS:
+            raise ValueError(f"regressor {self.regressor!r} is not one of {', '.join(REGRESSORS)}")
         if not 0.0 < self.mask_threshold < 1.0 or not 0.0 <= self.mask_grow <= MOST_GROWN:
             raise ValueError(f"mask_threshold must lie between 0 and 1 and mask_grow between 0 and {MOST_GROWN}")
 

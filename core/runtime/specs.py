@@ -21,10 +21,11 @@ SHA256: dict[str, str] = {
     "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
     "completer": "69b338975c7201b677ae1eacc52b578f1d6fb199e8cabfc831927bf2f9bda1d4",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
-    "e2far": "",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
+    "regressor_e2far": "",
+    "regressor_resnet50": "",
 }
 
 Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
@@ -46,8 +47,8 @@ _HOLED: Mapping[str, Shape] = {
     "mask": ("N", 1, FACE_SIZE, FACE_SIZE),  # 1 in the hole, else 0
     "landmarks": ("N", LANDMARKS, 2),  # crop fractions
 }
-_COEFFICIENTS: Mapping[str, Shape] = {"coefficients": ("N", COEFFICIENTS)}
 _COMPLETED: Mapping[str, Shape] = {"completed": ("N", 3, FACE_SIZE, FACE_SIZE)}
+_COEFFICIENTS: Mapping[str, Shape] = {"coefficients": ("N", COEFFICIENTS)}
 
 # Pixels of boxes and points are those of the input picture; P = 68 + dense points, as crop fractions. The parser
 # answers with probabilities.
@@ -60,7 +61,6 @@ SPECS: Mapping[str, NetworkSpec] = {
         inputs={"image": (1, 3, "H", "W")},
         outputs={"boxes": (1, "A", 4), "scores": (1, "A"), "points": (1, "A", 10)},
     ),
-    "e2far": NetworkSpec("e2far", SHA256["e2far"], inputs=_CROPS, outputs=_COEFFICIENTS),
     "landmarker": NetworkSpec(
         "landmarker",
         SHA256["landmarker"],
@@ -74,4 +74,8 @@ SPECS: Mapping[str, NetworkSpec] = {
         outputs={"classes": ("N", len(PARTS), CELLS, CELLS), "occluder": ("N", len(OCCLUDERS), CELLS, CELLS)},
     ),
     "regressor": NetworkSpec("regressor", SHA256["regressor"], inputs=_CROPS, outputs=_COEFFICIENTS),
+    "regressor_e2far": NetworkSpec("regressor_e2far", SHA256["regressor_e2far"], inputs=_CROPS, outputs=_COEFFICIENTS),
+    "regressor_resnet50": NetworkSpec(
+        "regressor_resnet50", SHA256["regressor_resnet50"], inputs=_CROPS, outputs=_COEFFICIENTS
+    ),
 }

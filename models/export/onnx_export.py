@@ -74,7 +74,7 @@ NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.M
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
     "completer": (CompleterConfig, build_completer, CompletionExport),
     "detector": (DetectorConfig, build_detector, DetectorExport),
-    "e2far": (E2FARConfig, build_e2far, CoefficientExport),
+    "regressor_e2far": (E2FARConfig, build_e2far, CoefficientExport),
     "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
     "parser": (ParserConfig, build_parser, ParserExport),
     "regressor": (RegressorConfig, build_regressor, CoefficientExport),
@@ -264,7 +264,7 @@ def main() -> None:
     """Export from the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
-    parser.add_argument("name", choices=sorted(SPECS))
+    parser.add_argument("name", choices=sorted(_NETWORKS))
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--half", action="store_true", help="store the weights in half precision")

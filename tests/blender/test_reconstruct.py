@@ -266,3 +266,21 @@ def test_timer_is_removed_on_every_way_out(bpy, addon, modal) -> None:
         getattr(modal, leave)(context)
         assert modal._timer is None and modal._job is None
     assert len(removed) == 2
+
+
+def test_menu_offers_the_regressors_of_this_build(bpy, addon, fake_pipeline, photo_file) -> None:
+    chosen = bpy.context.scene.facewright
+    items = chosen.bl_rna.properties["regressor"].enum_items
+    assert tuple(item.identifier for item in items) == addon("core.regressors").present()
+    assert all(item.description for item in items)
+    for item in items:
+        chosen.regressor = item.identifier
+        assert bpy.ops.facewright.reconstruct(filepath=str(photo_file)) == {"FINISHED"}
+        assert fake_pipeline.settings.regressor == item.identifier
+
+
+def test_file_of_a_build_with_other_regressors_opens(bpy, addon) -> None:
+    chosen = bpy.context.scene.facewright
+    chosen["regressor"] = 77
+    assert chosen.regressor == ""
+    assert addon("blender_addon.preferences").settings(chosen).regressor == "student"

@@ -189,9 +189,9 @@ def landmarker_network(fractions: np.ndarray, visibility: float = 1.0, sigma: fl
     return _model("landmarker", nodes, constants)
 
 
-def regressor_network(coefficients: np.ndarray) -> bytes:
+def regressor_network(coefficients: np.ndarray, name: str = "regressor") -> bytes:
     constants = {"answer_coefficients": coefficients.astype(np.float32)[None]}
-    return _model("regressor", _constant_answer("coefficients", (1, 2, 3), "flat2", keep=2), constants)
+    return _model(name, _constant_answer("coefficients", (1, 2, 3), "flat2", keep=2), constants)
 
 
 def parser_network() -> bytes:

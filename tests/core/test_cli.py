@@ -222,6 +222,14 @@ def test_reconstruct_beside_the_photos_keeps_them(photos: Path) -> None:
     assert (photos / "one.png").read_bytes() == before
 
 
+def test_regressor_that_is_not_in_this_build(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ("reconstruct", photos / "one.png", "--out", tmp_path / "out", "--regressor")
+    assert run(*arguments, "resnet50") == cli.FAILED
+    assert "regressor resnet50 is not part of this build; choose student." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(*arguments, "student") == cli.DONE
+
+
 def test_full_disk_leaves_nothing_behind(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -254,6 +262,8 @@ def test_full_disk_leaves_nothing_behind(
         ["reconstruct", "a.png", "--out", "x", "--texture-size", "1000"],
         ["reconstruct", "a.png", "--out", "x", "--provider", "abacus"],
         ["reconstruct", "a.png", "--out", "x", "--provider", "coreml"],
+        ["reconstruct", "a.png", "--out", "x", "--regressor", "abacus"],
+        ["deocclude", "a.png", "--out", "x", "--regressor", "student"],
         ["reconstruct", "a.png", "--out", __file__],
         ["parse", "a.png", "--out", __file__],
         ["parse", "a.png", "a.jpg", "--out", "x"],

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +10,35 @@ import onnx
 import pytest
 
 from core.errors import RuntimeProviderError, WeightsError
+from core.regressors import NETWORKS, network_of, present
 from core.runtime import providers, sessions
 from core.runtime.sessions import open_network
 from core.runtime.specs import SHA256, SPECS, NetworkSpec
-from core.settings import PROVIDERS, Settings
+from core.settings import PROVIDERS, REGRESSORS, Settings
 
 CROP = np.zeros((1, 3, 128, 128), np.float32)
 
 
 def test_specs_describe_the_networks() -> None:
-    completing = {"autoencoder", "completer"}
-    regressing = {"regressor", "e2far"}
-    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser"} | regressing | completing
+    completing, regressing = {"autoencoder", "completer"}, set(NETWORKS.values())
+    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser"} | completing | regressing
     for name, spec in SPECS.items():
         assert spec.name == name
         assert spec.sha256 == SHA256[name]
         assert len(spec.sha256) in (0, 64)  # empty until the network is exported
         assert list(spec.inputs) == (["image", "mask", "landmarks"] if name in completing else ["image"])
+
+
+def test_regressors_of_a_build(specs: dict[str, NetworkSpec]) -> None:
+    assert set(NETWORKS) <= set(REGRESSORS)
+    assert present(specs) == ("student",)
+    more = specs | {"regressor_resnet50": replace(SPECS["regressor_resnet50"], sha256="ab")}
+    assert present(more) == ("student", "resnet50")
+    assert network_of("resnet50", more) == "regressor_resnet50"
+    untrained = more | {"regressor_e2far": replace(SPECS["regressor_e2far"], sha256="")}
+    for name in ("e2far", "pca_free"):
+        with pytest.raises(WeightsError, match=f"{name} is not part of this build; choose student or resnet50"):
+            network_of(name, untrained)
 
 
 def test_shipped_weights_match_their_specs() -> None:

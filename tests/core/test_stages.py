@@ -1,11 +1,12 @@
 """Detect, Landmark and Regress: pixels in, photo pixels out, whatever the size of the photo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.errors import WeightsError
 from core.geometry import alignment
 from core.geometry.camera import pose_from_camera
 from core.geometry.face_model import FaceModel
@@ -16,7 +17,9 @@ from core.settings import Settings
 from core.stages.detect import Detect
 from core.stages.landmark import LOOKS, VIEWS, Landmark
 from core.stages.regress import Regress
-from core.types import Camera, FaceBox, FaceParams
+from core.types import Camera, FaceBox, FaceParams, FaceTexture
+
+from .conftest import regressor_network, specify
 
 MakePhoto = Callable[..., np.ndarray]
 
@@ -335,3 +338,58 @@ def test_a_large_doubtful_face_comes_after_a_sure_one() -> None:
 
     faces = Detect(TwoFaces())(np.zeros((480, 640, 3), np.uint8))
     assert [round(face.score, 2) for face in faces] == [0.9, 0.95, 0.7]
+
+
+@pytest.fixture
+def further_regressors(models_dir: Path, specs: dict[str, NetworkSpec]) -> Iterator[dict[str, NetworkSpec]]:
+    """The small networks, and two regressors that answer with light of their own."""
+    made = {}
+    for level, name in enumerate(("regressor_resnet50", "regressor_e2far"), 2):
+        content = regressor_network(np.full(239, 0.1 * level), name)
+        (models_dir / "weights" / f"{name}.onnx").write_bytes(content)
+        made[name] = specify(name, content)
+    yield specs | made
+    for name in made:
+        (models_dir / "weights" / f"{name}.onnx").unlink()
+
+
+@pytest.mark.parametrize(("regressor", "light"), [("student", 0.8), ("resnet50", 0.2), ("e2far", 0.3)])
+def test_each_regressor_runs_its_own_network(
+    models_dir: Path,
+    further_regressors: dict[str, NetworkSpec],
+    landmark_points: np.ndarray,
+    regressor: str,
+    light: float,
+) -> None:
+    pipeline = Pipeline(Settings(models_dir=models_dir, regressor=regressor), further_regressors)
+    params = pipeline.regress(np.zeros((640, 640, 3), np.uint8), landmark_points[:68])
+    assert params.light[0] == pytest.approx(light)
+
+
+@pytest.mark.parametrize(("regressor", "whole"), [("resnet50", False), ("e2far", True)])
+def test_only_the_end_to_end_regressor_reads_the_photo_as_photographed(
+    models_dir: Path,
+    further_regressors: dict[str, NetworkSpec],
+    photo_with_faces: MakePhoto,
+    grey_texture: Callable[..., FaceTexture],
+    regressor: str,
+    whole: bool,
+) -> None:
+    pipeline = Pipeline(Settings(models_dir=models_dir, regressor=regressor), further_regressors)
+    student = Pipeline(Settings(models_dir=models_dir), further_regressors)
+    pipeline.__dict__["_texture"] = grey_texture
+    seen: list[np.ndarray] = []
+    pipeline.__dict__["_regress"] = lambda picture, points: seen.append(picture) or student._regress(picture, points)
+    photo = photo_with_faces((300, 200, 200))
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[220:260, 280:320] = 255
+    result = pipeline.reconstruct(photo, mask=mask)
+    assert result.completion is not None
+    assert seen[0] is (photo if whole else result.completion.photo)
+
+
+def test_a_regressor_that_is_not_in_this_build(models_dir: Path, specs: dict[str, NetworkSpec]) -> None:
+    with pytest.raises(WeightsError, match="e2far is not part of this build; choose student"):
+        Pipeline(Settings(models_dir=models_dir, regressor="e2far"), specs)
+    with pytest.raises(ValueError, match="regressor 'abacus' is not one of student"):
+        Settings(regressor="abacus")
