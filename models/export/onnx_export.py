@@ -42,6 +42,7 @@ from models.networks.e2far import E2FARConfig, build_e2far
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
 from models.networks.parser import ParserConfig, ParserExport, build_parser
 from models.networks.regressor import RegressorConfig, build_regressor
+from models.networks.resnet import ResnetConfig, build_resnet
 from models.training.cards import network_sizes
 from models.training.completion_samples import CompletionSampler
 from models.training.crops import Cropper, split
@@ -74,6 +75,7 @@ NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.M
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
     "completer": (CompleterConfig, build_completer, CompletionExport),
     "detector": (DetectorConfig, build_detector, DetectorExport),
+    "regressor_resnet50": (ResnetConfig, build_resnet, CoefficientExport),
     "regressor_e2far": (E2FARConfig, build_e2far, CoefficientExport),
     "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
     "parser": (ParserConfig, build_parser, ParserExport),
@@ -264,7 +266,7 @@ def main() -> None:
     """Export from the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Export a trained network to ONNX.")
-    parser.add_argument("name", choices=sorted(_NETWORKS))
+    parser.add_argument("name", choices=sorted(NETWORKS))
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--half", action="store_true", help="store the weights in half precision")

@@ -40,6 +40,8 @@ from .completion_losses import (
 from .completion_portraits import PortraitSampler
 from .completion_samples import CompletionSample, CompletionSampler, lit
 from .data import Pictures, read_pictures
+from .device_pictures import device_arguments, device_pictures
+from .device_portraits import device_portraits
 from .embedder import load_embedder
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .parser import load_parser
@@ -269,12 +271,21 @@ def main() -> None:
     parser.add_argument("--coarser", type=Path, default=None, help="run with --fold 1 at a smaller size to go on from")
     parser.add_argument("--occlusions", type=int, default=_OCCLUSIONS, help="of each person in a batch")
     parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
+    device_arguments(parser)
+    parser.add_argument("--channels", type=int, nargs=4, default=CompleterConfig.channels, help="of the generator")
     parser.add_argument("--teacher", action="store_true", help="train one who sees the face behind its cover")
     parser.add_argument("--distil", type=Path, default=None, help="run of the teacher")
     arguments = parser.parse_args()
     config = config_from(arguments, batch=8, rate=5e-4, half=True)
     torch.manual_seed(config.seed)
-    run_recipe(_recipe(arguments), config, arguments)
+    recipe, feed = _recipe(arguments), None
+    if arguments.device_data is not None:
+        from .device_feeds import CompletionFeed
+
+        pictures = device_pictures(arguments, config.device)
+        portraits = None if arguments.portraits is None else device_portraits(arguments.portraits, config.device)[1]
+        feed = CompletionFeed(pictures, arguments.size, portraits, _PORTRAITS)
+    run_recipe(recipe, config, arguments, feed)
 
 
 def _recipe(arguments: argparse.Namespace) -> AutoencoderRecipe | CompleterRecipe:
@@ -283,7 +294,12 @@ def _recipe(arguments: argparse.Namespace) -> AutoencoderRecipe | CompleterRecip
     if arguments.method == "autoencoder":
         return AutoencoderRecipe(pictures, AutoencoderConfig(size=arguments.size), arguments.occlusions, portraits)
     teacher = load_completer(arguments.distil) if arguments.distil is not None else None
-    sizes = CompleterConfig(size=arguments.size, fold=arguments.fold, sees_behind=arguments.teacher)
+    sizes = CompleterConfig(
+        size=arguments.size,
+        fold=arguments.fold,
+        channels=tuple(arguments.channels),
+        sees_behind=arguments.teacher,
+    )
     embedder = None if arguments.embedder is None else load_embedder(arguments.embedder)
     judge = PerceptualJudge(load_parser(arguments.judge), embedder)
     recipe = CompleterRecipe(pictures, judge, sizes, arguments.occlusions, teacher, portraits)

@@ -50,7 +50,7 @@ class Cut:
     """Where the pixels of a batch of crops lie in their pictures; cuts pictures and maps alike."""
 
     def __init__(self, matrices: Tensor, size: int, side: int, reflect: Tensor | None = None) -> None:
-        """(N, 2, 3) picture -> crop matrices; `side` of the pictures; (N,) bool `reflect`: their outside mirrors them."""
+        """(N, 2, 3) picture -> crop matrices; `side` of the pictures; (N,) `reflect`: the outside mirrors them."""
         step = torch.arange(size, device=matrices.device, dtype=torch.float32)
         grid = torch.stack([step.repeat(size), step.repeat_interleave(size)], dim=-1)
         at = apply(inverted(matrices), grid[None].expand(len(matrices), -1, -1))

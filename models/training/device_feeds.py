@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from core.geometry import alignment
 from core.geometry.face_model import FaceModel
 from core.geometry.mirroring import MIRRORED_68, CoefficientMirror, mirrored_landmarks
-from core.types import LANDMARKS
+from core.types import LANDMARKS, LAYOUT
 from models.synthesis.labels import Occluder, OccluderType
 
-from . import augment, completion_samples, landmarker, parsing_samples, regressor
+from . import augment, completion_samples, embedder, landmarker, parsing_samples, regressor
 from .device_augment import Draws, photometric
 from .device_crops import Cut, apply, jittered, mirrored
 from .device_holes import COVERED, FreeForms, borrowed, isin, patches, unevenly_grown
 from .device_labels import CropLabels
-from .device_pictures import DeviceBatch, DevicePictures, DevicePortraits, base_matrices
+from .device_pictures import DeviceBatch, DevicePictures, base_matrices
+from .device_portraits import DevicePortraits
 from .painted_parts import IGNORED
 
 _REFRESH = 200  # steps between looks for new pictures
@@ -116,9 +117,11 @@ class CompletionFeed(_Pictured):
     def _own_holes(self, cover: Tensor, codes: Tensor, generator: torch.Generator) -> Tensor:
         """Round what covers, and over its shadow where that is near."""
         near = unevenly_grown(cover, completion_samples.SHADOW_REACH, completion_samples.SHADOW_REACH, generator)
-        shadow = near * (codes == Occluder.TOUCHED) * self._coin(len(cover), completion_samples.SHADOW, generator)[
-            :, None, None
-        ]
+        shadow = (
+            near
+            * (codes == Occluder.TOUCHED)
+            * self._coin(len(cover), completion_samples.SHADOW, generator)[:, None, None]
+        )
         return unevenly_grown(torch.maximum(cover, shadow), *completion_samples.GROWTH, generator)
 
     def _strange(self, count: int, generator: torch.Generator) -> Tensor:
@@ -153,7 +156,9 @@ class CompletionFeed(_Pictured):
 class CoefficientFeed(_Pictured):
     """`RegressorRecipe.batch`, with `views` of each face: as photographed, bare, and behind other things."""
 
-    def __init__(self, pictures: DevicePictures, model: FaceModel, size: int, views: int = 1, bare: float = 0.5) -> None:
+    def __init__(
+        self, pictures: DevicePictures, model: FaceModel, size: int, views: int = 1, bare: float = 0.5
+    ) -> None:
         """With one view a share of `bare` faces is shown without their cover; with more the first view is bare."""
         super().__init__(pictures, size)
         self.views, self._bare = views, bare
@@ -232,8 +237,11 @@ class LandmarkFeed(_Pictured):
 
     def _drawn(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         rows, wide = self.pictures.draw(count, generator), count * 3 // 10
-        jitters = (landmarker.WIDE_JITTER, augment.Jitter())
-        parts = [self._sample(part, jitter, generator) for part, jitter in zip(rows.split([wide, count - wide]), jitters, strict=True)]
+        wide_rows, near_rows = rows.split([wide, count - wide])
+        parts = (
+            self._sample(wide_rows, landmarker.WIDE_JITTER, generator),
+            self._sample(near_rows, augment.Jitter(), generator),
+        )
         return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
     def _sample(self, rows: Tensor, jitter: augment.Jitter, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -254,27 +262,56 @@ class LandmarkFeed(_Pictured):
         return image, points, visibility, known
 
 
+class EmbeddingFeed(_Pictured):
+    """`EmbedderRecipe.batch` of sets in which `group` neighbours show one person."""
+
+    def __init__(self, pictures: DevicePictures, size: int, group: int) -> None:
+        super().__init__(pictures, size)
+        self._group = group
+
+    def draw(self, seed: int, step: int, size: int) -> DeviceBatch:
+        """All pictures of several people; "person" (N,) and "traits" (N, 160)."""
+        generator, group = self._begin(seed, step), self._group
+        person = torch.randint(self.pictures.count // group, (size // group,), generator=generator, device=self.device)
+        rows = (person[:, None] * group + torch.arange(group, device=self.device)).flatten()
+        cutting = self._cutting(rows, embedder.JITTER, generator, _REFLECTED)
+        bare = self._coin(len(rows), embedder.CLEAN, generator)[:, None, None, None]
+        covered, clean = (cutting.cut.pictures(p[rows]) for p in (self.pictures.image, self.pictures.clean))
+        image = torch.where(bare, clean, covered)
+        alpha = patches(len(rows), self.size, generator)
+        alpha = alpha * self._coin(len(rows), embedder.COVER, generator)[:, None, None]
+        image = image + (self._filler(image, generator) - image) * alpha[:, None]
+        image = photometric(image[:, None], embedder.STRENGTH, generator)[:, 0]
+        known = self.pictures.rows.coefficients[rows]
+        traits = torch.cat([known[:, LAYOUT["identity"]], known[:, LAYOUT["albedo"]]], dim=1)
+        labels = {"person": person.repeat_interleave(group), "traits": traits}
+        return image.contiguous(memory_format=torch.channels_last), labels
+
+
 class ParsingFeed(_Pictured):
     """`ParsingSampler.varied` of pictures that were read with their parts; `stock` are (M, H, W, 3) uint8 scenes."""
 
-    def __init__(self, pictures: DevicePictures, size: int, stock: np.ndarray) -> None:
+    def __init__(
+        self,
+        pictures: DevicePictures,
+        size: int,
+        stock: np.ndarray,
+        portraits: DevicePictures | None = None,
+        share: float = 0.23,
+    ) -> None:
         super().__init__(pictures, size)
+        self.portraits, self._share = portraits, share if portraits is not None else 0.0
         self._stock = torch.from_numpy(stock).to(pictures.device)
         self._swap = torch.from_numpy(parsing_samples.MIRRORED).to(pictures.device)
 
     def draw(self, seed: int, step: int, size: int) -> DeviceBatch:
         """Head crops of varying frames; "classes", "occluder" (N, S / 2, S / 2) uint8 and their "weight"."""
         generator = self._begin(seed, step)
-        sought = round(size * 0.5)  # covered faces are sought out
-        pictures = self.pictures
-        rows = torch.cat([pictures.draw(sought, generator, pictures.occluded), pictures.draw(size - sought, generator)])
-        matrices, flip = self._framed(rows, generator)
-        reflect = self._coin(size, 0.5, generator)
-        cut = Cut(matrices, self.size, pictures.size, reflect)
-        image = cut.pictures(pictures.image[rows])
-        part, kind = (cut.codes(codes[rows], IGNORED) for codes in (pictures.part, pictures.kind))
-        part = torch.where(flip[:, None, None], self._swap[part.long()], part)
-        image = self._set_before(image, cut, rows, generator)
+        real = round(size * self._share)
+        parts = [self._cropped(self.pictures, size - real, generator)]
+        if self.portraits is not None:
+            parts.append(self._cropped(self.portraits, real, generator))
+        image, part, kind = (torch.cat(column) for column in zip(*parts, strict=True))
         alpha = patches(size, self.size, generator) * self._coin(size, 0.15, generator)[:, None, None]
         image = image + (self._scenes(size, generator) - image) * alpha[:, None]
         kind = torch.where((alpha > 0.5) & (kind != IGNORED), OccluderType.OBJECT, kind).to(torch.uint8)
@@ -283,9 +320,22 @@ class ParsingFeed(_Pictured):
         labels = {"classes": part, "occluder": kind, "weight": self._weights(part, kind)}
         return image.contiguous(memory_format=torch.channels_last), labels
 
-    def _framed(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _cropped(self, pictures: DevicePictures, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Pictures, parts and types of occluders of crops; covered faces are sought out."""
+        sought = count // 2
+        rows = torch.cat(
+            [pictures.draw(sought, generator, pictures.occluded), pictures.draw(count - sought, generator)]
+        )
+        matrices, flip = self._framed(pictures.rows.points[rows, :LANDMARKS], generator)
+        cut = Cut(matrices, self.size, pictures.size, self._coin(count, 0.5, generator))
+        part, kind = (cut.codes(codes[rows], IGNORED) for codes in (pictures.part, pictures.kind))
+        part = torch.where(flip[:, None, None], self._swap[part.long()], part)
+        image = self._set_before(cut.pictures(pictures.image[rows]), cut, pictures, rows, generator)
+        return image, part, kind
+
+    def _framed(self, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Close, tight and whole head crops, moved and mirrored."""
-        points, count = self.pictures.rows.points[rows, :LANDMARKS], len(rows)
+        count = len(points)
         close = base_matrices(points, self.size, alignment.CLOSE_MARGIN)
         tight = base_matrices(points, self.size, parsing_samples.TIGHT_MARGIN)
         head = base_matrices(points, self.size, alignment.HEAD_MARGIN, alignment.HEAD_LIFT)
@@ -297,9 +347,10 @@ class ParsingFeed(_Pictured):
         moved = jittered(matrices, self.size, parsing_samples.JITTER, generator)
         return mirrored(moved, self.size, flip), flip
 
-    def _set_before(self, image: Tensor, cut: Cut, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def _set_before(
+        self, image: Tensor, cut: Cut, pictures: DevicePictures, rows: Tensor, generator: torch.Generator
+    ) -> Tensor:
         """Some people before another background."""
-        pictures = self.pictures
         seen_through = isin(pictures.codes[rows], (Occluder.NONE, Occluder.TOUCHED, Occluder.BORDER))
         person = (~((pictures.part[rows] == 0) & seen_through)).to(torch.uint8)
         alpha = nn.functional.avg_pool2d(cut.codes(person, 1)[:, None].float(), 3, 1, 1)

@@ -74,9 +74,7 @@ def patches(count: int, size: int, generator: torch.Generator) -> Tensor:
     return ((1.0 - far) * torch.minimum(wide, high) * size + 0.5).clamp(0.0, 1.0)
 
 
-def borrowed(
-    pictures: DevicePictures, count: int, size: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def borrowed(pictures: DevicePictures, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """(count, 3, size, size) crops of other covered people and (count, size, size) masks of what covers them."""
     rows = pictures.draw(count, generator, pictures.occluded)
     cut = Cut(base_matrices(pictures.rows.points[rows, :68], size), size, pictures.size)

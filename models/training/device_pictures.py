@@ -5,21 +5,25 @@ A set may still grow while it is used: `refresh` takes what was rendered since.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.geometry import alignment
 from core.types import LANDMARKS
+from models.synthesis.labels import Occluder
 from models.synthesis.shards import Shard, list_shards, read_shard
 
 from .painted_parts import as_painted
 from .parsing_samples import targets
+
+if TYPE_CHECKING:
+    from .parsed_portraits import ParsedPortraits
 
 _DARK = 20.0  # mean level of 255 in the middle, below which a face shows nothing to go on
 DeviceBatch = tuple[Tensor, dict[str, Tensor]]  # (N, 3, S, S) in [0, 1] and the labels
@@ -50,32 +54,63 @@ class DevicePictures:
 
     def __init__(self, folder: Path, device: str, most: int, parts: bool = False) -> None:
         """`parts` keeps the parser's targets too. Raises `FileNotFoundError` where no shard is complete."""
-        self.folder, self.device, self._most, self._parts = folder, device, most, parts
-        self._read: set[Path] = set()
-        self._rows: list[Rows] = []
-        self.count = 0
         first = next(iter(list_shards(folder)), None)
         if first is None:
             raise FileNotFoundError(f"{folder} holds no pictures; make some with `python -m models.synthesis.dataset`.")
-        self.size = read_shard(first).images.shape[1]
-        plane = (most, self.size, self.size)
+        self._reserve(read_shard(first).images.shape[1], device, most, parts)
+        self.folder = folder
+        self.refresh()
+
+    @classmethod
+    def of_portraits(cls, portraits: ParsedPortraits, device: str) -> DevicePictures:
+        """Parsed portraits, of which neither coefficients nor cameras are known."""
+        count, size = portraits.grey.shape[:2]
+        self = cls.__new__(cls)
+        self._reserve(size, device, count, True)
+        self.folder, self.count = None, count
+        pairs = [targets(*portraits.maps(index)) for index in range(count)]
+        part, kind = (np.stack(column) for column in zip(*pairs, strict=True))
+        pictures = np.stack([portraits.image(index) for index in range(count)])
+        planes = {"image": pictures, "clean": pictures, "codes": np.array(portraits.codes), "part": part, "kind": kind}
+        for name, array in planes.items():
+            getattr(self, name)[:] = self._moved(array)
+        nothing = np.zeros((count, 0), np.float32)
+        lit, worn = np.ones(count, bool), (portraits.codes > Occluder.TOUCHED).any(axis=(1, 2))
+        arrays = (np.array(portraits.points), nothing, nothing, nothing, lit, worn)
+        self._rows = [Rows(*(self._moved(array) for array in arrays))]
+        self._joined()
+        return self
+
+    def _reserve(self, size: int, device: str, most: int, parts: bool) -> None:
+        """Memory for `most` pictures of so many pixels a side."""
+        self.size, self.device, self._most, self._parts = size, device, most, parts
+        self.folder: Path | None = None
+        self._read: set[Path] = set()
+        self._rows: list[Rows] = []
+        self.count = 0
+        plane = (most, size, size)
         self.image, self.clean = (torch.empty((*plane, 3), dtype=torch.uint8, device=device) for _ in range(2))
         self.codes = torch.empty(plane, dtype=torch.uint8, device=device)
-        shape = plane if parts else (0, self.size, self.size)
+        shape = plane if parts else (0, size, size)
         self.part, self.kind = (torch.empty(shape, dtype=torch.uint8, device=device) for _ in range(2))
-        self.refresh()
+
+    def _joined(self) -> None:
+        names = Rows.__annotations__
+        self.rows = Rows(*(torch.cat([getattr(rows, name) for rows in self._rows]) for name in names))
+        self.bright = self.rows.lit.nonzero().squeeze(1)
+        self.occluded = self.rows.covered.nonzero().squeeze(1)
 
     def refresh(self, shards: int | None = None) -> int:
         """Take in at most so many shards that were completed since; returns the number of pictures now here."""
+        if self.folder is None:
+            return self.count
         new = [path for path in list_shards(self.folder) if path not in self._read][:shards]
         for path in new:
             if self.count < self._most:
                 self._add(read_shard(path))
             self._read.add(path)
         if new:
-            self.rows = Rows(*(torch.cat([getattr(rows, name) for rows in self._rows]) for name in Rows.__annotations__))
-            self.bright = self.rows.lit.nonzero().squeeze(1)
-            self.occluded = self.rows.covered.nonzero().squeeze(1)
+            self._joined()
         return self.count
 
     def draw(self, count: int, generator: torch.Generator, among: Tensor | None = None) -> Tensor:
@@ -114,29 +149,19 @@ class DevicePictures:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
-class DevicePortraits:
-    """Grey portraits on one device, brought to one square size; only the 68 points are known."""
+def device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let the command line ask for batches made on the device."""
+    parser.add_argument("--device-data", type=Path, default=None, help="pictures to keep on the device; may still grow")
+    parser.add_argument("--device-most", type=int, default=40_000, help="pictures that may be kept there")
 
-    def __init__(self, images: np.ndarray, points: np.ndarray, known: np.ndarray, device: str, size: int = 256) -> None:
-        """(N, H, W) uint8 photos, (N, 68, 2) points in pixels, (N, 68) bool trusted ones."""
-        self.device, self.size, self.count = device, size, len(images)
-        placed = [self._framed(*pair, size) for pair in zip(images, points, strict=True)]
-        squares, moved = (np.stack(column) for column in zip(*placed, strict=True))
-        self.image = torch.from_numpy(squares).to(device)  # (N, S, S) uint8
-        self.points = torch.from_numpy(moved.astype(np.float32)).to(device)
-        self.known = torch.from_numpy(known.astype(np.float32)).to(device)
 
-    @staticmethod
-    def _framed(image: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The photo, made square from its top down, and its points."""
-        side = min(image.shape[:2])
-        left = (image.shape[1] - side) // 2
-        square = cv2.resize(image[:side, left : left + side], (size, size), interpolation=cv2.INTER_CUBIC)
-        return square, (points - [left, 0] + 0.5) * (size / side) - 0.5
+def device_pictures(arguments: argparse.Namespace, device: str, parts: bool = False) -> DevicePictures:
+    """The pictures that the command line names."""
+    return DevicePictures(arguments.device_data, device, arguments.device_most, parts)
 
 
 def base_matrices(points: Tensor, size: int, margin: float = alignment.MARGIN, lift: float = 0.0) -> Tensor:
-    """(N, 2, 3) picture -> crop similarities of (N, 68, 2) landmarks, as `alignment` frames face, head or close crop."""
+    """(N, 2, 3) picture -> crop similarities of (N, 68, 2) landmarks, framed as `alignment` does."""
     right, left = points[:, 36:42].mean(1), points[:, 42:48].mean(1)
     mouth = points[:, [48, 54]].mean(1)
     across, down = left - right, mouth - (left + right) / 2

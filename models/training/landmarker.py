@@ -21,6 +21,8 @@ from models.networks.landmarker import LandmarkerConfig, build_landmarker
 from . import augment
 from .cards import DATA_NOTICE, PORTRAITS_NOTICE
 from .data import read_pictures
+from .device_pictures import device_arguments, device_pictures
+from .device_portraits import device_portraits
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .losses import landmark_terms, landmark_weights
 from .portraits import read_portraits
@@ -173,12 +175,20 @@ def main() -> None:
     """Train from the command line."""
     parser = common_arguments("landmarker", "Train the landmarker.", data=False)
     add_sources(parser)
+    device_arguments(parser)
     arguments = parser.parse_args()
     config = config_from(arguments, batch=128, rate=2e-3)
     torch.manual_seed(config.seed)
     model = load_face_model()
     sources = read_sources(arguments, model, LandmarkerConfig(points=0).size)
-    run_recipe(LandmarkerRecipe(sources, model), config, arguments)
+    recipe, feed = LandmarkerRecipe(sources, model), None
+    if arguments.device_data is not None:
+        from .device_feeds import LandmarkFeed  # it needs the constants above
+
+        pictures = device_pictures(arguments, config.device)
+        portraits = device_portraits(arguments.portraits[0][0], config.device)[0] if arguments.portraits else None
+        feed = LandmarkFeed(pictures, model, recipe.config.size, portraits)
+    run_recipe(recipe, config, arguments, feed)
 
 
 if __name__ == "__main__":

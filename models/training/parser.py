@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from .backgrounds import BACKGROUNDS_NOTICE, background_stock
 from .cards import DATA_NOTICE, PORTRAITS_NOTICE, network_sizes
 from .crops import split
 from .data import read_pictures
+from .device_pictures import DevicePictures, device_arguments, device_pictures
 from .landmarker import weighted
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .parsed_portraits import ParsedPortraits, read_parsed
@@ -29,6 +31,7 @@ from .parsing_samples import LabelledHeads, ParsingSample, ParsingSampler
 
 _SMALL_SHARE = 0.75  # of the batches are cut at three quarters of the size: twice as fast, and the scale varies more
 _CHECKED = 200  # held-out pictures
+_SCENE_SIDE = 256  # pixels, of backgrounds on the device
 _STEP = 8  # pixels between those that are looked at to tell what a picture shows
 _LEAST = 0.004  # share of a picture that a thing must fill to be sought out
 # How often pictures with a thing are sought out, on top of their own frequency in the set.
@@ -161,13 +164,24 @@ def main() -> None:
     parser = common_arguments("parser", "Train the parser on synthetic pictures.", data=False)
     parser.add_argument("--data", type=weighted, action="append", help="folder of picture shards, or FOLDER=WEIGHT")
     parser.add_argument("--portraits", type=weighted, action="append", default=[], help="FOLDER=WEIGHT of parsed ones")
+    device_arguments(parser)
     arguments = parser.parse_args()
     config = config_from(arguments, batch=16, rate=2e-3)
     torch.manual_seed(config.seed)
     folders, stock = arguments.data or [(Path("build/synthetic"), 1.0)], background_stock()
     sets = [(PictureSet.of(path.name, read_pictures(path), stock), weight) for path, weight in folders]
     sets += [(PictureSet.of("portraits", read_parsed(path), stock), weight) for path, weight in arguments.portraits]
-    run_recipe(ParserRecipe(sets), config, arguments)
+    recipe, feed = ParserRecipe(sets), None
+    if arguments.device_data is not None:
+        from .device_feeds import ParsingFeed  # it looks the same for all recipes
+
+        pictures = device_pictures(arguments, config.device, parts=True)
+        scenes = np.stack([cv2.resize(scene, (_SCENE_SIDE, _SCENE_SIDE)) for scene in stock])
+        portraits = None
+        if arguments.portraits:
+            portraits = DevicePictures.of_portraits(read_parsed(arguments.portraits[0][0]), config.device)
+        feed = ParsingFeed(pictures, recipe.config.size, scenes, portraits)
+    run_recipe(recipe, config, arguments, feed)
 
 
 if __name__ == "__main__":

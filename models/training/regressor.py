@@ -1,8 +1,18 @@
-"""Recipe of the coefficient regressor: `python -m models.training.regressor --data build/synthetic --out ...`."""
+"""Recipe of the coefficient regressors: `python -m models.training.regressor --data build/synthetic --network student`.
+
+The direct supervision that synthetic truth allows; `--views N` trains on several covers of each face at once and asks
+for one answer (Occlusion Resistant Network), that of `--teacher RUN` if there is one; `--rendered N` draws that many
+faces of a batch through the rendering layer (Zhao & Qi 3.3). The last two make their batches on the device.
+"""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,12 +25,20 @@ from core.geometry.face_model import FACE_REGIONS, FaceModel, load_face_model
 from core.geometry.lighting import LIGHT_FLIP, basis
 from core.geometry.mirroring import CoefficientMirror
 from core.types import LAYOUT
+from models.networks.coefficients import CoefficientNetwork
+from models.networks.e2far import E2FARConfig, build_e2far
 from models.networks.regressor import RegressorConfig, build_regressor
+from models.networks.resnet import ResnetConfig, build_resnet
+from models.synthesis.torch_renderer import RenderingLayer
 
 from . import augment
+from .cards import network_sizes
+from .composite_loss import RenderingLoss, agreement
 from .crops import Cropper, split
 from .data import Pictures, read_pictures
-from .loop import Batch, common_arguments, config_from, run_recipe
+from .device_pictures import device_arguments, device_pictures
+from .embedder import load_embedder
+from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .losses import CoefficientLoss
 
 COVER = 0.12
@@ -29,6 +47,15 @@ STRENGTH = augment.Strength(color=0.35, grey=0.08)  # colour is a label here
 _DIRECTIONS = np.random.default_rng(3).normal(size=(24, 3))
 _DIRECTIONS /= np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
 _SOLVE = np.linalg.pinv(basis(_DIRECTIONS).astype(np.float64))
+
+
+_AGREEMENT = 0.5  # weight of what the variants of a face and its teacher say against the truth's
+_DRAWN_SIDE = 96  # pixels, of the pictures that the rendering layer draws
+NETWORKS: dict[str, tuple[type, Callable[[Any], CoefficientNetwork]]] = {
+    "regressor": (RegressorConfig, build_regressor),
+    "regressor_resnet50": (ResnetConfig, build_resnet),
+    "regressor_e2far": (E2FARConfig, build_e2far),
+}
 
 
 def turned_light(light: np.ndarray, rotation: np.ndarray) -> np.ndarray:
@@ -40,15 +67,25 @@ def turned_light(light: np.ndarray, rotation: np.ndarray) -> np.ndarray:
 class RegressorRecipe:
     """Crops with their 239 coefficients, pose and light in the crop's own frame."""
 
-    name = "regressor"
-
-    def __init__(self, pictures: Pictures, model: FaceModel, config: RegressorConfig | None = None) -> None:
-        self.config = config or RegressorConfig()
+    def __init__(
+        self,
+        pictures: Pictures,
+        model: FaceModel,
+        config: RegressorConfig | ResnetConfig | E2FARConfig | None = None,
+        name: str = "regressor",
+        views: int = 1,
+        teacher: CoefficientNetwork | None = None,
+        rendering: RenderingLoss | None = None,
+    ) -> None:
+        """`name` is one of `NETWORKS`; with `views` every so many neighbours in a batch show one face, first bare."""
+        sizes, build = NETWORKS[name]
+        self.name, self.config = name, config or sizes()
+        self.views, self.teacher, self.rendering = views, teacher, rendering
         self.pictures = pictures
         self.cropper = Cropper(pictures, self.config.size)
         self.mirror = CoefficientMirror.of(model)
         self.train, self.held_out = split(len(pictures))
-        self.net = build_regressor(self.config)
+        self.net = build(self.config)
         sample = np.stack([self.label(i, self.cropper.matrices[i]) for i in self.train[:3000]])
         mean, std = (torch.from_numpy(array).float() for array in (sample.mean(axis=0), sample.std(axis=0)))
         self.net.set_statistics(mean, std)
@@ -84,9 +121,21 @@ class RegressorRecipe:
         return augment.photometric(image, rng, STRENGTH), label
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
-        """Geometry, sliders, colour, light, pose."""
-        self.criterion.to(image.device)
-        return self.criterion(self.net(image), labels["coefficients"], self.pose_std.to(image.device))
+        """Geometry, sliders, colour, light, pose; looks and agreement where they were asked for."""
+        criterion, predicted = self.criterion.to(image.device), self.net(image)
+        terms = criterion(predicted, labels["coefficients"], self.pose_std.to(image.device))
+        if self.views > 1:
+            terms["agreement"] = _AGREEMENT * agreement(criterion, predicted, self._wanted(image, predicted))
+        if self.rendering is not None:
+            terms |= self.rendering.to(image.device)(predicted, image, labels["seen"])
+        return terms
+
+    def _wanted(self, image: Tensor, predicted: Tensor) -> Tensor:
+        """(N / V, 239): what is said of the bare faces, by the teacher or by the network itself."""
+        if self.teacher is None:
+            return predicted[:: self.views]
+        with torch.no_grad():
+            return self.teacher.to(image.device)(image[:: self.views])
 
     def validate(self, net: nn.Module) -> dict[str, float]:
         """Errors on held-out people beside those of the mean coefficients."""
@@ -121,8 +170,14 @@ class RegressorRecipe:
         }
 
     def provenance(self) -> dict[str, object]:
-        """Data and sizes."""
-        return {"data": self.pictures.describe(), "network": dataclasses.asdict(self.config)}
+        """Data, sizes, and what was asked for beside the truth."""
+        terms = {
+            "views": self.views,
+            "teacher": None if self.teacher is None else type(self.teacher).__name__,
+            "rendered": 0 if self.rendering is None else self.rendering.most,
+            "features": self.rendering is not None and self.rendering.embedder is not None,
+        }
+        return {"data": self.pictures.describe(), "network": dataclasses.asdict(self.config), "composite": terms}
 
 
 def _front_directions() -> np.ndarray:
@@ -131,13 +186,50 @@ def _front_directions() -> np.ndarray:
     return front
 
 
+def load_regressor(run: Path) -> CoefficientNetwork:
+    """The averaged network of a training run, frozen, as a teacher."""
+    if not (run / "card.json").exists():
+        raise FileNotFoundError(f"{run} holds no finished regressor; train one with `python -m {__name__}`.")
+    name = json.loads((run / "card.json").read_text())["name"]
+    sizes, build = NETWORKS[name]
+    net = build(sizes(**network_sizes(run)))
+    load_averaged(net, run / CHECKPOINT)
+    return net.eval().requires_grad_(False)
+
+
+def _recipe(arguments: argparse.Namespace, model: FaceModel) -> RegressorRecipe:
+    rendering = None
+    if arguments.rendered:
+        embedder = None if arguments.embedder is None else load_embedder(arguments.embedder)
+        rendering = RenderingLoss(RenderingLayer(model, _DRAWN_SIDE), embedder, arguments.rendered)
+    teacher = None if arguments.teacher is None else load_regressor(arguments.teacher)
+    pictures = read_pictures(arguments.data)
+    return RegressorRecipe(pictures, model, None, arguments.network, arguments.views, teacher, rendering)
+
+
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("regressor", "Train the coefficient regressor on synthetic pictures.").parse_args()
+    parser = common_arguments("regressor", "Train a coefficient regressor on synthetic pictures.")
+    device_arguments(parser)
+    parser.add_argument("--network", choices=tuple(NETWORKS), default="regressor")
+    parser.add_argument("--views", type=int, default=1, help="variants of each face in a batch")
+    parser.add_argument("--bare", type=float, default=0.5, help="share of faces shown without their cover")
+    parser.add_argument("--teacher", type=Path, default=None, help="run whose answer on the bare face is wanted")
+    parser.add_argument("--rendered", type=int, default=0, help="faces of a batch that are drawn and compared")
+    parser.add_argument("--embedder", type=Path, default=None, help="run that judges who it is, if any")
+    arguments = parser.parse_args()
+    if arguments.device_data is None and (arguments.views > 1 or arguments.rendered):
+        parser.error("--views and --rendered need batches made on the device; give their pictures by --device-data.")
     config = config_from(arguments, batch=128, rate=2e-3)
     torch.manual_seed(config.seed)
-    recipe = RegressorRecipe(read_pictures(arguments.data), load_face_model())
-    run_recipe(recipe, config, arguments)
+    model = load_face_model()
+    recipe, feed = _recipe(arguments, model), None
+    if arguments.device_data is not None:
+        from .device_feeds import CoefficientFeed  # it needs the constants above
+
+        pictures = device_pictures(arguments, config.device)
+        feed = CoefficientFeed(pictures, model, recipe.config.size, arguments.views, arguments.bare)
+    run_recipe(recipe, config, arguments, feed)
 
 
 if __name__ == "__main__":
