@@ -51,7 +51,7 @@ from .portraits import Portraits, read_portraits
 # Of Zhao & Qi: pixels 1, style 250, total variation 0.1; the others so that each weighs about as much as the pixels.
 WEIGHTS = {"pixel": 1.0, "style": 250.0, "variation": 0.1, "perceptual": 0.5, "identity": 0.1}
 _ADVERSARIAL = 0.01
-_CRITIC_FROM, _ADVERSARIAL_FROM = 0.4, 0.5  # share of the run before which a critic would only be in the way
+_CRITIC_FROM, _ADVERSARIAL_FROM = 0.6, 0.67  # share of the run before which a critic would only be in the way
 _DISTILLATION = 0.2
 _OCCLUSIONS = 2  # of each person in a batch
 _PORTRAITS = 0.15  # share of real faces, where there are any

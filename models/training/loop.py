@@ -189,6 +189,8 @@ class Run:
         torch.manual_seed(config.seed)
         self.recipe, self.config, self.out, self.feed = recipe, config, out, feed
         self.ranks = Ranks.join(config.device)
+        torch.backends.cudnn.benchmark = True  # sizes stay the same all through a run
+        torch.set_float32_matmul_precision("high")
         self.ranks.check_batch(config.batch)
         self.net = recipe.net.to(torch.device(config.device)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.net = self.ranks.synchronised(self.net)
@@ -271,7 +273,8 @@ class Run:
         else:
             LOG.warning("step %d skipped: its gradient is not finite", self.step)
         self.step += 1
-        return self.ranks.mean({key: float(value.detach()) for key, value in terms.items()})
+        values = torch.stack([value.detach().float() for value in terms.values()]).tolist()  # asks the device once
+        return self.ranks.mean(dict(zip(terms, values, strict=True)))
 
     def _rate(self) -> float:
         done, warmup = self.progress(), self.config.warmup
