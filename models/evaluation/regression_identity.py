@@ -133,7 +133,7 @@ def _verification(bench: Bench, systems: list[System], measures: dict[tuple[Syst
             verdict = verification.judge(measure(first, second), pairs.same)
             cells = (f"{verdict.equal:.2f}", verdict.accuracy.text(), f"{verdict.area:.2f}", measure.name)
             rows.append((_TITLES[photos], kind, system.name, METHODS[system.method], *cells))
-        rows.append((_TITLES[photos], "", "published: Zhao & Qi", "", *PUBLISHED[photos], "their own features"))
+        rows.append((_TITLES[photos], "", "published: Zhao & Qi", "", *PUBLISHED[photos], ""))
     missed = int(np.isnan(next(iter(bare.values())).coefficients[:, 0, 0]).sum())
     return Table(
         "Regression: LFW View 1, people told apart by coefficients",

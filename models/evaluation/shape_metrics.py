@@ -40,6 +40,7 @@ class FaceJudge:
         owners, count = self.triangles.ravel(), len(self.triangles)
         ones = (np.ones(3 * count), (owners, np.repeat(np.arange(count), 3)))
         self._around = csr_matrix(ones, shape=(len(self.face), count))  # sums over the triangles of each vertex
+        self.rounded = np.unique(owners)  # vertices with a triangle, and so with a normal
         self._identity = model.identity_basis[:, self.face].reshape(IDENTITY, -1)
         self._expression = model.expression_basis[:, self.face].reshape(EXPRESSION, -1)
         self._sliders = [model.expression_names.index(name) for name in SLIDERS]
@@ -54,9 +55,9 @@ class FaceJudge:
         return self.neutral(coefficients) + (coefficients[LAYOUT["expression"]] @ self._expression).reshape(-1, 3)
 
     def normals(self, vertices: np.ndarray) -> np.ndarray:
-        """(F, 3) unit normals of (F, 3) face vertices, by area."""
+        """(R, 3) unit normals at the `rounded` ones of (F, 3) face vertices, by area."""
         a, b, c = (vertices[self.triangles[:, k]] for k in range(3))
-        out = self._around @ np.cross(b - a, c - a)
+        out = (self._around @ np.cross(b - a, c - a))[self.rounded]
         return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
     def sliders(self, coefficients: np.ndarray, truth: np.ndarray) -> np.ndarray:

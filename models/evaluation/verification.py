@@ -9,7 +9,7 @@ import numpy as np
 from .metrics import Interval, bootstrap
 
 FOLDS = 10
-_SHRINK = 0.2  # share of the mean variance in the covariance within people, which few people tell
+_SHRINK = 0.2  # by how much the covariances within people are reduced, since few people tell them
 MISSED = -1.0  # likeness of a pair in which a face was not found: the least
 
 
@@ -49,7 +49,7 @@ def whitened(vectors: np.ndarray, people: np.ndarray) -> Likeness:
     vectors, people = vectors[rows].astype(float), people[rows]
     inner = np.concatenate([own - own.mean(axis=0) for own in (vectors[people == one] for one in np.unique(people))])
     within = inner.T @ inner / max(len(inner) - len(np.unique(people)), 1)
-    within = (1.0 - _SHRINK) * within + _SHRINK * np.trace(within) / len(within) * np.eye(len(within))
+    within = (1.0 - _SHRINK) * within + _SHRINK * np.diag(np.diag(within))
     values, axes = np.linalg.eigh(within)
     return Likeness("whitened cosine", vectors.mean(axis=0), axes / np.sqrt(values) @ axes.T)
 
