@@ -42,7 +42,7 @@ def cost_tables(bench: Bench) -> list[Table]:
             (*rows, PEER),
             "Medians, warm, CPU, on the NASA portrait of scikit-image. The stage cuts the crop and looks at it and at "
             "its mirror image at once. A photo is detected, marked, parsed and regressed, and fitted; it has nothing "
-            "to complete. 3DDFA_V2's figure is that named for its smallest network, at 120 pixels; it did not take part.",
+            "to complete. 3DDFA_V2's figure is that named for its smallest network, which took no part here.",
         )
     ]
 

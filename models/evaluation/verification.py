@@ -10,6 +10,7 @@ from .metrics import Interval, bootstrap
 
 FOLDS = 10
 _SHRINK = 0.2  # by how much the covariances within people are reduced, since few people tell them
+_LEAST = 1e-6  # of the largest variance
 MISSED = -1.0  # likeness of a pair in which a face was not found: the least
 
 
@@ -51,6 +52,7 @@ def whitened(vectors: np.ndarray, people: np.ndarray) -> Likeness:
     within = inner.T @ inner / max(len(inner) - len(np.unique(people)), 1)
     within = (1.0 - _SHRINK) * within + _SHRINK * np.diag(np.diag(within))
     values, axes = np.linalg.eigh(within)
+    values = np.maximum(values, _LEAST * values.max())  # a coefficient that never changes tells nobody from nobody
     return Likeness("whitened cosine", vectors.mean(axis=0), axes / np.sqrt(values) @ axes.T)
 
 

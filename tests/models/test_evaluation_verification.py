@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
-from models.evaluation import data, regression_identity, regression_videos, verification
+from core.pipeline import Pipeline
+from core.regressors import present
+from core.settings import Settings
+from models.evaluation import data, regression_costs, regression_identity, regression_videos, verification
+from models.evaluation.data import Photo
+from models.evaluation.rebuilding import NAMES, System
+from models.evaluation.sections import Bench
 
 # Pairs of photos
 
@@ -89,6 +98,60 @@ def test_pairs_of_the_listing(tmp_path, monkeypatch) -> None:
     assert (pairs.first.tolist(), pairs.second.tolist()) == ([0, 1], [1, 2])
     assert pairs.same.tolist() == [True, False]
     assert len(regression_identity.lfw_pairs(1).same) == 1
+
+
+def test_people_are_told_apart_by_coefficients(monkeypatch) -> None:
+    """Identity tells everybody apart, albedo nobody; glasses spoil the second photo of every other pair."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 80))
+    bare, worn, kin = (np.zeros((count, 2, 239), np.float32) for count in (80, 40, 120))
+    bare[:, :, :80] = np.repeat(vectors, 2, axis=0)[:, None]  # two photos of each
+    second = np.where(np.arange(40) < 20, 2 * np.arange(40) + 1, (2 * np.arange(40) + 2) % 80)
+    worn[:, :, :80] = bare[second, :, :80]
+    worn[::2, :, :80] = 9.0 * rng.normal(size=(20, 1, 80))
+    kin[:, :, :80] = np.repeat(rng.normal(size=(30, 80)), 4, axis=0)[:, None] + 0.1 * rng.normal(size=(120, 1, 80))
+    made = {"lfw": bare, "lfw_glasses": worn, "kin": kin, "glasses_pairs": bare[:14]}
+    system = System("none", "student", 1)
+
+    def rebuild_all(pipeline, systems, cases):
+        return {("none", "student"): SimpleNamespace(coefficients=made[cases])}
+
+    photos = [Photo(Path(f"{k}.jpg")) for k in range(80)]
+    pairs = regression_identity.LfwPairs(photos, 2 * np.arange(40), second, np.arange(40) < 20)
+    people = np.repeat(np.arange(30), 4)
+    for name, stand_in in {
+        "there": lambda pipeline: [system],
+        "rebuild_all": rebuild_all,
+        "kin_cases": lambda: ("kin", people),
+        "lfw_pairs": lambda limit: pairs,
+        "with_glasses": lambda pipeline, pairs: photos[:40],
+        "cases_of_photos": lambda name, photos: name,
+        "glasses_pair": lambda person: photos[:2],
+    }.items():
+        monkeypatch.setattr(regression_identity, name, stand_in)
+    verified, glasses = regression_identity.identity_tables(Bench(None, (), None, 0))  # pyright: ignore[reportArgumentType]
+    figures = {row[:3]: row[4:] for row in verified.rows}
+    for coefficients in regression_identity.FEATURES:
+        equal, accuracy, area, _ = figures["as they are", coefficients, "student + fit"]
+        assert (equal, accuracy[:7], area) == ("100.00", "100.00 ", "100.00")
+        _, accuracy, area, _ = figures["glasses pasted on the second of each pair", coefficients, "student + fit"]
+        assert 60.0 < float(accuracy.split()[0]) < 90.0 and float(area) < 95.0
+    assert [row[4:7] for row in verified.rows if row[2].startswith("published")] == [
+        ("89.33", "89.80", "96.09"), ("84.77", "87.05", "92.77"),
+    ]  # fmt: skip
+    assert {row[5] for row in glasses.rows} == {"7 of 7"}
+
+
+@pytest.mark.skipif(not (Settings().weights_dir / "regressor.onnx").exists(), reason="no weights here")
+def test_costs_of_the_regressors_of_this_build(monkeypatch) -> None:
+    monkeypatch.setattr(regression_costs, "_photo_ms", lambda pipeline, photo: 99.0)
+    monkeypatch.setattr(regression_costs, "median_ms", lambda call, rounds: call() is None or 1.5)
+    (table,) = regression_costs.cost_tables(Bench(Pipeline(Settings(threads=1)), (), None, 0))
+    *rows, peer = table.rows
+    assert [row[0] for row in rows] == [NAMES[name] for name in present()]
+    size = (Settings().weights_dir / "regressor.onnx").stat().st_size
+    assert rows[0][1:] == ("1.50", "1.50", "1.50", "3.00", "99", f"{size / 1e6:.2f}")
+    assert peer[1] == "0.5" and len(peer) == len(table.header)
 
 
 # Clips
