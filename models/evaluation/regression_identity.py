@@ -72,7 +72,7 @@ def likenesses(pipeline: Pipeline, systems: list[System]) -> dict[tuple[System, 
 
 def kin_cases() -> tuple[Cases, np.ndarray]:
     """Several pictures of each of some synthetic people, and (N,) who it is; rendered at first use."""
-    folder = FOLDER / f"kin-{factory_digest()[:12]}" / "several"
+    folder = FOLDER / f"kin-{factory_digest()[:12]}" / f"{_KIN}x{_PICTURES}"
     if not folder.is_dir():
         write_shard(folder / "shard_00000", kin(_KIN, _PICTURES), SEED + 1, 0)
     pictures = read_pictures(folder)
