@@ -18,19 +18,19 @@ AS_PHOTOGRAPHED = ("e2far",)  # these read the photo with what hides the face; t
 
 def present(specs: Mapping[str, NetworkSpec] = SPECS) -> tuple[str, ...]:
     """The regressors of this build, in the order of `REGRESSORS`."""
-    return tuple(name for name in REGRESSORS if _is_trained(NETWORKS.get(name), specs))
+    return tuple(name for name in REGRESSORS if _is_trained(NETWORKS.get(name, ""), specs))
 
 
 def network_of(regressor: str, specs: Mapping[str, NetworkSpec] = SPECS) -> str:
     """Name of a regressor's network; raises `WeightsError` when this build has none."""
-    network = NETWORKS.get(regressor)
-    if network is None or not _is_trained(network, specs):
+    network = NETWORKS.get(regressor, "")
+    if not _is_trained(network, specs):
         raise WeightsError(
             f"The regressor {regressor} is not part of this build; choose {' or '.join(present(specs))}."
         )
     return network
 
 
-def _is_trained(network: str | None, specs: Mapping[str, NetworkSpec]) -> bool:
+def _is_trained(network: str, specs: Mapping[str, NetworkSpec]) -> bool:
     """Whether there is a file for a network: its hash is empty as long as it was not trained."""
     return network in specs and specs[network].sha256 != ""

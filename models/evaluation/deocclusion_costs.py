@@ -31,12 +31,12 @@ def cost_tables(bench: Bench) -> list[Table]:
     """Time of the stage for one face, and the size of its networks."""
     settings = replace(of_any_face(bench.pipeline).settings, threads=CORES)
     pipeline = bench.pipeline.with_settings(settings)
-    with _threads(CORES):
+    with processor_threads(CORES):
         return [_time_table(pipeline, bench.limit), _weight_table(pipeline)]
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def processor_threads(count: int) -> Iterator[None]:
     """OpenCV on so many threads for a while."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(count)

@@ -22,6 +22,7 @@ from .sheets import sheet_row, write_sheet
 from .systems import GENERATION_1, System, SystemFailure, facewright, mediapipe, previous
 
 log = logging.getLogger(__name__)
+PEOPLE, COVERED = 300, 150  # held-out synthetic people; those of them behind every kind of occluder
 
 
 def parsing_tables(bench: Bench) -> list[Table]:
@@ -71,6 +72,48 @@ def completion_sheet(bench: Bench) -> list[Table]:
     return deocclusion_sheet.sheet_tables(bench)
 
 
+def regressed_people(bench: Bench) -> list[Table]:
+    """Regressors on held-out synthetic people, bare and covered."""
+    from . import regression_synthetic  # the picture factory takes long to open
+
+    return regression_synthetic.synthetic_tables(bench)
+
+
+def regression_robustness(bench: Bench) -> list[Table]:
+    """What covers do to each regressor."""
+    from . import regression_synthetic
+
+    return regression_synthetic.robustness_tables(bench)
+
+
+def regressed_photos(bench: Bench) -> list[Table]:
+    """Regressors on real photos, bare and covered."""
+    from . import regression_photos
+
+    return regression_photos.landmark_tables(bench)
+
+
+def regressed_people_known(bench: Bench) -> list[Table]:
+    """Who people are, by their coefficients."""
+    from . import regression_identity
+
+    return regression_identity.identity_tables(bench)
+
+
+def regressed_videos(bench: Bench) -> list[Table]:
+    """Jitter of every regressor on clips."""
+    from . import regression_videos
+
+    return regression_videos.video_tables(bench)
+
+
+def regression_costs(bench: Bench) -> list[Table]:
+    """Time and weights of every regressor."""
+    from . import regression_costs
+
+    return regression_costs.cost_tables(bench)
+
+
 def gallery_sheet(bench: Bench) -> list[Table]:
     """Contact sheet of the gallery into the ignored output folder; no table."""
     rows = []
@@ -96,11 +139,20 @@ SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "deocclusion-photos": completed_photos,
     "deocclusion-costs": completion_costs,
     "deocclusion-sheet": completion_sheet,
+    "regression-synthetic": regressed_people,
+    "regression-robustness": regression_robustness,
+    "regression-landmarks": regressed_photos,
+    "regression-identity": regressed_people_known,
+    "regression-videos": regressed_videos,
+    "regression-costs": regression_costs,
     "speed": speed_tables,
     "gallery": gallery_sheet,
 }
-GROUPS = {"deocclusion": tuple(name for name in SECTIONS if name.startswith("deocclusion-"))}  # several at once
-WITHOUT_PHOTOS = ("synthetic",)  # what can be measured where the evaluation data is not
+GROUPS = {  # several at once
+    group: tuple(name for name in SECTIONS if name.startswith(f"{group}-")) for group in ("deocclusion", "regression")
+}
+# What can be measured where the evaluation data is not.
+WITHOUT_PHOTOS = ("synthetic", "regression-synthetic", "regression-robustness", "regression-costs")
 
 
 def measure(names: list[str], bench: Bench) -> list[Table]:
@@ -154,7 +206,9 @@ def arguments() -> argparse.Namespace:
     every = (*SECTIONS, *GROUPS)
     parser.add_argument("--only", help=f"sections, comma-separated, of {','.join(every)}; the page is not written")
     parser.add_argument("--photos", type=int, help="so many photos of each set; the page is not written")
-    parser.add_argument("--people", type=int, default=300, help="held-out synthetic people")
+    parser.add_argument(
+        "--people", type=int, help="held-out synthetic people; 300, and 150 behind every kind of occluder, if not given"
+    )
     parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
     parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
     args = parser.parse_args()
@@ -173,7 +227,13 @@ def main() -> int:
     if not there:
         log.warning("%s is not there: the protocols on real photos are left out", data.EVALUATION)
         names = [name for name in names if name in WITHOUT_PHOTOS]
-    bench = Bench(Pipeline(Settings(threads=1)), compared(args.previous, args.mediapipe), args.photos, args.people)
+    bench = Bench(
+        Pipeline(Settings(threads=1)),
+        compared(args.previous, args.mediapipe),
+        args.photos,
+        args.people or PEOPLE,
+        args.people or COVERED,
+    )
     report = Report(code_commit(), describe_machine(), measure(names, bench))
     if there and args.photos is None and not args.only:  # half a page must not replace a whole one
         report.write()

@@ -28,6 +28,7 @@ class Bench:
     systems: tuple[System, ...]  # ours first
     limit: int | None  # photos of each set, None for all
     people: int  # held-out synthetic people
+    covered: int = 150  # held-out synthetic people behind every kind of occluder
 
     def photos(self, photos: list[Photo]) -> list[Photo]:
         """The set, or its evenly spread part."""

@@ -87,17 +87,17 @@ def occluded(photos: list[Photo]) -> list[Photo]:
         for index, photo in enumerate(photos):
             for turn in range(KINDS_PER_PHOTO):
                 kind = KINDS[(index + turn * 2) % len(KINDS)]
-                picture = _pasted(photo, kind, np.random.default_rng([OCCLUDED_SEED, index, turn]))
+                rng = np.random.default_rng([OCCLUDED_SEED, index, turn])
+                picture = pasted(photo.image(), _truth(photo), kind, rng)
                 yield Made(photo, kind, picture, _truth(photo))
 
     return kept("occluded", content(photos) + factory_digest(), make)
 
 
-def _pasted(photo: Photo, kind: str, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; the last of `TRIES` when all hide too much."""
+def pasted(image: np.ndarray, truth: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
+    """A (H, W, 3) uint8 RGB photo with one of `KINDS` on (68, 2) points; the last of `TRIES` when all hide too much."""
     from models.synthesis import overlay
 
-    image, truth = photo.image(), _truth(photo)
     picture = image
     for _ in range(TRIES):
         picture, mask = overlay.paste_occluder(image, truth, kind, rng)

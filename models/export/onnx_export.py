@@ -1,8 +1,7 @@
 """Exports a trained network: `python -m models.export.onnx_export landmarker --run build/training/landmarker`.
 
 The file is compared with torch on synthetic pictures before it is taken over; a difference beyond the tolerance is an
-error. Weights may be stored in half precision: they are widened when the file is loaded, so that the arithmetic stays
-in single precision.
+error. Weights may be stored in half precision or in 8 bits per channel: see weight_storage.py.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from core.geometry import alignment
@@ -49,6 +48,9 @@ from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
 from models.training.loop import CHECKPOINT, load_averaged
 
+from . import weight_storage
+from .weight_storage import BITS
+
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "models" / "weights"
@@ -56,20 +58,19 @@ SPECS_FILE = ROOT / "core" / "runtime" / "specs.py"
 CARD = "card.json"
 PAINTERS = ("autoencoder", "completer")  # given a hole and landmarks beside the picture
 OPSET = 17
-_HALF_FROM = 256  # smaller arrays stay in single precision
 _CHECKED = 32  # pictures
-# Largest difference allowed, in the output's unit: (weights in single precision, in half precision).
-TOLERANCE = {
-    "boxes": (0.02, 3.0),  # pixels
-    "points": (0.02, 3.0),  # pixels
-    "scores": (1e-4, 0.03),
-    "landmarks": (1e-5, 2e-3),  # crop fractions: a quarter of a pixel at 128
-    "visibility": (1e-4, 0.03),
-    "sigma": (1e-5, 2e-3),
-    "coefficients": (1e-3, 0.05),
-    "classes": (1e-3, 0.15),  # probabilities; the worst of millions of pixels lies on an outline
-    "occluder": (1e-3, 0.15),
-    "completed": (2e-3, 0.1),  # of full white; the worst of millions of pixels
+# Largest difference allowed, in the output's unit, for weights stored in each of `BITS`.
+TOLERANCE: dict[str, tuple[float, float, float]] = {
+    "boxes": (0.02, 3.0, 10.0),  # pixels
+    "points": (0.02, 3.0, 8.0),  # pixels
+    "scores": (1e-4, 0.03, 0.06),
+    "landmarks": (1e-5, 2e-3, 8e-3),  # crop fractions: a pixel at 128
+    "visibility": (1e-4, 0.03, 0.06),
+    "sigma": (1e-5, 2e-3, 4e-3),
+    "coefficients": (1e-3, 0.05, 0.15),
+    "classes": (1e-3, 0.15, 0.2),  # probabilities; the worst of millions of pixels lies on an outline
+    "occluder": (1e-3, 0.15, 0.2),
+    "completed": (2e-3, 0.1, 0.1),  # of full white; the worst of millions of pixels
 }
 NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.Module]]] = {
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
@@ -125,8 +126,8 @@ def example_inputs(name: str) -> tuple[Tensor | tuple[Tensor, ...], dict[int, st
     return image, {0: "N"}
 
 
-def convert(exportable: Exportable, path: Path, half: bool) -> None:
-    """Write the ONNX file."""
+def convert(exportable: Exportable, path: Path, bits: int) -> None:
+    """Write the ONNX file with its large weights in so many `BITS`."""
     inputs, names = list(SPECS[exportable.name].inputs), list(SPECS[exportable.name].outputs)
     example = (exportable.example,) if isinstance(exportable.example, Tensor) else exportable.example
     with torch.no_grad(), warnings.catch_warnings():
@@ -148,8 +149,7 @@ def convert(exportable: Exportable, path: Path, half: bool) -> None:
     for name, shape in SPECS[exportable.name].inputs.items():
         if name not in present:  # the tracer leaves out what a network does not look at
             model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
-    if half:
-        _store_half(model)
+    weight_storage.store(model, bits)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
 
@@ -158,23 +158,7 @@ def _set_shape(value: onnx.ValueInfoProto, shape: Shape) -> None:
     value.type.CopyFrom(helper.make_tensor_type_proto(TensorProto.FLOAT, list(shape)))
 
 
-def _store_half(model: onnx.ModelProto) -> None:
-    """Store large weights in half precision, widened by a Cast that the runtime folds when it loads the file."""
-    casts = []
-    for tensor in model.graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or array.size < _HALF_FROM:
-            continue
-        if np.abs(array).max() > np.finfo(np.float16).max:
-            raise ParityError(f"{tensor.name} does not fit into half precision")
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        model.graph.node.insert(0, cast)
-
-
-def check_parity(exportable: Exportable, path: Path, samples: Sequence[Sample], half: bool) -> dict[str, float]:
+def check_parity(exportable: Exportable, path: Path, samples: Sequence[Sample], bits: int) -> dict[str, float]:
     """Largest difference by output over samples; raises `ParityError` beyond the tolerance."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = list(SPECS[exportable.name].outputs)
@@ -189,9 +173,10 @@ def check_parity(exportable: Exportable, path: Path, samples: Sequence[Sample], 
             if a.shape != tuple(b.shape):
                 raise ParityError(f"{exportable.name}: {name} has shape {a.shape}, torch gives {tuple(b.shape)}")
             worst[name] = max(worst[name], float(np.abs(a - b.numpy()).max()))
-    beyond = {name: value for name, value in worst.items() if not value <= TOLERANCE[name][half]}
+    allowed = {name: TOLERANCE[name][BITS.index(bits)] for name in names}
+    beyond = {name: value for name, value in worst.items() if not value <= allowed[name]}
     if beyond:
-        raise ParityError(f"{exportable.name} differs from torch by {beyond}; allowed: {TOLERANCE}")
+        raise ParityError(f"{exportable.name} differs from torch by {beyond}; allowed: {allowed}")
     return worst
 
 
@@ -229,13 +214,13 @@ def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
     return [cv2.resize(pictures.image(i), sides[k % 3][::-1]) for k, i in enumerate(chosen)]
 
 
-def export(name: str, run: Path, pictures: Pictures, half: bool, weights: Path = WEIGHTS) -> Path:
+def export(name: str, run: Path, pictures: Pictures, bits: int, weights: Path = WEIGHTS) -> Path:
     """Convert, check, and only then put the file and its card in place."""
     weights.mkdir(parents=True, exist_ok=True)
     exportable = load_exportable(name, run)
     draft = run / f"{name}.onnx"
-    convert(exportable, draft, half)
-    difference = check_parity(exportable, draft, parity_samples(name, pictures), half)
+    convert(exportable, draft, bits)
+    difference = check_parity(exportable, draft, parity_samples(name, pictures), bits)
     content = draft.read_bytes()
     card: dict[str, Any] = {"name": name, "training": "goes on"}
     if (run / CARD).exists():
@@ -243,7 +228,7 @@ def export(name: str, run: Path, pictures: Pictures, half: bool, weights: Path =
     card["export"] = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
-        "weights": "float16" if half else "float32",
+        "weights": weight_storage.DESCRIBED[bits],
         "opset": OPSET,
         "largest_difference_from_torch": {key: float(f"{value:.3g}") for key, value in difference.items()},
     }
@@ -269,16 +254,17 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(NETWORKS))
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
-    parser.add_argument("--half", action="store_true", help="store the weights in half precision")
+    parser.add_argument("--bits", type=int, choices=BITS, default=BITS[0], help="of a stored weight; 8: per channel")
+    parser.add_argument("--half", dest="bits", action="store_const", const=16, help="the same as --bits 16")
     parser.add_argument("--draft", type=Path, help="folder for a file that is tried out and does not ship")
     arguments = parser.parse_args()
     if arguments.draft is None and not (arguments.run / CARD).exists():
         parser.error(f"{arguments.run} holds no finished run; finish it, or try its network out with --draft FOLDER.")
     pictures = read_pictures(arguments.data)
     if arguments.draft is not None:
-        export(arguments.name, arguments.run, pictures, arguments.half, arguments.draft)
+        export(arguments.name, arguments.run, pictures, arguments.bits, arguments.draft)
         return
-    path = export(arguments.name, arguments.run, pictures, arguments.half)
+    path = export(arguments.name, arguments.run, pictures, arguments.bits)
     record_hash(arguments.name, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

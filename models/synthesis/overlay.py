@@ -11,7 +11,7 @@ from core.geometry.lighting import linear_to_srgb, srgb_to_linear
 from .labels import HIDING, Occluder
 from .layers import Canvas
 from .laying import Stage
-from .occluders import OccluderPlan, lay_plan, plan_of
+from .occluders import OccluderPlan, Wardrobe, lay_plan, plan_of
 from .photo_stage import Closet, closet, fit_head, set_stage
 
 KINDS = ("glasses", "sunglasses", "mask", "hand", "object")
@@ -19,7 +19,7 @@ _MARGIN = 0.75  # of the face's size round its box that an occluder may reach
 _MOST = 420  # pixels: larger windows are drawn smaller and enlarged
 _GREY = 0.012  # mean difference between channels (encoded) below which a photo has no colour
 _TRIES = 12
-_LEAST = 0.06  # share of the landmarks that an occluder must cover
+LEAST = 0.06  # share of the landmarks that an occluder must cover
 
 
 def paste_occluder(
@@ -81,14 +81,14 @@ def _covered(
 ) -> tuple[Canvas, np.ndarray]:
     """The canvas with an occluder that covers some landmarks, and its map; the last draw when none does."""
     for _ in range(_TRIES):
-        laid = lay_plan(clean, _plan(kind, rng, clothes), clothes, stage)
-        if hidden_share(laid[1], points) >= _LEAST:
+        laid = lay_plan(clean, covering_plan(kind, rng, clothes), clothes, stage)
+        if hidden_share(laid[1], points) >= LEAST:
             break
     return laid
 
 
-def _plan(kind: str, rng: np.random.Generator, clothes: Closet) -> OccluderPlan:
-    """A plan that covers the face: glasses before the eyes, masks over nose and mouth, things that can be held."""
+def covering_plan(kind: str, rng: np.random.Generator, clothes: Wardrobe) -> OccluderPlan:
+    """One of `KINDS` that covers the face: glasses before the eyes, masks over nose and mouth, things that are held."""
     for _ in range(_TRIES):
         plan = plan_of({kind}, rng, clothes)
         raised = plan.frame is not None and plan.frame.wear == "up"

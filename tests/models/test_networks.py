@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
@@ -44,7 +48,7 @@ def exportable(name: str) -> onnx_export.Exportable:
         net = DetectorExport(build_detector(TINY_DETECTOR))
         return onnx_export.Exportable(name, settled(net), torch.rand(1, 3, 64, 96), {2: "H", 3: "W"})
     nets = {
-        "e2far": lambda: CoefficientExport(build_e2far(TINY_E2FAR)),
+        "regressor_e2far": lambda: CoefficientExport(build_e2far(TINY_E2FAR)),
         "landmarker": lambda: LandmarkerExport(build_landmarker(TINY_LANDMARKER)),
         "regressor": lambda: CoefficientExport(build_regressor(TINY_REGRESSOR)),
     }
@@ -68,12 +72,12 @@ def images(name: str) -> list[np.ndarray]:
     return [rng.integers(0, 256, (*side, 3), np.uint8) for side in sides]
 
 
-@pytest.mark.parametrize("name", ["detector", "e2far", "landmarker", "regressor"])
-@pytest.mark.parametrize("half", [False, True])
-def test_export_computes_what_torch_computes(name: str, half: bool, tmp_path) -> None:
+@pytest.mark.parametrize("name", ["detector", "regressor_e2far", "landmarker", "regressor"])
+@pytest.mark.parametrize("bits", [32, 16, 8])
+def test_export_computes_what_torch_computes(name: str, bits: int, tmp_path) -> None:
     item, path = exportable(name), tmp_path / f"{name}.onnx"
-    onnx_export.convert(item, path, half)
-    worst = onnx_export.check_parity(item, path, images(name), half)
+    onnx_export.convert(item, path, bits)
+    worst = onnx_export.check_parity(item, path, images(name), bits)
     assert set(worst) == set(SPECS[name].outputs)
 
 
@@ -90,14 +94,14 @@ def test_painters_take_a_hole_and_landmarks_too(net, tmp_path) -> None:
     hole[..., 60:120, 30:200] = 1.0
     image, landmarks = (rng.random(shape, np.float32) for shape in ((1, 3, FACE_SIZE, FACE_SIZE), (1, 68, 2)))
     item = onnx_export.Exportable(name, CompletionExport(net).eval(), *onnx_export.example_inputs(name))
-    onnx_export.convert(item, tmp_path / "net.onnx", half=True)
+    onnx_export.convert(item, tmp_path / "net.onnx", bits=16)
     sample = {"image": image, "mask": hole, "landmarks": landmarks}
-    onnx_export.check_parity(item, tmp_path / "net.onnx", [sample], half=True)
+    onnx_export.check_parity(item, tmp_path / "net.onnx", [sample], bits=16)
     with pytest.raises(onnx_export.ParityError):
         other = onnx_export.Exportable(
             name, CompletionExport(type(net)(net.config)).eval(), *onnx_export.example_inputs(name)
         )
-        onnx_export.check_parity(other, tmp_path / "net.onnx", [sample], half=False)
+        onnx_export.check_parity(other, tmp_path / "net.onnx", [sample], bits=32)
     spec = NetworkSpec(
         name,
         sha256((tmp_path / "net.onnx").read_bytes()).hexdigest(),
@@ -111,18 +115,71 @@ def test_painters_take_a_hole_and_landmarks_too(net, tmp_path) -> None:
 
 def test_parity_gate_refuses_another_network(tmp_path) -> None:
     first, path = exportable("regressor"), tmp_path / "regressor.onnx"
-    onnx_export.convert(first, path, half=False)
+    onnx_export.convert(first, path, bits=32)
     with pytest.raises(onnx_export.ParityError, match="differs"):
-        onnx_export.check_parity(exportable("regressor"), path, images("regressor"), half=False)
+        onnx_export.check_parity(exportable("regressor"), path, images("regressor"), bits=32)
 
 
-def test_half_precision_halves_the_file(tmp_path) -> None:
+@pytest.mark.parametrize(("bits", "share"), [(16, 0.65), (8, 0.45)])
+def test_narrow_weights_make_a_small_file(bits: int, share: float, tmp_path) -> None:
     item = exportable("landmarker")
     sizes = []
-    for half in (False, True):
-        onnx_export.convert(item, tmp_path / "x.onnx", half)
+    for stored in (32, bits):
+        onnx_export.convert(item, tmp_path / "x.onnx", stored)
         sizes.append((tmp_path / "x.onnx").stat().st_size)
-    assert sizes[1] < 0.65 * sizes[0]
+    assert sizes[1] < share * sizes[0]
+
+
+class ThreeWeights(torch.nn.Module):
+    """A convolution, a transposed one and a linear layer, whose output channels are of very different size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = torch.nn.Conv2d(3, 12, 3, stride=64)
+        self.up = torch.nn.ConvTranspose2d(12, 16, 2)
+        self.out = torch.nn.Linear(16, 239)
+        with torch.no_grad():
+            self.down.weight *= torch.logspace(-3, 0, 12)[:, None, None, None]
+            self.up.weight *= torch.logspace(-3, 0, 16)[None, :, None, None]
+            self.out.weight *= torch.logspace(-3, 0, 239)[:, None]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.out(self.up(self.down(image)).mean(dim=(2, 3)))
+
+
+def test_bytes_have_a_scale_for_each_output_channel(tmp_path) -> None:
+    net, path = ThreeWeights(), tmp_path / "x.onnx"
+    onnx_export.convert(onnx_export.Exportable("regressor", net, torch.rand(2, 3, 128, 128), {0: "N"}), path, bits=8)
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(str(path)).graph.initializer}
+    for layer, axis in (("down", 0), ("up", 1), ("out", 0)):
+        levels, scale = stored[f"{layer}.weight.int8"], stored[f"{layer}.weight.scale"]
+        assert levels.dtype == np.int8
+        wanted = getattr(net, layer).weight.detach().numpy()
+        assert scale.size == wanted.shape[axis] == scale.shape[axis]
+        assert (np.abs(levels * scale - wanted) <= 0.501 * scale).all()  # half a level of its own channel
+        assert np.abs(levels).max(axis=tuple(k for k in range(wanted.ndim) if k != axis)).min() == 127
+        assert stored[f"{layer}.bias"].dtype == np.float32
+
+
+def test_runtime_widens_bytes_when_it_loads_the_file(tmp_path) -> None:
+    path, folded = tmp_path / "x.onnx", tmp_path / "folded.onnx"
+    onnx_export.convert(exportable("regressor"), path, bits=8)
+    assert {"Cast", "Mul"} <= {node.op_type for node in onnx.load(str(path)).graph.node}
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(folded), 4
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(str(folded)).graph
+    assert not [tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8]
+    assert not [node.name for node in graph.node if node.op_type == "Cast"]
+
+
+def test_card_says_how_weights_are_stored(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(onnx_export, "load_exportable", lambda name, run: exportable(name))
+    monkeypatch.setattr(onnx_export, "parity_samples", lambda name, pictures: images(name))
+    path = onnx_export.export("regressor", tmp_path, None, 8, tmp_path / "weights")
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["export"]["weights"] == "int8 per channel"
+    assert card["export"]["bytes"] == path.stat().st_size
 
 
 def test_hash_is_recorded_in_the_specification(tmp_path) -> None:

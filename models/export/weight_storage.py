@@ -1,0 +1,85 @@
+"""How large weights are stored in an ONNX file: in single precision, half precision, or 8 bits per output channel.
+
+Whatever the storage, the arithmetic stays in single precision: the runtime widens the weights once, when it loads the
+file, because what widens them depends on constants alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+BITS = (32, 16, 8)
+DESCRIBED = {32: "float32", 16: "float16", 8: "int8 per channel"}
+LEAST_SIZE = 256  # smaller arrays stay in single precision
+_LEVELS = 127  # of int8 on either side of zero
+
+Parts = tuple[list[onnx.TensorProto], list[onnx.NodeProto]]  # tensors in place of one, and the nodes that widen them
+
+
+class StorageError(RuntimeError):
+    """Weights cannot be stored in the precision asked for."""
+
+
+def store(model: onnx.ModelProto, bits: int) -> None:
+    """Store the large weights of a model in so many `BITS`; what is not a matrix or a kernel takes at least 16."""
+    if bits == 32:
+        return
+    axes = _channel_axes(model)
+    narrow = {16: lambda name, array: _half(name, array), 8: lambda name, array: _bytes(name, array, axes.get(name, 0))}
+    widening: list[onnx.NodeProto] = []
+    for tensor in list(model.graph.initializer):
+        array = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or array.size < LEAST_SIZE or (bits == 8 and array.ndim < 2):
+            continue
+        tensors, nodes = narrow[bits](tensor.name, array)
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.extend(tensors)
+        widening += nodes
+    for node in reversed(widening):
+        model.graph.node.insert(0, node)
+
+
+def _half(name: str, array: np.ndarray) -> Parts:
+    if np.abs(array).max() > np.finfo(np.float16).max:
+        raise StorageError(f"{name} does not fit into half precision")
+    stored = numpy_helper.from_array(array.astype(np.float16), f"{name}.half")
+    return [stored], [helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT)]
+
+
+def _bytes(name: str, array: np.ndarray, axis: int) -> Parts:
+    """int8 levels and the float scale of every channel: weight = level * scale."""
+    others = tuple(k for k in range(array.ndim) if k != axis)
+    scale = np.maximum(np.abs(array).max(axis=others, keepdims=True) / _LEVELS, np.finfo(np.float32).tiny)
+    levels = numpy_helper.from_array(np.rint(array / scale).astype(np.int8), f"{name}.int8")
+    scales = numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale")
+    return [levels, scales], [
+        helper.make_node("Cast", [levels.name], [f"{name}.wide"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}.wide", scales.name], [name]),
+    ]
+
+
+def _channel_axes(model: onnx.ModelProto) -> dict[str, int]:
+    """Axis of the output channels of every weight where it is not the first."""
+    ranks = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    axes: dict[str, int] = {}
+    for node in model.graph.node:
+        axis = _AXES.get(node.op_type)
+        if axis is not None and len(node.input) > 1 and node.input[1] in ranks:
+            axes[node.input[1]] = axis(node, ranks[node.input[1]])
+    return axes
+
+
+def _gemm_axis(node: onnx.NodeProto, rank: int) -> int:
+    transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+    return 0 if transposed else 1
+
+
+_AXES: dict[str, Callable[[onnx.NodeProto, int], int]] = {  # of the second input
+    "ConvTranspose": lambda node, rank: 1,
+    "Gemm": _gemm_axis,
+    "MatMul": lambda node, rank: rank - 1,
+}

@@ -1,0 +1,384 @@
+"""What is measured of regressors: every figure on a case that can be worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from core import regressors
+from core.geometry.camera import project, rotation_from_angles
+from core.geometry.lighting import LIGHT_FLIP, basis
+from core.settings import Settings
+from core.types import LANDMARKS, LAYOUT, Camera, Completion, Crop, FaceBox, FaceParams, Landmarks
+from models.evaluation import (
+    answers,
+    covered_people,
+    data,
+    photo_cases,
+    rebuilding,
+    regression_photos,
+    regression_synthetic,
+    run,
+    shape_metrics,
+    variants,
+)
+from models.evaluation.covered_people import KINDS, CoveredPeople
+from models.evaluation.data import Photo
+from models.evaluation.metrics import bootstrap
+from models.evaluation.rebuilding import STEPS, Answers, Cases, Look, System
+from models.evaluation.regression_synthetic import Measured
+from models.evaluation.sections import Bench
+from models.evaluation.shape_metrics import ERRORS, SLIDERS, FaceJudge
+
+from .people import make_pictures
+
+STUDENT = System("none", "student", 1)
+
+
+@pytest.fixture(scope="module")
+def judge(model) -> FaceJudge:
+    return FaceJudge(model)
+
+
+@pytest.fixture(scope="module")
+def person() -> np.ndarray:
+    """(239,) coefficients of somebody."""
+    rng = np.random.default_rng(5)
+    out = np.zeros(239, np.float32)
+    out[LAYOUT["identity"]], out[LAYOUT["albedo"]] = rng.normal(size=80), rng.normal(size=80)
+    out[LAYOUT["expression"]] = 0.3 * rng.random(64)
+    out[LAYOUT["light"]] = [0.8, 0.1, 0.2, -0.1, 0, 0, 0, 0, 0]
+    return out
+
+
+def errors(judge: FaceJudge, found: np.ndarray, truth: np.ndarray, turn=None, rotation=None) -> dict[str, float]:
+    upright = rotation_from_angles(0.0, 0.0, 0.0)
+    values = judge.errors(found, truth, np.eye(3) if turn is None else turn, upright if rotation is None else rotation)
+    return dict(zip(ERRORS, values.tolist(), strict=True))
+
+
+# Shapes
+
+
+def test_the_truth_has_no_error_and_a_missed_face_no_figure(judge, person) -> None:
+    found = errors(judge, person, person)
+    assert max(found.values()) < 0.02  # degrees; arccos is steep at one
+    assert np.isnan(judge.errors(np.full(239, np.nan, np.float32), person, np.eye(3), np.eye(3))).all()
+
+
+def test_shape_errors_are_distances_after_alignment(judge, model, person) -> None:
+    other = person.copy()
+    other[LAYOUT["identity"]] = 0.0
+    other[LAYOUT["identity"].start] = 2.0
+    found = errors(judge, other, person)
+    face = judge.face
+    first, second = (model.shape(one[LAYOUT["identity"]])[face].astype(float) for one in (other, person))
+    moved, target = first - first.mean(axis=0), second - second.mean(axis=0)
+    left, stretch, right = np.linalg.svd(target.T @ moved)
+    turned = moved @ (left @ right).T  # neither is a mirror image
+    expected = np.linalg.norm(turned - target, axis=1).mean() * 1000
+    assert found["neutral"] == pytest.approx(expected, rel=1e-4)
+    scaled = stretch.sum() / (moved**2).sum() * turned
+    assert found["scaled"] == pytest.approx(np.linalg.norm(scaled - target, axis=1).mean() * 1000, rel=1e-4)
+    assert found["largest"] > found["posed"] > 0.1
+    assert found["normals"] > 1.0
+
+
+def test_an_expression_counts_in_the_posed_shape_alone(judge, person) -> None:
+    other = person.copy()
+    other[LAYOUT["expression"]][judge.model.expression_names.index("jawOpen")] += 0.7
+    found = errors(judge, other, person)
+    assert found["neutral"] < 1e-3 < found["posed"]
+    assert found["sliders"] == pytest.approx(0.7 / len(SLIDERS), abs=1e-6)
+    assert judge.sliders(other, person) == pytest.approx([0.7, 0, 0, 0, 0, 0, 0], abs=1e-6)
+
+
+def test_normals_of_a_turned_face_are_turned(judge, person) -> None:
+    shape = judge.posed(person)
+    quarter = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    assert judge.normals(shape @ quarter.T) == pytest.approx(judge.normals(shape) @ quarter.T, abs=1e-9)
+    assert np.linalg.norm(judge.normals(shape), axis=1) == pytest.approx(np.ones(len(judge.rounded)))
+    nose = judge.posed(person)[judge.rounded, 2].argmax()
+    assert judge.normals(shape)[nose, 2] > 0.5  # out of the face
+
+
+def test_angles_and_distances() -> None:
+    up, aside = np.array([[0.0, 1.0, 0.0]]), np.array([[1.0, 1.0, 0.0]]) / np.sqrt(2)
+    assert shape_metrics.angles(up, aside) == pytest.approx([45.0])
+    assert shape_metrics.distances(up, aside * 0.0) == pytest.approx([1000.0])
+
+
+def test_light_is_compared_where_it_falls() -> None:
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(300, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    even = np.array([0.8, 0, 0, 0, 0, 0, 0, 0, 0], np.float32)
+    assert shape_metrics.light_error(even, even, normals, np.eye(3)) == 0.0
+    assert shape_metrics.light_error(1.25 * even, even, normals, np.eye(3)) == pytest.approx(25.0, abs=1e-3)
+
+
+def test_light_in_a_turned_frame_is_the_same_light() -> None:
+    from_right = np.array([0.8, 0, 0, 0.3, 0, 0, 0, 0, 0], np.float32)  # brighter where x is large
+    from_above = np.array([0.8, 0.3, 0, 0, 0, 0, 0, 0, 0], np.float32)
+    turn = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])  # camera axes: what points right points up
+    normals = np.eye(3)
+    assert basis((normals @ turn.T) * LIGHT_FLIP) @ from_above == pytest.approx(
+        basis(normals * LIGHT_FLIP) @ from_right
+    )
+    assert shape_metrics.light_error(from_above, from_right, normals, turn) == pytest.approx(0.0, abs=1e-4)
+    assert shape_metrics.light_error(from_above, from_right, normals, np.eye(3)) > 10.0
+
+
+def test_albedo_error_is_a_share_of_white(judge) -> None:
+    grey = judge.model.albedo_basis[0, judge.face]
+    one = np.zeros(80)
+    one[0] = 0.05
+    assert judge.albedo_error(one, np.zeros(80)) == pytest.approx(np.abs(0.05 * grey).mean() * 100, rel=0.02)
+
+
+# Covered people
+
+
+def face(side: int = 96) -> np.ndarray:
+    """(68, 2) landmarks on an ellipse."""
+    turns = np.linspace(0, 2 * np.pi, LANDMARKS, endpoint=False)
+    return side / 2 + side * np.column_stack([0.3 * np.cos(turns), 0.38 * np.sin(turns)])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_exactly_half_of_the_face_is_covered(seed: int) -> None:
+    points, rng = face(), np.random.default_rng(seed)
+    cover = covered_people.half_cover(points, 96, rng)
+    hull = np.zeros((96, 96), np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
+    assert cover[hull > 0].mean() == pytest.approx(0.5, abs=0.01)
+    image = np.random.default_rng(9).integers(0, 256, (96, 96, 3), np.uint8)
+    pasted = covered_people.paste(image, cover, rng)
+    assert np.array_equal(pasted[~cover], image[~cover])
+    changed = (pasted != image).any(axis=2)
+    assert changed[cover].mean() > 0.9
+
+
+@pytest.fixture
+def people(model, tmp_path, monkeypatch) -> CoveredPeople:
+    """Six made-up people; pictures of all kinds are alike."""
+    monkeypatch.setattr(answers, "BUILD", tmp_path)
+    pictures = make_pictures(model, count=6)
+    return CoveredPeople(dict.fromkeys(KINDS, pictures), np.array([0, 2, 5]), "made up")
+
+
+def answer_for(people: CoveredPeople, judge: FaceJudge, off: float) -> Answers:
+    """What a system answers that knows all but is `off` in one slider when it does not fit."""
+    rows = people.rows
+    truth = np.array([people.truth(row) for row in rows])
+    wrong = truth.copy()
+    wrong[:, LAYOUT["expression"]][:, judge.model.expression_names.index("jawOpen")] += off
+    points = people.pictures["clean"].points[rows, :LANDMARKS].astype(np.float32)
+    scale = np.linalg.norm(points[:, 36] - points[:, 45], axis=1)[:, None, None]
+    shifted = points + np.array([1.0, 0.0]) * off * scale
+    matrix = np.tile(np.array([[1.0, 0, 16], [0, 1, 16]]), (len(rows), 1, 1))
+    nearly = points + np.float32(0.01)
+    return Answers(matrix, np.stack([wrong, truth], 1), np.stack([shifted, nearly], 1), np.zeros((len(rows), 2, 3)))
+
+
+def test_people_are_measured_by_kind(people, judge, monkeypatch) -> None:
+    seen: list[Cases] = []
+
+    def rebuild_all(pipeline, systems, cases):
+        seen.append(cases)
+        off = 0.2 if cases.name == "people_clean" else 0.4
+        return {("none", "student"): answer_for(people, judge, off)}
+
+    monkeypatch.setattr(regression_synthetic, "rebuild_all", rebuild_all)
+    alone = replace(STUDENT, step=0)
+    pipeline = SimpleNamespace(face_model=judge.model)
+    found = regression_synthetic.measure(pipeline, [alone, STUDENT], people)
+    assert [cases.name for cases in seen] == [f"people_{kind}" for kind in KINDS]
+    assert found.sliders[alone, "clean"][:, 0] == pytest.approx(0.2, abs=1e-6)
+    assert found.sliders[alone, "mask"][:, 0] == pytest.approx(0.4, abs=1e-6)
+    assert found.points[alone, "clean"] == pytest.approx(20.0, abs=0.01)
+    assert (found.points[STUDENT, "mask"] < 0.2).all()
+    assert found.errors[STUDENT, "clean"][:, 0] == pytest.approx(0.0, abs=1e-3)
+    assert (found.mean[:, 0] > 0.5).all()
+    table = regression_synthetic.ratio_table(found)
+    row = next(row for row in table.rows if row[0].startswith("68 points") and row[1] == "student alone")
+    assert row[3].startswith("2.00 ") and all(cell.startswith("2.00 ") for cell in row[4:])
+    assert {len(row) for row in table.rows} == {len(table.header)}
+
+
+def test_light_is_judged_in_the_crop_that_was_read(people, judge) -> None:
+    """A truth turned into the crop's camera, as a regressor that is right answers, has no error."""
+    from core.geometry.camera import pose_from_camera
+    from core.runtime.specs import CROP_SIZE
+
+    own = answer_for(people, judge, 0.0)
+    own.matrix[:] = np.array([[0.9, 0.4, 20], [-0.4, 0.9, 30]])  # a crop that is rolled
+    directions = np.random.default_rng(0).normal(size=(60, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    for place, row in enumerate(people.rows):
+        camera = people.pictures["clean"].camera(int(row))
+        turn = rotation_from_angles(*pose_from_camera(camera, own.matrix[place], CROP_SIZE)[:3]) @ camera.rotation.T
+        there, here = (basis(one * LIGHT_FLIP) for one in (directions @ turn.T, directions))
+        light = np.linalg.lstsq(there, here @ people.truth(row)[LAYOUT["light"]], rcond=None)[0]
+        own.coefficients[place, :, LAYOUT["light"]] = light
+    found = regression_synthetic._errors(judge, people, own, 0)
+    assert found[:, list(ERRORS).index("light")] == pytest.approx(0.0, abs=0.05)
+
+
+def test_tables_have_a_row_for_every_system(people, judge) -> None:
+    systems = [replace(STUDENT, step=step) for step in range(len(STEPS))]
+    values = np.linspace(1.0, 2.0, 3 * len(ERRORS)).reshape(3, len(ERRORS))
+    each = {(system, kind): values for system in systems for kind in KINDS}
+    found = Measured(3, each, {key: values[:, : len(SLIDERS)] for key in each}, {}, values + 1.0)
+    table = regression_synthetic._error_table(found, "neutral")
+    assert [row[0] for row in table.rows] == ["mean face", "student alone", "student + fit"]
+    assert table.rows[1][2] == bootstrap(values[:, 0]).text()
+    assert "3 held-out people" in table.note and "not comparable" in table.note
+    sliders = regression_synthetic._slider_table(found)
+    assert sliders.header[3:] == SLIDERS and sliders.rows[0][3] == bootstrap(values[:, 0]).text(3)
+
+
+def test_only_what_is_pasted_is_told(people) -> None:
+    pictures = people.pictures["half"]
+    pictures.shards[0].occluder[0, :10] = 7
+    told = regression_synthetic.cases_of(people, "half").mask(0)
+    assert told is not None and (told[:10] == 255).all() and not told[10:].any()
+    assert regression_synthetic.cases_of(people, "mask").mask(0) is None
+    box = regression_synthetic.cases_of(people, "mask").box(None, 1, None)  # pyright: ignore[reportArgumentType]
+    points = pictures.points[2, :LANDMARKS]
+    assert (box.x0, box.y1) == pytest.approx((points[:, 0].min(), points[:, 1].max()))
+
+
+# The systems
+
+
+def test_systems_of_a_build(monkeypatch) -> None:
+    monkeypatch.setattr(rebuilding.regressors, "present", lambda: ("student", "e2far"))
+    monkeypatch.setattr(rebuilding.completions, "is_there", lambda pipeline, method: method != "autoencoder")
+    found = rebuilding.there(None)  # pyright: ignore[reportArgumentType]
+    assert {(system.method, system.regressor) for system in found} == {
+        ("none", "student"), ("generator", "student"), ("telea", "student"), ("none", "e2far"),
+    }  # fmt: skip
+    assert len(found) == 2 * 4
+    assert [system.name for system in found[:2]] == ["student alone", "student + fit"]
+    assert rebuilding.regressors_behind(found, "none") == ["student", "e2far"]
+    assert set(rebuilding.NAMES) == set(regressors.REGRESSORS)
+
+
+class Stage:
+    """A pipeline whose face looks straight on; the fit opens the jaw."""
+
+    def __init__(self, model, settings: Settings) -> None:
+        self.face_model, self.settings, self.asked = model, settings, []
+        self.camera = Camera(300.0, (47.5, 47.5), 96, 96, rotation_from_angles(0.1, 0.2, 0.0), np.array([0, 0, 1.2]))
+
+    def with_settings(self, settings: Settings):
+        other = Stage(self.face_model, settings)
+        other.asked = self.asked
+        return other
+
+    def _regress(self, photo, points):
+        self.asked.append((self.settings.regressor, int(photo[0, 0, 0]), float(points[0, 0])))
+        params = FaceParams.from_vector(np.zeros(239, np.float32))
+        pose = np.array([0.1, 0.2, 0.0, 4.0, 0.5, 0.5], np.float32)
+        return replace(params, pose=pose), Crop(np.array([[1.0, 0, 16], [0, 1, 16]]), 128, np.zeros((128, 128, 3)))
+
+    def _fit(self, landmarks, params, crop, shape, focal, mouth):
+        assert shape == (96, 96) and focal is None and mouth == 0.25
+        return replace(params, expression=np.full(64, 0.5, np.float32)), self.camera
+
+
+def look(image_level: int = 10, completed_level: int = 20) -> Look:
+    photo, done = (np.full((96, 96, 3), level, np.uint8) for level in (image_level, completed_level))
+    marks = [Landmarks(np.full((68, 2), x), np.zeros((4, 2)), np.ones(72), np.ones(72)) for x in (1.0, 2.0)]
+    return Look(photo, marks[0], Completion(done, np.zeros((96, 96), np.uint8), "telea"), marks[1], 0.25)
+
+
+def test_answers_before_and_after_the_fit(model) -> None:
+    stage = Stage(model, Settings())
+    matrix, coefficients, points, angles = rebuilding.rebuilt(stage, look())
+    assert stage.asked == [("student", 20, 2.0)]  # the completed photo, and its landmarks
+    assert matrix.shape == (2, 3) and coefficients.shape == (2, 239) and points.shape == (2, 68, 2)
+    assert coefficients[:, LAYOUT["expression"]].max(axis=1).tolist() == [0.0, 0.5]
+    fitted = model.shape(np.zeros(80), np.full(64, 0.5))
+    expected = project(stage.camera, model.visible_landmarks(fitted, stage.camera.rotation))[:, :2]
+    assert points[1] == pytest.approx(expected, abs=1e-3)
+    assert angles[1] == pytest.approx([0.1, 0.2, 0.0], abs=1e-6)
+    whole = Stage(model, Settings(regressor="e2far"))
+    rebuilding.rebuilt(whole, look())
+    assert whole.asked == [("e2far", 10, 1.0)]  # the photo as photographed
+
+
+def test_a_missed_face_has_no_answer(model) -> None:
+    found, missed = rebuilding.rebuilt(Stage(model, Settings()), look()), rebuilding.rebuilt(None, None)  # pyright: ignore[reportArgumentType]
+    assert all(np.isnan(one).all() for one in missed)
+    assert [one.shape for one in missed] == [one.shape for one in found]
+
+
+def test_pictures_are_completed_once_for_all_regressors_and_answers_kept(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(answers, "BUILD", tmp_path)
+    looks: list[int] = []
+
+    def look_at(pipeline, cases, index):
+        looks.append(index)
+        return look() if index else None
+
+    monkeypatch.setattr(rebuilding, "look_at", look_at)
+    monkeypatch.setattr(rebuilding, "PART", 2)
+    cases = Cases("made_up", "abc", 3, lambda index: None, lambda pipeline, index, image: None)
+    stage = Stage(model, Settings())
+    found = rebuilding.rebuild(stage, "none", ["student", "resnet50"], cases)
+    assert sorted(looks) == [0, 1, 2]
+    assert {name for name, *_ in stage.asked} == {"student", "resnet50"}
+    assert np.isnan(found["student"].coefficients[0]).all() and np.isfinite(found["resnet50"].coefficients[1:]).all()
+    rebuilding.rebuild(stage, "none", ["student"], cases)
+    assert len(looks) == 3
+    rebuilding.rebuild(stage, "none", ["student"], replace(cases, digest="other"))
+    assert len(looks) == 6
+
+
+def test_the_labelled_face_is_taken(tmp_path) -> None:
+    boxes = [FaceBox(0, 0, 90, 90, 0.9, np.zeros((5, 2))), FaceBox(100, 100, 140, 140, 0.9, np.zeros((5, 2)))]
+    pipeline = SimpleNamespace(detect=lambda image: boxes)
+    photo = Photo(Path("a.png"), box=np.array([102.0, 100, 140, 140]))
+    assert photo_cases.best_box(pipeline, photo, None) is boxes[1]  # pyright: ignore[reportArgumentType]
+    assert photo_cases.best_box(pipeline, replace(photo, box=np.array([300.0, 300, 340, 340])), None) is None  # pyright: ignore[reportArgumentType]
+    assert photo_cases.best_box(pipeline, replace(photo, box=None), None) is boxes[0]  # pyright: ignore[reportArgumentType]
+
+
+def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) -> None:
+    points = np.random.default_rng(0).uniform(20, 80, (68, 2))
+    points[36], points[45] = (25, 40), (75, 40)
+    bare = [Photo(Path(f"{k}.png"), points, data.box_of(points)) for k in range(5)]
+    kinds = [variants.KINDS[(i + turn * 2) % 5] for i in range(5) for turn in range(2)]
+    worn = [Photo(Path(f"{k}.png"), points, data.box_of(points), kind=kind) for k, kind in enumerate(kinds)]
+    monkeypatch.setattr(data, "landmarks68", lambda: bare)
+    monkeypatch.setattr(variants, "occluded", lambda photos: worn)
+    monkeypatch.setattr(regression_photos, "there", lambda pipeline: [STUDENT])
+    monkeypatch.setattr(regression_photos, "cases_of_photos", lambda name, photos: (name, len(photos)))
+
+    def rebuild_all(pipeline, systems, cases):
+        name, count = cases
+        shift = 3.0 if "occluded" in name else 2.0
+        found = np.tile(points + [shift, 0.0], (count, 2, 1, 1))
+        found[0] = np.nan
+        return {("none", "student"): Answers(np.zeros(0), np.zeros(0), found, np.zeros(0))}
+
+    monkeypatch.setattr(regression_photos, "rebuild_all", rebuild_all)
+    (table,) = regression_photos.landmark_tables(Bench(None, (), None, 0))  # pyright: ignore[reportArgumentType]
+    (row,) = table.rows
+    assert row[2].startswith("4.00 ") and row[4].startswith("6.00 ") and row[6].startswith("1.50 ")
+    assert row[7:12] == ("1.50",) * 5 and row[12] == "1 + 1"
+
+
+# The command
+
+
+def test_the_group_holds_every_section() -> None:
+    names = ("synthetic", "robustness", "landmarks", "identity", "videos", "costs")
+    assert run.sections_of("regression") == [f"regression-{name}" for name in names]
