@@ -11,6 +11,7 @@ from ..geometry import fitting
 from ..geometry.camera import camera_from_pose, default_focal, pose_from_camera, project
 from ..geometry.delighting import smoothstep
 from ..geometry.face_model import FaceModel
+from ..geometry.landmark_basis import LandmarkBasis
 from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Fit:
     """(landmarks, regressed coefficients, crop, photo size, focal) -> (refined coefficients, camera)."""
 
     def __init__(self, model: FaceModel, settings: fitting.FitSettings | None = None) -> None:
-        self._basis = fitting.LandmarkBasis(model)
+        self._basis = LandmarkBasis(model)
         self._settings = _hold_gaze(settings or fitting.FitSettings(), model.expression_names)
 
     def __call__(
@@ -60,8 +61,7 @@ class Fit:
     def _start(self, params: FaceParams, camera: Camera, seen: fitting.Observations) -> fitting.FitState:
         """The regressed shape under the regressed pose, or under the landmarks' own when that one is far off."""
         shape = np.concatenate([params.identity, np.clip(params.expression, 0.0, 1.0)]).astype(np.float64)
-        mean, basis = self._basis.at(shape, camera.rotation)
-        points = mean + np.tensordot(shape.astype(np.float32), basis, axes=1)
+        points = self._basis.at(shape, camera.rotation).points(shape)
         error = _median_error(camera, points, seen)
         if error > _FAR_OFF:
             found = fitting.pose_from_points(points, seen, camera)

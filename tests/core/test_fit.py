@@ -14,6 +14,7 @@ from core.geometry.camera import (
     rotation_from_angles,
 )
 from core.geometry.face_model import FaceModel
+from core.geometry.landmark_basis import LandmarkBasis
 from core.stages.fit import Fit, likely_focal, lip_gaps, observations
 from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
@@ -203,7 +204,7 @@ def test_centred_face_off_the_axis_looks_into_the_lens() -> None:
 
 def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
     person = make_person(face_model, 7)
-    basis = fitting.LandmarkBasis(face_model)
+    basis = LandmarkBasis(face_model)
     seen = observations(person.landmarks, fitting.FitSettings())
     shape = np.concatenate([person.regressed.identity, person.regressed.expression]).astype(np.float64)
     state = fitting.FitState(shape, person.camera.rotation, person.camera.translation)
@@ -218,7 +219,7 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
         behind, _ = problem.residuals(fitting.moved(state, -change))
         numeric = (ahead - behind) / (2 * step)
         scale = max(float(np.abs(numeric).max()), 1.0)
-        np.testing.assert_allclose(analytic[column], numeric, atol=5e-3 * scale, err_msg=str(column))
+        np.testing.assert_allclose(analytic[..., column], numeric, atol=5e-3 * scale, err_msg=str(column))
     assert seen.gaps is not None
     assert errors_here.shape == (basis.count + len(seen.gaps.pairs), 2)
 
