@@ -136,7 +136,7 @@ def _same_person(view: View, prior: IdentityPrior) -> View:
 def _posed(basis: LandmarkBasis, view: View, settings: FitSettings) -> FitState:
     """The start of a view under the pose that its landmarks ask for, with nothing else moved."""
     problem, state = Problem(basis, view.seen, view.start, view.camera, settings), view.start
-    for _ in range(3):
+    for _ in range(2):
         state = problem.pose_step(state)
     return state
 
@@ -295,7 +295,7 @@ def bounded_step(hessian: np.ndarray, gradient: np.ndarray, sliders: np.ndarray)
     """
     fixed = ((sliders <= 0.0) & (gradient > 0.0)) | ((sliders >= 1.0) & (gradient < 0.0))
     change = np.zeros(len(gradient))
-    for _ in range(4):
+    for _ in range(2):
         free = ~fixed
         pull = gradient[free] + hessian[np.ix_(free, fixed)] @ change[fixed]
         change[free] = -solve(hessian[np.ix_(free, free)], pull)
