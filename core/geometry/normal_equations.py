@@ -15,7 +15,7 @@ _BLOCK = 25  # columns
 
 
 def gram(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(U, U) float64 `left.T @ right` of (R, U) float32 arrays whose product is symmetric; U small or a multiple of 25."""
+    """(U, U) float64 `left.T @ right` of (R, U) float32 arrays if that is symmetric; U is small or a multiple of 25."""
     rows, columns = left.shape
     if rows * columns**2 <= _ALONE:
         return (left.T @ right).astype(np.float64)
