@@ -22,8 +22,9 @@ from .completion_io import CompletionFiles, complete_file, mask_for, working_mas
 from .errors import FaceError, NoFaceFound, OutputError, RuntimeProviderError
 from .files import write_file
 from .image_io import Photo, read_photo
+from .look import PersonPhoto
 from .parsing_io import ParsingFiles, write_parsing
-from .pipeline import PersonPhoto, Pipeline
+from .pipeline import Pipeline
 from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_person, write_result
 from .run import naming
 from .settings import DEOCCLUSION, MOST_GROWN, PROVIDERS, SMALLEST_PARSED, TEXTURE_SIZES, Settings

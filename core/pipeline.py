@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,9 +14,10 @@ from .fit_priors import read_priors
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
 from .geometry.fitting import FitSettings
-from .geometry.hole_mask import covers, occluder_mask
+from .geometry.hole_mask import occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .geometry.mouth import mouth_opening
+from .look import Look, PersonPhoto, uncovered
 from .run import Progress, Run, naming
 from .runtime import providers
 from .runtime.sessions import Network, open_network
@@ -34,7 +35,6 @@ from .types import (
     LANDMARKS,
     Camera,
     Completion,
-    Crop,
     FaceBox,
     FaceParams,
     FaceResult,
@@ -44,37 +44,6 @@ from .types import (
 )
 
 STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture")
-_GUESSED = 2.0  # factor on the deviation of a landmark that something hides
-
-
-@dataclass(frozen=True, eq=False)
-class PersonPhoto:
-    """One of several photos of a person."""
-
-    name: str  # as errors are to call it
-    pixels: np.ndarray  # (H, W, 3) uint8 RGB
-    box: FaceBox | None = None  # the person's face; the largest when None
-    focal: float | None = None  # pixels, if known
-    mask: np.ndarray | None = None  # (H, W) uint8, set from 128 on where something hides the face; None: find it
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What the networks say about one face, before the fit."""
-
-    face: FaceBox
-    landmarks: Landmarks  # of the photo as it is
-    seen: Landmarks  # of the completed photo
-    completion: Completion
-    regressed: FaceParams
-    crop: Crop
-    mouth: float | None  # how far it is open
-    words: tuple[str, ...]  # of caution
-
-    def for_fit(self) -> tuple[Landmarks, FaceParams, Crop, tuple[int, int]]:
-        """What the fit asks for first."""
-        height, width = self.completion.photo.shape[:2]
-        return believed(self.seen, self.completion.mask), self.regressed, self.crop, (height, width)
 
 
 class Pipeline:
@@ -192,7 +161,7 @@ class Pipeline:
             for look, (params, camera) in zip(looks, fitted, strict=True)
         )
 
-    def _look(self, run: Run, photo: np.ndarray, box: FaceBox | None, mask: np.ndarray | None) -> _Look:
+    def _look(self, run: Run, photo: np.ndarray, box: FaceBox | None, mask: np.ndarray | None) -> Look:
         """Everything the networks say about the face in one photo."""
         check_photo(photo)
         check_mask(mask, photo)
@@ -210,15 +179,15 @@ class Pipeline:
         with run.stage("regress"):
             regressed, crop = self._regress(completion.photo, seen.points)
         words = cautions.about_choice(len(faces), picked=box is not None)
-        return _Look(face, landmarks, seen, completion, regressed, crop, mouth, words)
+        return Look(face, landmarks, seen, completion, regressed, crop, mouth, words)
 
-    def _unwrap(self, look: _Look, params: FaceParams, camera: Camera) -> FaceTexture:
+    def _unwrap(self, look: Look, params: FaceParams, camera: Camera) -> FaceTexture:
         completion = look.completion
         shown = uncovered(look.seen, completion.mask)
         return self._texture(completion.photo, params, camera, shown, completion.mask)
 
     def _result(
-        self, look: _Look, params: FaceParams, camera: Camera, texture: FaceTexture, timings: dict[str, float]
+        self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture, timings: dict[str, float]
     ) -> FaceResult:
         vertices = self.face_model.shape(params.identity, params.expression)
         landmarks = replace(look.seen, visibility=look.landmarks.visibility)
@@ -327,15 +296,3 @@ class Pipeline:
     @cached_property
     def _fuse(self) -> Fuse:
         return Fuse(self.face_model, self.settings.texture_size)
-
-
-def believed(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
-    """Landmarks for the fit: those under the (H, W) mask lie on painted skin, so their deviation grows."""
-    hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
-    return replace(landmarks, sigma=np.where(hidden, _GUESSED * landmarks.sigma, landmarks.sigma))
-
-
-def uncovered(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
-    """Landmarks for the texture: those that the (H, W) mask hid are seen on the completed photo."""
-    hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
-    return replace(landmarks, visibility=np.where(hidden, np.float32(1.0), landmarks.visibility))

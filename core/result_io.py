@@ -59,11 +59,7 @@ def write_result(
 
 def write_person(folder: Path, name: str, photos: Sequence[str], result: FaceResult, model: FaceModel) -> ResultFiles:
     """Write the head at rest that several photos share, `result` being one of theirs; files as in `write_result`."""
-    at_rest = replace(
-        result,
-        vertices=result.neutral,
-        params=replace(result.params, expression=np.zeros_like(result.params.expression)),
-    )
+    at_rest = replace(result, vertices=result.neutral)
     coefficients = coefficients_record(at_rest, model)
     record = {
         "generator": GENERATOR,
