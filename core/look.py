@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .geometry.hole_mask import covers
+from .stages.fit import Regressed
 from .types import Completion, Crop, FaceBox, FaceParams, Landmarks
 
 _GUESSED = 2.0  # factor on the deviation of a landmark that something hides
@@ -36,10 +37,11 @@ class Look:
     mouth: float | None  # how far it is open
     words: tuple[str, ...]  # of caution
 
-    def for_fit(self) -> tuple[Landmarks, FaceParams, Crop, tuple[int, int]]:
-        """What the fit asks for first."""
+    def for_fit(self, focal: float | None) -> Regressed:
+        """What the fit asks for; `focal` is that of the photo in pixels, if known."""
         height, width = self.completion.photo.shape[:2]
-        return believed(self.seen, self.completion.mask), self.regressed, self.crop, (height, width)
+        trusted = believed(self.seen, self.completion.mask)
+        return Regressed(trusted, self.regressed, self.crop, (height, width), focal, self.mouth)
 
 
 def believed(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:

@@ -25,7 +25,7 @@ from .runtime.specs import SPECS, NetworkSpec
 from .settings import Settings
 from .stages.complete import NETWORKS, Complete
 from .stages.detect import Detect
-from .stages.fit import Fit, Regressed
+from .stages.fit import Fit
 from .stages.fuse import Fuse
 from .stages.landmark import Landmark
 from .stages.parse import Parse
@@ -119,7 +119,8 @@ class Pipeline:
         run = Run(STAGES, progress, cancelled)
         look = self._look(run, photo, box, mask)
         with run.stage("fit"):
-            params, camera = self._fit(*look.for_fit(), focal, look.mouth)
+            told = look.for_fit(focal)
+            params, camera = self._fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
         with run.stage("texture"):
             texture = self._unwrap(look, params, camera)
         run.finish()
@@ -145,10 +146,8 @@ class Pipeline:
             with naming(photo.name):
                 looks.append(self._look(run, photo.pixels, photo.box, photo.mask))
         with run.stage("fit", steps=len(photos)):
-            regressed = [
-                Regressed(*look.for_fit(), photo.focal, look.mouth) for look, photo in zip(looks, photos, strict=True)
-            ]
-            fitted = self._fit.person(regressed)
+            told = [look.for_fit(photo.focal) for look, photo in zip(looks, photos, strict=True)]
+            fitted = self._fit.person(told)
         textures = []
         for look, (params, camera) in zip(looks, fitted, strict=True):
             with run.stage("texture"):

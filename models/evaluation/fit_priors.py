@@ -108,14 +108,14 @@ def look(pipeline: Pipeline, people: int) -> list[Sample]:
         except (FaceError, IndexError):
             continue
         parsed = pipeline.parse(image, landmarks.points)
-        matrix = crop_matrix(landmarks.points, CROP_SIZE)
+        height, width = image.shape[:2]
         samples.append(
             Sample(
                 landmarks,
                 pipeline.regress(image, landmarks.points),
-                Crop(matrix, CROP_SIZE, extract(image, matrix, CROP_SIZE)),
+                extract(image, crop_matrix(landmarks.points, CROP_SIZE), CROP_SIZE),
                 mouth_opening(parsed.parts, parsed.occluded, landmarks.points),
-                image.shape[:2],
+                (height, width),
                 truth,
                 points,
             )
@@ -161,7 +161,8 @@ def tune(model: FaceModel, samples: Sequence[Sample], present: FitSettings) -> t
     tried = [("as it was", "", present)]
     for factors in product(FACTORS, FACTORS):
         sigma = [np.maximum(factor * size, least) for factor, size, least in zip(factors, errors, _LEAST, strict=True)]
-        tried.append((*map(str, factors), replace(present, identity_sigma=sigma[0], expression_sigma=sigma[1])))
+        settings = replace(present, identity_sigma=sigma[0], expression_sigma=sigma[1])
+        tried.append((str(factors[0]), str(factors[1]), settings))
     alone = errors_before(model, samples)
     rows, scores = [("regression alone", "", *_cells(alone, alone))], []
     for one, other, settings in tried:
