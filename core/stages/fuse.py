@@ -76,7 +76,8 @@ class Fuse:
 
 def _chosen(source: np.ndarray, detail: np.ndarray) -> np.ndarray:
     """(P, S, S) float32 shares, of (P, S, S) sources and details: one photo, or all alike where none shows anything."""
-    best = source.max(axis=0)
+    best, seen = source.max(axis=0), (source == SEEN).mean(axis=(1, 2))
+    detail = detail * (seen / max(float(seen.max()), 1e-6))[:, None, None]  # nearly alike: the photo that shows more
     finest = np.where(source == best, detail, -1.0).argmax(axis=0)
     one = np.arange(len(source))[:, None, None] == finest
     return np.where(best > MODEL, one, 1.0 / len(source)).astype(np.float32)
