@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 
 from ..types import IDENTITY, Camera
-from .camera import FLIP
 from .landmark_basis import SHAPE, LandmarkBasis
-from .normal_equations import gram, solve
+from .normal_equations import bounded_step, gram, solve
 
 UNKNOWNS = SHAPE + 6  # shape, rotation vector, translation
 OWN = UNKNOWNS - IDENTITY  # of them those that differ between photos of one person
@@ -288,28 +287,6 @@ def _step(
     return [moved(state, np.concatenate([change[:IDENTITY], part])) for state, part in zip(states, parts, strict=True)]
 
 
-def bounded_step(hessian: np.ndarray, gradient: np.ndarray, sliders: np.ndarray) -> np.ndarray:
-    """Newton step (U,) with the sliders kept in [0, 1]: those that would leave are held at their bound.
-
-    `sliders` (U,) has the present value of every slider and NaN for the unknowns that are none.
-    """
-    fixed = ((sliders <= 0.0) & (gradient > 0.0)) | ((sliders >= 1.0) & (gradient < 0.0))
-    change = np.zeros(len(gradient))
-    for _ in range(2):
-        free = ~fixed
-        pull = gradient[free] + hessian[np.ix_(free, fixed)] @ change[fixed]
-        change[free] = -solve(hessian[np.ix_(free, free)], pull)
-        target = sliders + change
-        leaving = free & ((target < 0.0) | (target > 1.0))
-        if not leaving.any():
-            break
-        change[leaving] = np.clip(target, 0.0, 1.0)[leaving] - sliders[leaving]
-        fixed |= leaving
-    bounded = ~np.isnan(sliders)
-    change[bounded] = (np.clip(sliders + change, 0.0, 1.0) - sliders)[bounded]
-    return change
-
-
 def moved(state: FitState, change: np.ndarray) -> FitState:
     """`state` after a (150,) change of shape, rotation vector (left-hand) and shift, ordered as the Jacobian."""
     turn = cv2.Rodrigues(change[SHAPE : SHAPE + 3])[0]
@@ -318,30 +295,3 @@ def moved(state: FitState, change: np.ndarray) -> FitState:
         rotation=turn @ state.rotation,
         translation=state.translation + change[SHAPE + 3 :],
     )
-
-
-def pose_from_points(
-    model_points: np.ndarray, seen: Observations, camera: Camera
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rotation and translation from (N, 3) model points and where they are seen; None when there are too few.
-
-    Used when the regressed pose is far off. Only points of some weight take part.
-    """
-    used = seen.weight > 0.3
-    if used.sum() < 8:
-        return None
-    matrix = np.array([[camera.focal, 0, camera.center[0]], [0, camera.focal, camera.center[1]], [0, 0, 1.0]])
-    threshold = float(4.0 * np.median(seen.sigma[used]))
-    done, turn, shift, _ = cv2.solvePnPRansac(
-        model_points[used].astype(np.float64),
-        seen.points[used],
-        matrix,
-        np.zeros(4),
-        reprojectionError=threshold,
-        iterationsCount=60,
-        flags=cv2.SOLVEPNP_EPNP,
-    )
-    rotation = cv2.Rodrigues(turn)[0]
-    if not done or shift[2, 0] <= 0 or (FLIP @ rotation)[2, 2] < 0:  # a face seen from behind is no solution
-        return None
-    return rotation, shift.ravel()

@@ -58,3 +58,25 @@ def _subtract_product(out: np.ndarray, left: np.ndarray, right: np.ndarray) -> N
     for first in range(0, len(out), rows):
         part = slice(first, first + rows)
         out[part] -= left[part] @ right
+
+
+def bounded_step(hessian: np.ndarray, gradient: np.ndarray, sliders: np.ndarray) -> np.ndarray:
+    """Newton step (U,) with the sliders kept in [0, 1]: those that would leave are held at their bound.
+
+    `sliders` (U,) has the present value of every slider and NaN for the unknowns that are none.
+    """
+    fixed = ((sliders <= 0.0) & (gradient > 0.0)) | ((sliders >= 1.0) & (gradient < 0.0))
+    change = np.zeros(len(gradient))
+    for _ in range(2):
+        free = ~fixed
+        pull = gradient[free] + hessian[np.ix_(free, fixed)] @ change[fixed]
+        change[free] = -solve(hessian[np.ix_(free, free)], pull)
+        target = sliders + change
+        leaving = free & ((target < 0.0) | (target > 1.0))
+        if not leaving.any():
+            break
+        change[leaving] = np.clip(target, 0.0, 1.0)[leaving] - sliders[leaving]
+        fixed |= leaving
+    bounded = ~np.isnan(sliders)
+    change[bounded] = (np.clip(sliders + change, 0.0, 1.0) - sliders)[bounded]
+    return change

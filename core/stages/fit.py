@@ -13,6 +13,7 @@ from ..geometry.camera import camera_from_pose, default_focal, pose_from_camera,
 from ..geometry.delighting import smoothstep
 from ..geometry.face_model import FaceModel
 from ..geometry.landmark_basis import LandmarkBasis
+from ..geometry.landmark_pose import pose_from_points
 from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 _log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Fit:
         points = self._basis.at(shape, camera.rotation).points(shape)
         error = _median_error(camera, points, seen)
         if error > _FAR_OFF:
-            found = fitting.pose_from_points(points, seen, camera)
+            found = pose_from_points(points, seen, camera)
             if found is not None:
                 other = replace(camera, rotation=found[0], translation=found[1])
                 if _median_error(other, points, seen) < error:
