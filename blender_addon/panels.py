@@ -38,6 +38,14 @@ class FACEWRIGHT_UL_faces(bpy.types.UIList):
             layout.label(text=text, icon="USER")
 
 
+class FACEWRIGHT_UL_photos(bpy.types.UIList):
+    """The other photos of the person."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index):
+        """One photo by its file's name."""
+        layout.label(text=bpy.path.basename(item.filepath), icon="IMAGE_DATA")
+
+
 class _Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -78,6 +86,10 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
                 "face_index",
                 rows=min(len(chosen.faces), 5),
             )
+        header, body = column.panel("facewright_person", default_closed=True)
+        header.label(text="More Photos of This Person")
+        if body is not None:
+            draw_person(body, chosen)
         header, body = column.panel("facewright_hidden", default_closed=True)
         header.label(text="What Hides the Face")
         if body is not None:
@@ -92,6 +104,16 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
             row.operator("facewright.reconstruct", icon="USER")
         else:
             draw_progress(layout, running)
+
+
+def draw_person(layout: bpy.types.UILayout, chosen: FacewrightScene) -> None:
+    """The photos that the head is made from besides the first."""
+    row = layout.row()
+    rows = min(max(len(chosen.more_photos), 2), 5)
+    row.template_list("FACEWRIGHT_UL_photos", "", chosen, "more_photos", chosen, "more_index", rows=rows)
+    buttons = row.column(align=True)
+    buttons.operator("facewright.add_photos", text="", icon="ADD")
+    buttons.operator("facewright.remove_photo", text="", icon="REMOVE")
 
 
 def draw_hidden(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: FacewrightScene) -> None:
@@ -239,6 +261,7 @@ class FACEWRIGHT_PT_pictures(_HeadPanel, bpy.types.Panel):
 
 CLASSES = (
     FACEWRIGHT_UL_faces,
+    FACEWRIGHT_UL_photos,
     FACEWRIGHT_PT_photo,
     FACEWRIGHT_PT_expression,
     FACEWRIGHT_PT_identity,

@@ -97,6 +97,12 @@ class FacewrightFace(bpy.types.PropertyGroup):
     score: bpy.props.FloatProperty()
 
 
+class FacewrightPhoto(bpy.types.PropertyGroup):
+    """One more photo of the person."""
+
+    filepath: bpy.props.StringProperty(name="Photo", description="Another photo of this person", subtype="FILE_PATH")
+
+
 class FacewrightScene(bpy.types.PropertyGroup):
     """The panel's choices."""
 
@@ -111,6 +117,8 @@ class FacewrightScene(bpy.types.PropertyGroup):
     )
     image: bpy.props.PointerProperty(name="Image", description="The photo", type=bpy.types.Image, update=_forget_faces)
     filepath: bpy.props.StringProperty(name="Photo", description="The photo", subtype="FILE_PATH", update=_forget_faces)
+    more_photos: bpy.props.CollectionProperty(type=FacewrightPhoto)
+    more_index: bpy.props.IntProperty(name="Another Photo")
     faces: bpy.props.CollectionProperty(type=FacewrightFace)
     face_index: bpy.props.IntProperty(name="Face", update=_turn_to_face)
     deocclusion: bpy.props.EnumProperty(
@@ -207,7 +215,7 @@ def picked_face(scene_settings: FacewrightScene) -> FaceBox | None:
     return FaceBox(*item.corners, score=item.score, points=points)
 
 
-CLASSES = (FacewrightCoefficient, FacewrightFace, FacewrightScene)
+CLASSES = (FacewrightCoefficient, FacewrightFace, FacewrightPhoto, FacewrightScene)
 
 
 def register() -> None:

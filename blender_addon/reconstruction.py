@@ -18,6 +18,7 @@ from .photo_source import PhotoSource
 if TYPE_CHECKING:
     from ..core.geometry.face_model import FaceModel
     from ..core.image_io import Photo
+    from ..core.look import PersonPhoto
     from ..core.pipeline import Pipeline
 
 STAGE_LABELS = {
@@ -41,6 +42,7 @@ class Request:
     settings: Settings
     box: FaceBox | None = None  # the picked face; the largest when None
     mask: np.ndarray | None = None  # (H, W) uint8, 255 where the user says that the face is hidden; None: find it
+    others: tuple[PhotoSource, ...] = ()  # more photos of the same person
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,30 @@ def reconstruct(request: Request, report: ReportProgress, cancelled: IsCancelled
         raise Cancelled
     check_painted(request, photo.pixels)
     engine = pipeline(request.settings)
-    result = engine.reconstruct(
-        photo.pixels, box=request.box, focal=photo.focal, mask=request.mask, progress=report, cancelled=cancelled
-    )
+    if request.others:
+        result = engine.reconstruct_person(person_photos(request, photo), progress=report, cancelled=cancelled)[0]
+    else:
+        result = engine.reconstruct(
+            photo.pixels, box=request.box, focal=photo.focal, mask=request.mask, progress=report, cancelled=cancelled
+        )
     return Outcome(request.source.name, photo, result, engine.face_model, engine.provider)
+
+
+def person_photos(request: Request, photo: Photo) -> list[PersonPhoto]:
+    """All photos of the person, the opened one first; errors name the others by their files."""
+    from ..core.look import PersonPhoto
+    from ..core.run import naming
+
+    photos = [PersonPhoto(_shown_name(request.source), photo.pixels, request.box, photo.focal, request.mask)]
+    for source in request.others:
+        with naming(_shown_name(source)):
+            other = open_photo(source)
+        photos.append(PersonPhoto(_shown_name(source), other.pixels, focal=other.focal))
+    return photos
+
+
+def _shown_name(source: PhotoSource) -> str:
+    return source.name if source.path is None else source.path.name
 
 
 def find_faces(request: Request, report: ReportProgress, cancelled: IsCancelled) -> tuple[np.ndarray, list[FaceBox]]:

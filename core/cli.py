@@ -22,14 +22,17 @@ from .completion_io import CompletionFiles, complete_file, mask_for, working_mas
 from .errors import FaceError, NoFaceFound, OutputError, RuntimeProviderError
 from .files import write_file
 from .image_io import Photo, read_photo
+from .look import PersonPhoto
 from .parsing_io import ParsingFiles, write_parsing
 from .pipeline import Pipeline
-from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_result
+from .result_io import GENERATOR, ResultFiles, box_record, is_record, original_pixels, write_person, write_result
+from .run import naming
 from .settings import DEOCCLUSION, MOST_GROWN, PROVIDERS, REGRESSORS, SMALLEST_PARSED, TEXTURE_SIZES, Settings
 from .types import LANDMARKS, FaceBox
 
 LOG = logging.getLogger(__name__)
 DONE, FAILED, WRONG_USE = 0, 1, 2
+PERSON = "person"  # name of the result that several photos share
 _NOTHING_DELETED = {
     "mask": None,
     "method": "none",
@@ -63,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pipeline = Pipeline(settings)
         _check_names(chosen.files, stems=chosen.command in WRITE_FOLDERS)
         _check_mask(chosen)
+        _check_person(chosen)
         status = COMMANDS[chosen.command](pipeline, chosen)
     except (RuntimeProviderError, _WrongUse) as error:
         return _say(str(error), WRONG_USE)
@@ -131,6 +135,8 @@ def _deocclude(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
 
 def _reconstruct(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
     folder = _output_folder(chosen)
+    if chosen.same_person:
+        return _reconstruct_person(pipeline, chosen, folder)
 
     def work(path: Path, photo: Photo) -> None:
         ResultFiles.of(folder, path.stem).check_free()  # before the work, not after it
@@ -142,6 +148,27 @@ def _reconstruct(pipeline: Pipeline, chosen: argparse.Namespace) -> int:
             _say(f"{path}: {warning}")
 
     return FAILED if _each(pipeline, chosen.files, work) else DONE
+
+
+def _reconstruct_person(pipeline: Pipeline, chosen: argparse.Namespace, folder: Path) -> int:
+    """One head from all photos: a result for each, and the head at rest. A photo that fails stops the whole."""
+    _say(f"networks run on: {pipeline.provider}")
+    for stem in [PERSON, *(path.stem for path in chosen.files)]:
+        ResultFiles.of(folder, stem).check_free()
+    opened, asked = [], []
+    for path in chosen.files:
+        with naming(str(path)):
+            photo = read_photo(path)
+            box = None if chosen.face is None else _choose(pipeline, photo, chosen.face)
+        opened.append(photo)
+        asked.append(PersonPhoto(str(path), photo.pixels, box, photo.focal))
+    results = pipeline.reconstruct_person(asked)
+    for path, photo, result in zip(chosen.files, opened, results, strict=True):
+        write_result(folder, path.stem, result, pipeline.face_model, photo, pipeline.provider)
+        for warning in result.warnings:
+            _say(f"{path}: {warning}")
+    write_person(folder, PERSON, [path.stem for path in chosen.files], results[0], pipeline.face_model)
+    return DONE
 
 
 COMMANDS: dict[str, Callable[[Pipeline, argparse.Namespace], int]] = {
@@ -171,7 +198,8 @@ def _parser() -> argparse.ArgumentParser:
         ("reconstruct", "write NAME.json, NAME.obj, NAME_texture.png and NAME_confidence.png per photo"),
     ):
         command = commands.add_parser(name, parents=[common], help=text, description=text)
-        command.set_defaults(texture_size=TEXTURE_SIZES[0], regressor=Settings.regressor, **_NOTHING_DELETED)
+        command.set_defaults(texture_size=TEXTURE_SIZES[0], regressor=Settings.regressor, same_person=False)
+        command.set_defaults(**_NOTHING_DELETED)
         if name != "detect":
             command.add_argument("--face", type=_index, metavar="INDEX", help="0 is the largest, the default")
         if name in ("deocclude", "reconstruct"):
@@ -179,6 +207,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "reconstruct":
             command.add_argument("--texture-size", type=int, choices=TEXTURE_SIZES, help="pixels")
             command.add_argument("--regressor", choices=REGRESSORS, help="what estimates shape, expression and colours")
+            text = f"all photos show one person: one identity and texture for all, and {PERSON}.obj at rest"
+            command.add_argument("--same-person", action="store_true", help=text)
     return parser
 
 
@@ -227,6 +257,15 @@ def _check_names(files: Sequence[Path], stems: bool) -> None:
 def _check_mask(chosen: argparse.Namespace) -> None:
     if chosen.mask is not None and len(chosen.files) > 1:
         raise _WrongUse("--mask belongs to one photo; do the photos one by one.")
+
+
+def _check_person(chosen: argparse.Namespace) -> None:
+    if not chosen.same_person:
+        return
+    if len(chosen.files) < 2:
+        raise _WrongUse("--same-person needs at least two photos.")
+    if any(path.stem == PERSON for path in chosen.files):
+        raise _WrongUse(f"With --same-person, '{PERSON}' is the result of all photos. Rename the photo of that name.")
 
 
 def _output_folder(chosen: argparse.Namespace) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,13 +10,16 @@ import numpy as np
 
 from . import cautions
 from .checks import check_face_size, check_mask, check_photo, check_shape, choose_face
-from .errors import Cancelled
+from .fit_priors import read_priors
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
-from .geometry.hole_mask import covers, occluder_mask
+from .geometry.fitting import FitSettings
+from .geometry.hole_mask import occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .geometry.mouth import mouth_opening
+from .look import Look, PersonPhoto, uncovered
 from .regressors import AS_PHOTOGRAPHED, network_of
+from .run import Progress, Run, naming
 from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
@@ -26,15 +27,24 @@ from .settings import Settings
 from .stages.complete import NETWORKS, Complete
 from .stages.detect import Detect
 from .stages.fit import Fit
+from .stages.fuse import Fuse
 from .stages.landmark import Landmark
 from .stages.parse import Parse
 from .stages.regress import Regress
 from .stages.texture import Texture
-from .types import LANDMARKS, Completion, FaceBox, FaceParams, FaceResult, Landmarks, Parsing
+from .types import (
+    LANDMARKS,
+    Camera,
+    Completion,
+    FaceBox,
+    FaceParams,
+    FaceResult,
+    FaceTexture,
+    Landmarks,
+    Parsing,
+)
 
 STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture")
-_GUESSED = 2.0  # factor on the deviation of a landmark that something hides
-Progress = Callable[[str, float], None]  # stage that begins, share of the stages done before it; ("done", 1)
 
 
 class Pipeline:
@@ -109,9 +119,54 @@ class Pipeline:
         stands for what is found. `cancelled` is asked before every stage and after the last;
         when it answers True, `Cancelled` is raised and nothing is left behind.
         """
+        run = Run(STAGES, progress, cancelled)
+        look = self._look(run, photo, box, mask)
+        with run.stage("fit"):
+            told = look.for_fit(focal)
+            params, camera = self._fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
+        with run.stage("texture"):
+            texture = self._unwrap(look, params, camera)
+        run.finish()
+        return self._result(look, params, camera, texture, run.timings)
+
+    def reconstruct_person(
+        self,
+        photos: Sequence[PersonPhoto],
+        *,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[FaceResult, ...]:
+        """One result for each of several photos of one person, all of one identity, albedo and texture.
+
+        Expression, pose, light and camera are those of each photo. `progress` and `cancelled` are as in
+        `reconstruct`; an error about one photo begins with its name.
+        """
+        if not photos:
+            raise ValueError("at least one photo is needed")
+        run = Run(STAGES, progress, cancelled, len(photos))
+        looks = []
+        for photo in photos:
+            with naming(photo.name):
+                looks.append(self._look(run, photo.pixels, photo.box, photo.mask))
+        with run.stage("fit", steps=len(photos)):
+            told = [look.for_fit(photo.focal) for look, photo in zip(looks, photos, strict=True)]
+            fitted = self._fit.person(told)
+        textures = []
+        for look, (params, camera) in zip(looks, fitted, strict=True):
+            with run.stage("texture"):
+                textures.append(self._unwrap(look, params, camera))
+        shapes = [self.face_model.shape(params.identity, params.expression) for params, _ in fitted]
+        texture = self._fuse(textures, shapes, [camera for _, camera in fitted])
+        run.finish()
+        return tuple(
+            self._result(look, params, camera, texture, run.timings)
+            for look, (params, camera) in zip(looks, fitted, strict=True)
+        )
+
+    def _look(self, run: Run, photo: np.ndarray, box: FaceBox | None, mask: np.ndarray | None) -> Look:
+        """Everything the networks say about the face in one photo."""
         check_photo(photo)
         check_mask(mask, photo)
-        run = _Run(progress, cancelled)
         with run.stage("detect"):
             faces = [box] if box else self._detect(photo)
             face = choose_face(faces, self.settings.min_face)
@@ -128,40 +183,47 @@ class Pipeline:
                 regressed, crop = self._regress(photo, landmarks.points)
             else:
                 regressed, crop = self._regress(completion.photo, seen.points)
-        with run.stage("fit"):
-            height, width = photo.shape[:2]
-            trusted = believed(seen, completion.mask)
-            params, camera = self._fit(trusted, regressed, crop, (height, width), focal, mouth)
-            vertices = self.face_model.shape(params.identity, params.expression)
-            neutral = self.face_model.shape(params.identity)
-        with run.stage("texture"):
-            shown = uncovered(seen, completion.mask)
-            texture = self._texture(completion.photo, params, camera, shown, completion.mask)
-        run.finish()
-        landmarks = replace(seen, visibility=landmarks.visibility)
+        words = cautions.about_choice(len(faces), picked=box is not None)
+        return Look(face, landmarks, seen, completion, regressed, crop, mouth, words)
+
+    def _unwrap(self, look: Look, params: FaceParams, camera: Camera) -> FaceTexture:
+        completion = look.completion
+        shown = uncovered(look.seen, completion.mask)
+        return self._texture(completion.photo, params, camera, shown, completion.mask)
+
+    def _result(
+        self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture, timings: dict[str, float]
+    ) -> FaceResult:
+        vertices = self.face_model.shape(params.identity, params.expression)
+        landmarks = replace(look.seen, visibility=look.landmarks.visibility)
         fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
         return FaceResult(
-            box=face,
+            box=look.face,
             landmarks=landmarks,
             params=params,
             camera=camera,
             vertices=vertices,
-            neutral=neutral,
+            neutral=self.face_model.shape(params.identity),
             texture=texture,
-            timings=run.timings,
+            timings=timings,
             warnings=(
-                *cautions.about_choice(len(faces), picked=box is not None),
-                *cautions.about_face(face, landmarks, camera, fitted),
-                *cautions.about_completion(completion, self.settings.deocclusion, landmarks.points),
+                *look.words,
+                *cautions.about_face(look.face, landmarks, camera, fitted),
+                *cautions.about_completion(look.completion, self.settings.deocclusion, landmarks.points),
                 *providers.take_failures(),
             ),
-            completion=completion if completion.mask.any() else None,
+            completion=look.completion if look.completion.mask.any() else None,
         )
 
     @cached_property
     def face_model(self) -> FaceModel:
         """The face model; raises `FaceModelError` when it is missing or damaged."""
         return load_face_model(self.settings.face_model_path)
+
+    @property
+    def fit_settings(self) -> FitSettings:
+        """How the regressed coefficients are refined: the priors that were measured for the regressor."""
+        return read_priors(self.settings.weights_dir, self._regressor_network)
 
     @property
     def provider(self) -> str:
@@ -230,47 +292,12 @@ class Pipeline:
 
     @cached_property
     def _fit(self) -> Fit:
-        return Fit(self.face_model)
+        return Fit(self.face_model, self.fit_settings)
 
     @cached_property
     def _texture(self) -> Texture:
         return Texture(self.face_model, self.settings.texture_size)
 
-
-def believed(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
-    """Landmarks for the fit: those under the (H, W) mask lie on painted skin, so their deviation grows."""
-    hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
-    return replace(landmarks, sigma=np.where(hidden, _GUESSED * landmarks.sigma, landmarks.sigma))
-
-
-def uncovered(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:
-    """Landmarks for the texture: those that the (H, W) mask hid are seen on the completed photo."""
-    hidden = covers(mask, np.concatenate([landmarks.points, landmarks.dense]))
-    return replace(landmarks, visibility=np.where(hidden, np.float32(1.0), landmarks.visibility))
-
-
-class _Run:
-    """Progress, cancelling and the clock of one run."""
-
-    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        self.timings: dict[str, float] = {}  # seconds by stage
-        self._progress = progress or (lambda stage, share: None)
-        self._cancelled = cancelled or (lambda: False)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Report a stage, time it, and do not begin it when the run was cancelled."""
-        self._check_cancelled()
-        self._progress(name, STAGES.index(name) / len(STAGES))
-        begin = time.perf_counter()
-        yield
-        self.timings[name] = time.perf_counter() - begin
-
-    def finish(self) -> None:
-        """Report the end unless the run was cancelled during the last stage."""
-        self._check_cancelled()
-        self._progress("done", 1.0)
-
-    def _check_cancelled(self) -> None:
-        if self._cancelled():
-            raise Cancelled
+    @cached_property
+    def _fuse(self) -> Fuse:
+        return Fuse(self.face_model, self.settings.texture_size)

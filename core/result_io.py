@@ -54,11 +54,27 @@ def write_result(
 
     An earlier result of the same name is replaced; any other file in the way is an `OutputError`.
     """
+    return _write(folder, name, describe(result, model, photo, provider) | {"photo": name}, result, model)
+
+
+def write_person(folder: Path, name: str, photos: Sequence[str], result: FaceResult, model: FaceModel) -> ResultFiles:
+    """Write the head at rest that several photos share, `result` being one of theirs; files as in `write_result`."""
+    at_rest = replace(result, vertices=result.neutral)
+    coefficients = coefficients_record(at_rest, model)
+    record = {
+        "generator": GENERATOR,
+        "photos": list(photos),
+        "coefficients": {key: coefficients[key] for key in ("identity", "albedo")},
+        "landmarks_3d": _list(model.landmarks(at_rest.vertices), digits=7),
+        **texture_record(at_rest),
+    }
+    return _write(folder, name, record, at_rest, model)
+
+
+def _write(folder: Path, name: str, record: dict[str, object], result: FaceResult, model: FaceModel) -> ResultFiles:
     files = ResultFiles.of(folder, name)
     files.check_free()
-    record = describe(result, model, photo, provider)
-    written = {"obj": files.obj.name, "texture": files.texture.name, "confidence": files.confidence.name}
-    record |= {"photo": name, "files": written}
+    record["files"] = {"obj": files.obj.name, "texture": files.texture.name, "confidence": files.confidence.name}
     contents = {
         files.texture: png_bytes(result.texture.color),
         files.confidence: png_bytes(CONFIDENCE_GREY[result.confidence]),
@@ -96,13 +112,20 @@ def describe(result: FaceResult, model: FaceModel, photo: Photo, provider: str) 
         "landmarks_2d": _list(original_pixels(result.landmarks.points, photo)),
         "landmarks_2d_fitted": _list(project(camera, landmarks_3d)[:, :2]),
         "landmarks_3d": _list(landmarks_3d, digits=7),
-        "iris_color": _list(result.texture.iris_color),
-        "hair_color": _list(result.texture.hair_color),
+        **texture_record(result),
         "completion": completion_record(result.completion),
-        "confidence": dict(zip(CONFIDENCE, CONFIDENCE_GREY.tolist(), strict=True)),
         "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
         "provider": provider,
         "warnings": list(result.warnings),
+    }
+
+
+def texture_record(result: FaceResult) -> dict[str, object]:
+    """The colours beside the texture, and what the greys of its confidence map mean."""
+    return {
+        "iris_color": _list(result.texture.iris_color),
+        "hair_color": _list(result.texture.hair_color),
+        "confidence": dict(zip(CONFIDENCE, CONFIDENCE_GREY.tolist(), strict=True)),
     }
 
 

@@ -1,9 +1,10 @@
 """All operators; ids begin with `facewright.`."""
 
-from . import export, expression, identity, mask, pictures, reconstruct
+from . import export, expression, identity, mask, person, pictures, reconstruct
 
 CLASSES = (
     *reconstruct.CLASSES,
+    *person.CLASSES,
     *mask.CLASSES,
     *pictures.CLASSES,
     *expression.CLASSES,

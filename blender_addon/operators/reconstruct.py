@@ -4,6 +4,7 @@
 # Blender reads its properties from annotations that are calls.
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ from .mask import request_of, source_of
 
 
 class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
-    """Build an animatable head from the face in the photo"""
+    """Build an animatable head from the face in the photo, and from the other photos of the person if there are any"""
 
     bl_idname = "facewright.reconstruct"
     bl_label = "Reconstruct"
@@ -34,12 +35,13 @@ class FACEWRIGHT_OT_reconstruct(JobOperator, bpy.types.Operator):
     )
 
     def prepare(self, context: bpy.types.Context) -> job.Work:
-        """Photo, picked face, painted mask and settings."""
+        """Photo, picked face, painted mask, settings, and the other photos of the person."""
         chosen = context.scene.facewright
         if self.filepath:
             request = Request(photo_source.from_file(self.filepath), settings(chosen))
         else:
-            request = request_of(chosen)
+            others = tuple(photo_source.from_file(item.filepath) for item in chosen.more_photos)
+            request = replace(request_of(chosen), others=others)
         return partial(reconstruct, request)
 
     def finish(self, context: bpy.types.Context, outcome: object) -> None:

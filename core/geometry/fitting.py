@@ -7,17 +7,18 @@ reprojection. The bases are linear: everything is restricted to the few hundred 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from ..types import EXPRESSION, IDENTITY, Camera
-from .camera import FLIP
-from .face_model import FaceModel
+from ..types import IDENTITY, Camera
+from .landmark_basis import SHAPE, LandmarkBasis
+from .normal_equations import bounded_step, gram, solve
 
-SHAPE = IDENTITY + EXPRESSION
 UNKNOWNS = SHAPE + 6  # shape, rotation vector, translation
+OWN = UNKNOWNS - IDENTITY  # of them those that differ between photos of one person
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class FitSettings:
     closed_mouth: tuple[float, float] = (0.16, 0.42)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
+    tolerance: float = 1e-3  # relative gain below which the fit ends
 
 
 @dataclass(frozen=True)
@@ -72,79 +74,85 @@ class FitState:
     translation: np.ndarray  # (3,) float64, metres
 
 
-class LandmarkBasis:
-    """The face model's linear bases restricted to its landmarks, with the jaw that slides along the contour."""
+@dataclass(frozen=True)
+class IdentityPrior:
+    """What is known of the identity before the landmarks are looked at."""
 
-    def __init__(self, model: FaceModel) -> None:
-        self._small = _restrict(model)
-        small = self._small
-        bases = np.concatenate([small.identity_basis, small.expression_basis])  # (144, v, 3)
-        self._vertex_mean = small.vertices.astype(np.float64)
-        self._vertex_basis = bases
-        triangles = np.concatenate([small.landmark_triangles, small.dense_triangles])
-        weights = np.concatenate([small.landmark_weights, small.dense_weights]).astype(np.float64)
-        self._mean = np.einsum("nk,nkd->nd", weights, self._vertex_mean[triangles])
-        self._basis = np.einsum("nk,bnkd->bnd", weights.astype(np.float32), bases[:, triangles])
-        self.count = len(self._mean)
-
-    def at(self, shape: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (N, 3) and basis (144, N, 3) of the landmarks with the contour as seen for this shape and pose."""
-        vertices = self._vertex_mean + np.tensordot(shape.astype(np.float32), self._vertex_basis, axes=1)
-        slid = self._small.contour_vertices(vertices, rotation)
-        moved = np.flatnonzero(slid != self._small.contour_candidates[:, 0])
-        mean, basis = self._mean.copy(), self._basis.copy()
-        mean[moved] = self._vertex_mean[slid[moved]]
-        basis[:, moved] = self._vertex_basis[:, slid[moved]]
-        return mean, basis
+    mean: np.ndarray  # (80,) float64
+    precision: np.ndarray  # (80,) float64, inverse variances
 
 
-def _restrict(model: FaceModel) -> FaceModel:
-    """The face model with only the vertices its landmarks touch (faces and colours are of no use then)."""
-    tables = ("landmark_triangles", "dense_triangles", "contour_candidates")
-    used = np.unique(np.concatenate([getattr(model, name).ravel() for name in tables]))
-    row = np.zeros(len(model.vertices), np.int32)
-    row[used] = np.arange(len(used), dtype=np.int32)
-    return replace(
-        model,
-        vertices=model.vertices[used],
-        identity_basis=np.ascontiguousarray(model.identity_basis[:, used]),
-        expression_basis=np.ascontiguousarray(model.expression_basis[:, used]),
-        **{name: row[getattr(model, name)] for name in tables},
-    )
+@dataclass(frozen=True)
+class View:
+    """One photo of a person."""
+
+    seen: Observations
+    start: FitState  # where the fit begins; also the centre of the priors of expression and pose
+    camera: Camera  # only focal and centre are used
 
 
 def fit(basis: LandmarkBasis, seen: Observations, start: FitState, camera: Camera, settings: FitSettings) -> FitState:
     """Refine `start`, which is also the centre of the priors; only focal and centre of `camera` are used."""
-    problem = Problem(basis, seen, start, camera, settings)
-    state = start
-    for _ in range(3):
-        state = problem.step(state, pose_only=True)
-    problem = Problem(basis, seen, replace(state, shape=start.shape), camera, settings)
-    damping = 1e-3
-    problem.refresh(state)
-    cost = problem.cost(state)
+    prior = IdentityPrior(start.shape[:IDENTITY], identity_precision(settings))
+    return fit_person(basis, [View(seen, start, camera)], prior, settings)[0]
+
+
+def fit_person(
+    basis: LandmarkBasis, views: Sequence[View], prior: IdentityPrior, settings: FitSettings
+) -> list[FitState]:
+    """One identity, and expression and pose for each view: Levenberg-Marquardt over all views at once."""
+    views = [_same_person(view, prior) for view in views]
+    views = [replace(view, start=_posed(basis, view, settings)) for view in views]
+    problems = [Problem(basis, view.seen, view.start, view.camera, settings) for view in views]
+    states, damping = [view.start for view in views], 1e-3
+    cost = _cost(problems, states, prior)
     for _ in range(settings.iterations):
-        candidate = problem.step(state, damping=damping)
-        new_cost = problem.cost(candidate)
+        candidates = _step(problems, states, prior, damping)
+        new_cost = _cost(problems, candidates, prior)
         if new_cost > cost:
             damping *= 10.0
             continue
-        converged = cost - new_cost < 1e-3 * cost
-        state, damping = candidate, damping * 0.3
+        converged = cost - new_cost < settings.tolerance * cost
+        states, damping = candidates, damping * 0.3
         if converged:
             break
-        problem.refresh(state)
-        cost = problem.cost(state)
+        for problem, state in zip(problems, states, strict=True):
+            problem.refresh(state)
+        cost = _cost(problems, states, prior)
+    return states
+
+
+def identity_precision(settings: FitSettings) -> np.ndarray:
+    """(80,) inverse variances of the regressed identity."""
+    return np.broadcast_to(1.0 / np.square(settings.identity_sigma), (IDENTITY,)).astype(np.float64)
+
+
+def _same_person(view: View, prior: IdentityPrior) -> View:
+    shape = np.concatenate([prior.mean, view.start.shape[IDENTITY:]])
+    return replace(view, start=replace(view.start, shape=shape))
+
+
+def _posed(basis: LandmarkBasis, view: View, settings: FitSettings) -> FitState:
+    """The start of a view under the pose that its landmarks ask for, with nothing else moved."""
+    problem, state = Problem(basis, view.seen, view.start, view.camera, settings), view.start
+    for _ in range(2):
+        state = problem.pose_step(state)
     return state
 
 
+def _cost(problems: Sequence[Problem], states: Sequence[FitState], prior: IdentityPrior) -> float:
+    each = sum(problem.cost(state) for problem, state in zip(problems, states, strict=True))
+    offset = states[0].shape[:IDENTITY] - prior.mean
+    return each + float(offset @ (prior.precision * offset))
+
+
 class Problem:
-    """Residuals, Jacobian and cost of the fit; the contour's correspondences are held between refreshes."""
+    """Residuals, Jacobian and cost of one view; the contour's correspondences are held between refreshes."""
 
     def __init__(
         self, basis: LandmarkBasis, seen: Observations, prior: FitState, camera: Camera, settings: FitSettings
     ) -> None:
-        self._basis, self._seen, self._prior, self._settings = basis, seen, prior, settings
+        self._basis, self._seen, self._prior = basis, seen, prior
         self._focal, self._center = camera.focal, np.asarray(camera.center)
         points = max(float(seen.weight.sum()), 1.0)
         trust = min(1.0, settings.independent_points / points)
@@ -156,16 +164,18 @@ class Problem:
             self._sigma = np.append(self._sigma, np.full(len(both), seen.gaps.sigma))
             self._weight = np.append(self._weight, both)
             self._outlier = np.append(self._outlier, np.full(len(both), seen.gaps.outlier))
-        self._prior_precision = prior_precision(settings, float(prior.translation[2]))
+        self._precision = view_precision(settings, float(prior.translation[2]))
         self.refresh(prior)
 
     def refresh(self, state: FitState) -> None:
         """Slide the jaw onto the contour of `state`."""
-        self._mean, self._rows = self._basis.at(state.shape, state.rotation)
+        self._landmarks = self._basis.at(state.shape, state.rotation)
 
     def residuals(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
         """Errors (N + M, 2) of points and gaps in pixels and the points (N, 3) in the camera frame."""
-        points = self._mean + np.tensordot(state.shape.astype(np.float32), self._rows, axes=1)
+        return self._errors(self._landmarks.points(state.shape), state)
+
+    def _errors(self, points: np.ndarray, state: FitState) -> tuple[np.ndarray, np.ndarray]:
         seen = points @ state.rotation.T + state.translation
         image = self._focal * seen[:, :2] / seen[:, 2:] + self._center
         errors = image - self._seen.points
@@ -175,88 +185,106 @@ class Problem:
         return errors, seen
 
     def jacobian(self, state: FitState, seen: np.ndarray, pose_only: bool = False) -> np.ndarray:
-        """(150, N + M, 2) float32 derivatives of the residuals by shape, rotation vector (left-hand) and shift.
+        """(N + M, 2, 150) float32 derivatives of the residuals by shape, rotation vector (left-hand) and shift.
 
-        `seen` is (N, 3) in the camera frame; with `pose_only` the last six rows alone.
+        `seen` is (N, 3) in the camera frame; with `pose_only` the last six columns alone.
         """
-        shape = 0 if pose_only else SHAPE
-        motion = np.empty((shape + 6, len(seen), 3), np.float32)
+        count, shape = len(seen), 0 if pose_only else SHAPE
+        gaps = 0 if self._gaps is None else len(self._gaps.pairs)
+        out = np.empty((count + gaps, 2, shape + 6), np.float32)
+        camera = self._by_camera_point(seen)
         if not pose_only:
-            np.matmul(self._rows, state.rotation.T.astype(np.float32), out=motion[:SHAPE])
-        turned = seen - state.translation
-        for axis, unit in enumerate(np.eye(3)):
-            motion[shape + axis] = np.cross(unit, turned)
-            motion[shape + 3 + axis] = unit
-        scale = (self._focal / seen[:, 2:]).astype(np.float32)
-        slope = (seen[:, :2] / seen[:, 2:]).astype(np.float32)
-        rows = scale * (motion[..., :2] - slope * motion[..., 2:])
-        if self._gaps is None:
-            return rows
-        first, second = self._gaps.pairs.T
-        return np.concatenate([rows, rows[:, first] - rows[:, second]], axis=1)
+            view = (camera @ state.rotation).astype(np.float32)
+            self._landmarks.derivatives(view, out[:count, :, :SHAPE])
+        out[:count, :, shape : shape + 3] = np.cross((seen - state.translation)[:, None], camera)
+        out[:count, :, shape + 3 :] = camera
+        if self._gaps is not None:
+            first, second = self._gaps.pairs.T
+            np.subtract(out[first], out[second], out=out[count:])
+        return out
+
+    def _by_camera_point(self, seen: np.ndarray) -> np.ndarray:
+        """(N, 2, 3) derivatives of pixels by points (N, 3) in the camera frame."""
+        out = np.zeros((len(seen), 2, 3))
+        scale = self._focal / seen[:, 2]
+        out[:, 0, 0] = out[:, 1, 1] = scale
+        out[:, :, 2] = -scale[:, None] * seen[:, :2] / seen[:, 2:]
+        return out
 
     def cost(self, state: FitState) -> float:
-        """Cauchy cost of the data plus the prior's quadratic form."""
+        """Cauchy cost of the data plus the quadratic form of the priors of expression and pose."""
         errors, _ = self.residuals(state)
         limit = self._outlier**2
         squared = (errors**2).sum(axis=1) / self._sigma**2
         data = (self._weight * limit * np.log1p(squared / limit)).sum()
         offset = self._from_prior(state)
-        return float(data + offset @ (self._prior_precision * offset))
+        return float(data + offset @ (self._precision * offset))
 
-    def step(self, state: FitState, damping: float = 1e-3, pose_only: bool = False) -> FitState:
-        """One Levenberg-Marquardt step inside the bounds; sliders that push against one are held."""
+    def normal_equations(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
+        """Hessian (150, 150) and gradient (150,) of the data and of the priors of expression and pose."""
         errors, seen = self.residuals(state)
+        hessian, gradient = self._of_data(errors, self.jacobian(state, seen))
+        gradient[IDENTITY:] += self._precision * self._from_prior(state)
+        own = np.arange(IDENTITY, UNKNOWNS)
+        hessian[own, own] += self._precision
+        return hessian, gradient
+
+    def pose_step(self, state: FitState) -> FitState:
+        """One Gauss-Newton step of the pose alone, without priors."""
+        errors, seen = self.residuals(state)
+        hessian, gradient = self._of_data(errors, self.jacobian(state, seen, pose_only=True))
+        change = np.zeros(UNKNOWNS)
+        change[SHAPE:] = solve(hessian + np.diag(1e-6 * np.diag(hessian) + 1e-9), -gradient)
+        return moved(state, change)
+
+    def _of_data(self, errors: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         squared = (errors**2).sum(axis=1) / self._sigma**2
         weight = self._weight / (1.0 + squared / self._outlier**2) / self._sigma**2
-        rows = self.jacobian(state, seen, pose_only)
-        scaled = (rows * np.sqrt(weight).astype(np.float32)[:, None]).reshape(len(rows), -1)
-        hessian = (scaled @ scaled.T).astype(np.float64)
-        gradient = np.einsum("unk,nk->u", rows, weight[:, None] * errors)
-        if pose_only:
-            change = np.zeros(UNKNOWNS)
-            change[SHAPE:] = np.linalg.solve(hessian + np.diag(1e-6 * np.diag(hessian) + 1e-9), -gradient)
-            return moved(state, change)
-        precision = self._prior_precision
-        gradient += precision * self._from_prior(state)
-        hessian[np.diag_indices(UNKNOWNS)] += precision
-        hessian[np.diag_indices(UNKNOWNS)] *= 1.0 + damping
-        return moved(state, _bounded_step(hessian, gradient, state.shape))
+        weighted = rows * weight.astype(np.float32)[:, None, None]
+        unknowns = rows.shape[2]
+        hessian = gram(weighted.reshape(-1, unknowns), rows.reshape(-1, unknowns))
+        return hessian, np.einsum("nku,nk->u", weighted, errors.astype(np.float32)).astype(np.float64)
 
     def _from_prior(self, state: FitState) -> np.ndarray:
         turn = cv2.Rodrigues(state.rotation @ self._prior.rotation.T)[0].ravel()
         shift = state.translation - self._prior.translation
-        return np.concatenate([state.shape - self._prior.shape, turn, shift])
+        return np.concatenate([state.shape[IDENTITY:] - self._prior.shape[IDENTITY:], turn, shift])
 
 
-def prior_precision(settings: FitSettings, depth: float) -> np.ndarray:
-    """(150,) inverse variances of identity, expression, rotation vector and shift at a depth in metres."""
-    sigma = np.empty(UNKNOWNS)
-    sigma[:IDENTITY] = settings.identity_sigma
-    sigma[IDENTITY:SHAPE] = settings.expression_sigma
-    sigma[SHAPE : SHAPE + 3] = settings.rotation_sigma
-    sigma[SHAPE + 3 :] = [settings.shift_sigma, settings.shift_sigma, settings.depth_sigma * depth]
+def view_precision(settings: FitSettings, depth: float) -> np.ndarray:
+    """(70,) inverse variances of expression, rotation vector and shift at a depth in metres."""
+    sliders = SHAPE - IDENTITY
+    sigma = np.empty(sliders + 6)
+    sigma[:sliders] = settings.expression_sigma
+    sigma[sliders : sliders + 3] = settings.rotation_sigma
+    sigma[sliders + 3 :] = [settings.shift_sigma, settings.shift_sigma, settings.depth_sigma * depth]
     return 1.0 / sigma**2
 
 
-def _bounded_step(hessian: np.ndarray, gradient: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """Newton step (150,) with the sliders kept in [0, 1]: those that would leave are fixed at their bound."""
-    expression = shape[IDENTITY:]
-    fixed = np.zeros(UNKNOWNS, bool)
-    change = np.zeros(UNKNOWNS)
-    for _ in range(4):
-        free = ~fixed
-        pull = gradient[free] + hessian[np.ix_(free, fixed)] @ change[fixed]
-        change[free] = -np.linalg.solve(hessian[np.ix_(free, free)], pull)
-        target = expression + change[IDENTITY:SHAPE]
-        leaving = free[IDENTITY:SHAPE] & ((target < 0.0) | (target > 1.0))
-        if not leaving.any():
-            break
-        at = IDENTITY + np.flatnonzero(leaving)
-        change[at] = np.clip(target, 0.0, 1.0)[leaving] - expression[leaving]
-        fixed[at] = True
-    change[IDENTITY:SHAPE] = np.clip(expression + change[IDENTITY:SHAPE], 0.0, 1.0) - expression
-    return change
+def _step(
+    problems: Sequence[Problem], states: Sequence[FitState], prior: IdentityPrior, damping: float
+) -> list[FitState]:
+    """One Levenberg-Marquardt step inside the bounds, from the normal equations of all views.
+
+    Unknowns: the identity's 80, then 70 of each view, which meet those of other views in the identity alone.
+    """
+    unknowns = IDENTITY + OWN * len(problems)
+    hessian, gradient = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
+    shared = np.arange(IDENTITY)
+    hessian[shared, shared] = prior.precision
+    gradient[shared] = prior.precision * (states[0].shape[:IDENTITY] - prior.mean)
+    for number, (problem, state) in enumerate(zip(problems, states, strict=True)):
+        rows = np.concatenate([shared, IDENTITY + OWN * number + np.arange(OWN)])
+        data, pull = problem.normal_equations(state)
+        hessian[np.ix_(rows, rows)] += data
+        gradient[rows] += pull
+    hessian[np.diag_indices(unknowns)] *= 1.0 + damping
+    sliders = np.full(unknowns, np.nan)
+    own = sliders[IDENTITY:].reshape(-1, OWN)
+    own[:, : SHAPE - IDENTITY] = [state.shape[IDENTITY:] for state in states]
+    change = bounded_step(hessian, gradient, sliders)
+    parts = change[IDENTITY:].reshape(-1, OWN)
+    return [moved(state, np.concatenate([change[:IDENTITY], part])) for state, part in zip(states, parts, strict=True)]
 
 
 def moved(state: FitState, change: np.ndarray) -> FitState:
@@ -267,30 +295,3 @@ def moved(state: FitState, change: np.ndarray) -> FitState:
         rotation=turn @ state.rotation,
         translation=state.translation + change[SHAPE + 3 :],
     )
-
-
-def pose_from_points(
-    model_points: np.ndarray, seen: Observations, camera: Camera
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rotation and translation from (N, 3) model points and where they are seen; None when there are too few.
-
-    Used when the regressed pose is far off. Only points of some weight take part.
-    """
-    used = seen.weight > 0.3
-    if used.sum() < 8:
-        return None
-    matrix = np.array([[camera.focal, 0, camera.center[0]], [0, camera.focal, camera.center[1]], [0, 0, 1.0]])
-    threshold = float(4.0 * np.median(seen.sigma[used]))
-    done, turn, shift, _ = cv2.solvePnPRansac(
-        model_points[used].astype(np.float64),
-        seen.points[used],
-        matrix,
-        np.zeros(4),
-        reprojectionError=threshold,
-        iterationsCount=60,
-        flags=cv2.SOLVEPNP_EPNP,
-    )
-    rotation = cv2.Rodrigues(turn)[0]
-    if not done or shift[2, 0] <= 0 or (FLIP @ rotation)[2, 2] < 0:  # a face seen from behind is no solution
-        return None
-    return rotation, shift.ravel()

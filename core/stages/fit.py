@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ..geometry import fitting
 from ..geometry.camera import camera_from_pose, default_focal, pose_from_camera, project
 from ..geometry.delighting import smoothstep
 from ..geometry.face_model import FaceModel
+from ..geometry.landmark_basis import LandmarkBasis
+from ..geometry.landmark_pose import pose_from_points
 from ..types import EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 _log = logging.getLogger(__name__)
@@ -19,14 +22,28 @@ _LIPS = np.array([(61, 67), (62, 66), (63, 65)])  # landmarks on the inner rims,
 _TOLD = 30.0  # sigmas: where the parser closes the lips, a regression that has them open is no reason to doubt it
 _HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
 _NEAREST = 1.0  # metres: nearer than that few photos are taken, and a crop hides its lens; see `likely_focal`
+_SAME_LENS = 1.05  # ratio of focal lengths up to which they are one
+_LEAST_SEEN = 0.05  # share of the inner landmarks that a photo counts for when fewer are seen
 _FAR_OFF = 0.12  # median reprojection error, of the landmarks' extent, beyond which the regressed pose is dropped
+
+
+@dataclass(frozen=True, eq=False)
+class Regressed:
+    """What the networks say about the face in one photo."""
+
+    landmarks: Landmarks
+    params: FaceParams
+    crop: Crop  # that `params` was read from
+    photo_shape: tuple[int, int]  # height, width
+    focal: float | None = None  # pixels; None when the photo is silent
+    mouth: float | None = None  # how far it is open as `mouth_opening` tells it; None where it cannot
 
 
 class Fit:
     """(landmarks, regressed coefficients, crop, photo size, focal) -> (refined coefficients, camera)."""
 
     def __init__(self, model: FaceModel, settings: fitting.FitSettings | None = None) -> None:
-        self._basis = fitting.LandmarkBasis(model)
+        self._basis = LandmarkBasis(model)
         self._settings = _hold_gaze(settings or fitting.FitSettings(), model.expression_names)
 
     def __call__(
@@ -38,39 +55,78 @@ class Fit:
         focal: float | None = None,
         mouth: float | None = None,
     ) -> tuple[FaceParams, Camera]:
-        """Refine `params`; `photo_shape` is (height, width), `focal` in pixels or None when the photo is silent.
+        """Refine `params`; the arguments are the fields of `Regressed`.
 
-        `mouth` is how far the mouth is open as `mouth_opening` tells it, None where it cannot. Albedo and light pass
-        through unchanged.
+        Albedo and light pass through unchanged.
         """
-        lens = focal or likely_focal(params.pose, crop, photo_shape)
-        camera = camera_from_pose(params.pose, crop.matrix, crop.size, photo_shape, lens)
-        seen = observations(landmarks, self._settings, mouth)
-        start = self._start(params, camera, seen)
-        state = fitting.fit(self._basis, seen, start, camera, self._settings)
-        camera = replace(camera, rotation=state.rotation, translation=state.translation)
-        refined = replace(
-            params,
-            identity=state.shape[:IDENTITY].astype(np.float32),
-            expression=np.clip(state.shape[IDENTITY:], 0.0, 1.0).astype(np.float32),
-            pose=pose_from_camera(camera, crop.matrix, crop.size).astype(np.float32),
+        photo = Regressed(landmarks, params, crop, photo_shape, focal, mouth)
+        view = self._view(photo)
+        state = fitting.fit(self._basis, view.seen, view.start, view.camera, self._settings)
+        return _refined(photo, view.camera, state)
+
+    def person(self, photos: Sequence[Regressed]) -> list[tuple[FaceParams, Camera]]:
+        """The same for several photos of one person: one identity and one albedo, all else photo by photo.
+
+        A photo counts for these as much as its inner landmarks are seen.
+        """
+        focals = shared_focals(photos)
+        views = [self._view(replace(photo, focal=focal)) for photo, focal in zip(photos, focals, strict=True)]
+        weights = np.array([max(float(view.seen.weight[17:].mean()), _LEAST_SEEN) for view in views])
+        weights /= weights.sum()
+        identity, albedo = (
+            np.einsum("p,pc->c", weights, np.array([getattr(photo.params, name) for photo in photos], np.float64))
+            for name in ("identity", "albedo")
         )
-        return refined, camera
+        # the regressions err alike for one person: several are believed no more than one
+        prior = fitting.IdentityPrior(identity, fitting.identity_precision(self._settings))
+        states = fitting.fit_person(self._basis, views, prior, self._settings)
+        fitted = [_refined(*each) for each in zip(photos, [view.camera for view in views], states, strict=True)]
+        return [(replace(params, albedo=albedo.astype(np.float32)), camera) for params, camera in fitted]
+
+    def _view(self, photo: Regressed) -> fitting.View:
+        lens = photo.focal or likely_focal(photo.params.pose, photo.crop, photo.photo_shape)
+        camera = camera_from_pose(photo.params.pose, photo.crop.matrix, photo.crop.size, photo.photo_shape, lens)
+        seen = observations(photo.landmarks, self._settings, photo.mouth)
+        return fitting.View(seen, self._start(photo.params, camera, seen), camera)
 
     def _start(self, params: FaceParams, camera: Camera, seen: fitting.Observations) -> fitting.FitState:
         """The regressed shape under the regressed pose, or under the landmarks' own when that one is far off."""
         shape = np.concatenate([params.identity, np.clip(params.expression, 0.0, 1.0)]).astype(np.float64)
-        mean, basis = self._basis.at(shape, camera.rotation)
-        points = mean + np.tensordot(shape.astype(np.float32), basis, axes=1)
+        points = self._basis.at(shape, camera.rotation).points(shape)
         error = _median_error(camera, points, seen)
         if error > _FAR_OFF:
-            found = fitting.pose_from_points(points, seen, camera)
+            found = pose_from_points(points, seen, camera)
             if found is not None:
                 other = replace(camera, rotation=found[0], translation=found[1])
                 if _median_error(other, points, seen) < error:
                     _log.info("the regressed pose is %.0f %% off; using the landmarks' own", 100 * error)
                     camera = other
         return fitting.FitState(shape, camera.rotation, camera.translation)
+
+
+def _refined(photo: Regressed, camera: Camera, state: fitting.FitState) -> tuple[FaceParams, Camera]:
+    camera = replace(camera, rotation=state.rotation, translation=state.translation)
+    refined = replace(
+        photo.params,
+        identity=state.shape[:IDENTITY].astype(np.float32),
+        expression=np.clip(state.shape[IDENTITY:], 0.0, 1.0).astype(np.float32),
+        pose=pose_from_camera(camera, photo.crop.matrix, photo.crop.size).astype(np.float32),
+    )
+    return refined, camera
+
+
+def shared_focals(photos: Sequence[Regressed]) -> list[float | None]:
+    """The photos' focal lengths, one for all of a size where those that tell theirs agree.
+
+    A photo that is silent but as large as its fellows came from the same camera, with its EXIF lost on the way.
+    """
+    sides = [tuple(sorted(photo.photo_shape)) for photo in photos]
+    told: dict[tuple[int, ...], list[float]] = {}
+    for side, photo in zip(sides, photos, strict=True):
+        if photo.focal is not None:
+            told.setdefault(side, []).append(photo.focal)
+    agreed = {side: float(np.mean(all_)) for side, all_ in told.items() if max(all_) <= _SAME_LENS * min(all_)}
+    return [agreed.get(side, photo.focal) for side, photo in zip(sides, photos, strict=True)]
 
 
 def likely_focal(pose: np.ndarray, crop: Crop, photo_shape: tuple[int, int]) -> float:

@@ -91,7 +91,7 @@ def fit(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) 
     model = pipeline.face_model
     params = pipeline.regress(photo, result.landmarks.points)
     crop = extract(photo, crop_matrix(result.landmarks.points, CROP_SIZE), CROP_SIZE)
-    solve = Fit(model)
+    solve = Fit(model, pipeline.fit_settings)
     points = model.landmarks(model.shape(params.identity, params.expression))
     camera, truth = result.camera, result.landmarks.points
 

@@ -35,7 +35,7 @@ class Fitter:
     """`image, box -> Fitted` through the pipeline's own stages."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline, self._fit = pipeline, Fit(pipeline.face_model)
+        self.pipeline, self._fit = pipeline, Fit(pipeline.face_model, pipeline.fit_settings)
 
     def __call__(self, image: np.ndarray, box: FaceBox) -> Fitted:
         """Fit the face in `box` of a (H, W, 3) RGB photo."""

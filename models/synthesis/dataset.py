@@ -43,12 +43,12 @@ def make_picture(assets: Assets, seed: int, index: int, size: int = PICTURE_SIZE
     return render(sample_scene(assets, seed, index, size, group), assets)
 
 
-def held_out_pictures(model: FaceModel, count: int, size: int = 320) -> Iterator[Picture]:
+def held_out_pictures(model: FaceModel, count: int, size: int = 320, seed: int = HELD_OUT_SEED) -> Iterator[Picture]:
     """People that no training set contains, without occluders, rolled by at most what a photo would be."""
     assets = Assets.load(model)
     index = made = 0
     while made < count:
-        picture = make_picture(assets, HELD_OUT_SEED, index, size, group=1)
+        picture = make_picture(assets, seed, index, size, group=1)
         index += 1
         if picture.visibility[17:68].mean() > 0.9 and not picture.occluder.any():
             made += 1

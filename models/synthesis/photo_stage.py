@@ -10,7 +10,9 @@ import numpy as np
 
 from core.geometry.delighting import estimate_light
 from core.geometry.face_model import FaceModel, load_face_model
-from core.geometry.fitting import SHAPE, FitSettings, FitState, LandmarkBasis, Observations, fit, pose_from_points
+from core.geometry.fitting import FitSettings, FitState, Observations, fit
+from core.geometry.landmark_basis import SHAPE, LandmarkBasis
+from core.geometry.landmark_pose import pose_from_points
 from core.geometry.lighting import directional_light, irradiance
 from core.types import IDENTITY, LANDMARKS, Camera
 from models.face_model.sources import DATA

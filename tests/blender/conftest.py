@@ -100,6 +100,7 @@ class FakePipeline:
         self._completion = addon("core.types").Completion
         self.settings = None  # of the last call
         self.masks: list[np.ndarray | None] = []  # what every call was told to delete
+        self.people: list[list[str]] = []  # the photos of every call for several
         self._stages = addon("core.pipeline").STAGES
         self._cancelled = addon("core.errors").Cancelled
         self._fail_at, self._error = fail_at, error
@@ -146,6 +147,14 @@ class FakePipeline:
             progress(stage, index / len(self._stages))
             self._stop_at(stage)
         return replace(self._result, completion=completion if completion.mask.any() else None)
+
+    def reconstruct_person(self, photos, *, progress=None, cancelled=None):
+        """The result for each, the identity shared."""
+        self.people.append([photo.name for photo in photos])
+        return tuple(
+            self.reconstruct(photo.pixels, box=photo.box, mask=photo.mask, progress=progress, cancelled=cancelled)
+            for photo in photos
+        )
 
 
 @pytest.fixture

@@ -1,10 +1,15 @@
 """The fit on synthetic truth: geometry gets better, hidden points and outliers do not matter, bounds hold."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.errors import WeightsError
+from core.fit_priors import FILE, read_priors
 from core.geometry import alignment, fitting
 from core.geometry.camera import (
     camera_from_pose,
@@ -14,7 +19,9 @@ from core.geometry.camera import (
     rotation_from_angles,
 )
 from core.geometry.face_model import FaceModel
-from core.stages.fit import Fit, likely_focal, lip_gaps, observations
+from core.geometry.landmark_basis import LandmarkBasis
+from core.geometry.normal_equations import gram, solve
+from core.stages.fit import Fit, Regressed, likely_focal, lip_gaps, observations, shared_focals
 from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera, Crop, FaceParams, Landmarks
 
 PHOTO = (480, 640)  # height, width
@@ -25,6 +32,7 @@ SIZE = 128
 class Person:
     """The truth, and what noisy networks would say about it."""
 
+    identity: np.ndarray
     vertices: np.ndarray
     camera: Camera
     landmarks: Landmarks
@@ -32,10 +40,11 @@ class Person:
     crop: Crop
 
 
-def make_person(model: FaceModel, seed: int, noise: float = 0.02) -> Person:
+def make_person(model: FaceModel, seed: int, noise: float = 0.02, identity: np.ndarray | None = None) -> Person:
     """`noise`: landmark error over the eye distance, half of it shared by neighbouring points."""
     rng = np.random.default_rng(seed)
-    identity = rng.normal(size=IDENTITY)
+    drawn = rng.normal(size=IDENTITY)
+    identity = drawn if identity is None else identity
     expression = np.zeros(EXPRESSION)
     expression[rng.choice(EXPRESSION, 6, replace=False)] = rng.beta(1.2, 2.0, size=6)
     camera = random_camera(rng)
@@ -51,6 +60,7 @@ def make_person(model: FaceModel, seed: int, noise: float = 0.02) -> Person:
     explained = np.linspace(0.8, 0.2, IDENTITY)
     pose = pose_from_camera(camera, matrix, SIZE) + rng.normal(size=6) * [0.05, 0.05, 0.03, 0.1, 0.01, 0.01]
     return Person(
+        identity=identity,
         vertices=vertices,
         camera=camera,
         landmarks=Landmarks(
@@ -203,7 +213,7 @@ def test_centred_face_off_the_axis_looks_into_the_lens() -> None:
 
 def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
     person = make_person(face_model, 7)
-    basis = fitting.LandmarkBasis(face_model)
+    basis = LandmarkBasis(face_model)
     seen = observations(person.landmarks, fitting.FitSettings())
     shape = np.concatenate([person.regressed.identity, person.regressed.expression]).astype(np.float64)
     state = fitting.FitState(shape, person.camera.rotation, person.camera.translation)
@@ -218,7 +228,7 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
         behind, _ = problem.residuals(fitting.moved(state, -change))
         numeric = (ahead - behind) / (2 * step)
         scale = max(float(np.abs(numeric).max()), 1.0)
-        np.testing.assert_allclose(analytic[column], numeric, atol=5e-3 * scale, err_msg=str(column))
+        np.testing.assert_allclose(analytic[..., column], numeric, atol=5e-3 * scale, err_msg=str(column))
     assert seen.gaps is not None
     assert errors_here.shape == (basis.count + len(seen.gaps.pairs), 2)
 
@@ -307,3 +317,112 @@ def test_a_face_that_fills_its_photo_is_not_at_arms_length(sides_per_metre: floa
     depth = camera_from_pose(pose, crop.matrix, SIZE, PHOTO, focal).translation[2]
     assert depth >= 1.0 - 1e-6
     assert focal == default_focal(PHOTO[1], PHOTO[0]) or depth < 1.0 + 1e-6
+
+
+def person_errors(model: FaceModel, people: Sequence[Person]) -> tuple[float, float]:
+    """Mean neutral shape error, mm, of photos fitted alone and of the same photos fitted together."""
+    fit = Fit(model)
+    photos = [Regressed(person.landmarks, person.regressed, person.crop, PHOTO) for person in people]
+    truth = model.shape(people[0].identity)
+    together = fit.person(photos)
+    for params, _ in together[1:]:
+        np.testing.assert_array_equal(params.identity, together[0][0].identity)
+        np.testing.assert_array_equal(params.albedo, together[0][0].albedo)
+    alone = [fit(photo.landmarks, photo.params, photo.crop, PHOTO)[0] for photo in photos]
+    found = [[shape_error(model, at_rest(params), truth) for params in group] for group in (alone, [together[0][0]])]
+    return float(np.mean(found[0])), float(np.mean(found[1]))
+
+
+def at_rest(params: FaceParams) -> FaceParams:
+    return replace(params, expression=np.zeros(EXPRESSION, np.float32))
+
+
+def test_several_photos_tell_more_about_one_person(face_model: FaceModel) -> None:
+    found = []
+    for seed in range(5):
+        first = make_person(face_model, seed)
+        others = [make_person(face_model, 100 * (seed + 1) + k, identity=first.identity) for k in range(2)]
+        found.append(person_errors(face_model, [first, *others]))
+    alone, together = np.mean(found, axis=0)
+    assert together < 0.92 * alone
+
+
+def test_one_photo_of_a_person_is_a_photo(face_model: FaceModel) -> None:
+    person, fit = make_person(face_model, 3), Fit(face_model)
+    alone, camera = fit(person.landmarks, person.regressed, person.crop, PHOTO)
+    [(together, other)] = fit.person([Regressed(person.landmarks, person.regressed, person.crop, PHOTO)])
+    np.testing.assert_allclose(together.to_vector(), alone.to_vector(), atol=1e-5)
+    np.testing.assert_allclose(other.translation, camera.translation, atol=1e-6)
+
+
+def test_a_covered_photo_counts_less(face_model: FaceModel) -> None:
+    clear = make_person(face_model, 3)
+    stranger = make_person(face_model, 4)  # somebody else: what is believed of each photo shows
+    photos = [Regressed(person.landmarks, person.regressed, person.crop, PHOTO) for person in (clear, stranger)]
+    covered = replace(photos[1].landmarks, visibility=np.full_like(photos[1].landmarks.visibility, 0.3))
+    fit = Fit(face_model)
+    own, _ = fit(clear.landmarks, clear.regressed, clear.crop, PHOTO)
+    mixed, _ = fit.person(photos)[0]
+    alone, _ = fit.person([photos[0], replace(photos[1], landmarks=covered)])[0]
+    distance = [np.linalg.norm(params.identity - own.identity) for params in (mixed, alone)]
+    assert distance[1] < 0.5 * distance[0]
+
+
+@pytest.mark.parametrize(
+    ("focals", "shared"),
+    [
+        ((800.0, 810.0, None), (805.0, 805.0, 805.0)),  # a silent photo of the same size
+        ((800.0, 1200.0, None), (800.0, 1200.0, None)),  # zoomed in between
+        ((None, None, None), (None, None, None)),
+    ],
+)
+def test_focal_lengths_are_shared_where_they_agree(
+    face_model: FaceModel, focals: tuple[float | None, ...], shared: tuple[float | None, ...]
+) -> None:
+    person = make_person(face_model, 1)
+    shapes = (PHOTO, PHOTO[::-1], PHOTO)  # upright and across
+    photos = [
+        Regressed(person.landmarks, person.regressed, person.crop, shape, focal)
+        for shape, focal in zip(shapes, focals, strict=True)
+    ]
+    assert tuple(shared_focals(photos)) == shared
+    other = replace(photos[2], photo_shape=(1000, 1000))
+    assert shared_focals([*photos[:2], other])[2] is None
+
+
+def test_priors_of_a_regressor_are_read(tmp_path: Path) -> None:
+    assert read_priors(tmp_path, "student").identity_sigma == fitting.FitSettings.identity_sigma
+    entry = {"identity_sigma": [0.3] * IDENTITY, "expression_sigma": [0.05] * EXPRESSION}
+    (tmp_path / FILE).write_text(json.dumps({"student": entry}))
+    settings = read_priors(tmp_path, "student")
+    np.testing.assert_array_equal(settings.identity_sigma, np.full(IDENTITY, 0.3))
+    assert read_priors(tmp_path, "teacher").expression_sigma == fitting.FitSettings.expression_sigma
+    (tmp_path / FILE).write_text(json.dumps({"student": {**entry, "expression_sigma": [0.05]}}))
+    with pytest.raises(WeightsError, match="expression_sigma has shape"):
+        read_priors(tmp_path, "student")
+
+
+def test_narrow_priors_hold_single_coefficients(face_model: FaceModel) -> None:
+    person, sigma = make_person(face_model, 2), np.full(IDENTITY, 0.4)
+    sigma[5] = 1e-3
+    refined, _ = Fit(face_model, fitting.FitSettings(identity_sigma=sigma))(
+        person.landmarks, person.regressed, person.crop, PHOTO
+    )
+    moved = np.abs(refined.identity - person.regressed.identity)
+    assert moved[5] < 1e-3 < 0.05 < np.median(moved[:5])
+
+
+@pytest.mark.parametrize("unknowns", [6, 40, 150, 290])
+def test_normal_equations_agree_with_numpy(unknowns: int) -> None:
+    rng = np.random.default_rng(unknowns)
+    rows = rng.normal(size=(800, unknowns)).astype(np.float32)
+    if unknowns in (6, 150):
+        scaled = rows * rng.random((800, 1)).astype(np.float32)
+        np.testing.assert_allclose(gram(scaled, rows), scaled.T.astype(float) @ rows, atol=2e-3)
+    matrix, right = rows.T.astype(float) @ rows, rng.normal(size=unknowns)
+    np.testing.assert_allclose(solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-8, atol=1e-12)
+
+
+def test_singular_equations_are_refused() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+        solve(np.zeros((30, 30)), np.ones(30))

@@ -11,6 +11,7 @@ from core import cautions
 from core.errors import Cancelled, FaceModelError, ImageError, NoFaceFound, WeightsError
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
+from core.look import PersonPhoto
 from core.pipeline import STAGES, Pipeline
 from core.runtime.specs import NetworkSpec
 from core.settings import Settings
@@ -201,3 +202,38 @@ def test_the_parsed_mouth_reaches_the_fit_and_is_parsed_once(
     assert (len(parsed), mouths) == (1, [0.0])
     pipeline.reconstruct(photo, mask=np.full(photo.shape[:2], 255, np.uint8))
     assert mouths[1] == (0.0 if method == "none" else None)  # what the user marks as hidden tells nothing
+
+
+# Several photos of one person
+
+
+def test_several_photos_give_one_identity(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    calls: list[tuple[str, float]] = []
+    photos = [
+        PersonPhoto("a.jpg", photo_with_faces((300, 200, 150))),
+        PersonPhoto("b.jpg", photo_with_faces((250, 260, 180)), focal=900.0),
+    ]
+    first, second = pipeline.reconstruct_person(photos, progress=lambda stage, share: calls.append((stage, share)))
+    np.testing.assert_array_equal(first.params.identity, second.params.identity)
+    np.testing.assert_array_equal(first.params.albedo, second.params.albedo)
+    np.testing.assert_array_equal(first.neutral, second.neutral)
+    assert first.texture is second.texture
+    assert second.camera.focal == first.camera.focal == 900.0  # of the same size: the same camera
+    assert second.box.size == pytest.approx(180, abs=1)
+    assert [stage for stage, _ in calls] == [*STAGES[:4], *STAGES[:4], "fit", "texture", "texture", "done"]
+    shares = [share for _, share in calls]
+    assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
+    assert set(first.timings) == set(STAGES)
+
+
+def test_a_photo_without_a_face_is_named(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    photos = [PersonPhoto("a.jpg", photo_with_faces((300, 200, 150))), PersonPhoto("b.jpg", photo_with_faces())]
+    with pytest.raises(NoFaceFound, match=r"b\.jpg: No face was found"):
+        pipeline.reconstruct_person(photos)
+
+
+def test_a_person_can_be_cancelled(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    answers = iter([False] * 9 + [True])
+    photos = [PersonPhoto(name, photo_with_faces((300, 200, 150))) for name in ("a.jpg", "b.jpg")]
+    with pytest.raises(Cancelled):
+        pipeline.reconstruct_person(photos, cancelled=lambda: next(answers))

@@ -1,0 +1,76 @@
+"""The face model's linear bases restricted to its landmarks, with the jaw that slides along the contour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..types import EXPRESSION, IDENTITY
+from .face_model import FaceModel
+
+SHAPE = IDENTITY + EXPRESSION
+
+
+@dataclass(frozen=True, eq=False)
+class SlidLandmarks:
+    """N = 68 + D landmarks, linear in the shape, while the jaw stays on the contour of one shape and pose."""
+
+    mean: np.ndarray  # (N, 3) float64, metres
+    basis: np.ndarray  # (N, 3, 144) float32, of the landmarks where they do not slide; shared, never written to
+    moved: np.ndarray  # (M,) int rows that did slide
+    moved_basis: np.ndarray  # (M, 3, 144) float32, of these
+
+    def points(self, shape: np.ndarray) -> np.ndarray:
+        """(N, 3) float64 for a (144,) shape, metres, model frame."""
+        small = shape.astype(np.float32)
+        offset = np.einsum("ndb,b->nd", self.basis, small)
+        offset[self.moved] = np.einsum("ndb,b->nd", self.moved_basis, small)
+        return self.mean + offset
+
+    def derivatives(self, view: np.ndarray, out: np.ndarray) -> None:
+        """Derivatives by the shape of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, 144)."""
+        np.matmul(view, self.basis, out=out)
+        out[self.moved] = view[self.moved] @ self.moved_basis
+
+
+class LandmarkBasis:
+    """All landmarks of one face model; made once."""
+
+    def __init__(self, model: FaceModel) -> None:
+        triangles = np.concatenate([model.landmark_triangles, model.dense_triangles])
+        weights = np.concatenate([model.landmark_weights, model.dense_weights]).astype(np.float32)
+        self._mean = np.einsum("nk,nkd->nd", weights.astype(np.float64), model.vertices[triangles].astype(np.float64))
+        self._basis = _by_axis(model, lambda basis: np.einsum("nk,bnkd->ndb", weights, basis[:, triangles]))
+        self._contour = _restrict(model)
+        self._contour_basis = _by_axis(self._contour, lambda basis: basis.transpose(1, 2, 0))
+        self.count = len(self._mean)
+
+    def at(self, shape: np.ndarray, rotation: np.ndarray) -> SlidLandmarks:
+        """The landmarks with the jaw on the contour as seen for this (144,) shape and (3, 3) rotation."""
+        contour = self._contour
+        vertices = contour.vertices + np.einsum("ndb,b->nd", self._contour_basis, shape.astype(np.float32))
+        slid = contour.contour_vertices(vertices, rotation)
+        moved = np.flatnonzero(slid != contour.contour_candidates[:, 0])
+        mean = self._mean.copy()
+        mean[moved] = contour.vertices[slid[moved]]
+        return SlidLandmarks(mean, self._basis, moved, self._contour_basis[slid[moved]])
+
+
+def _by_axis(model: FaceModel, arrange: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(n, 3, 144) float32, contiguous: identity and expression bases as `arrange` has them."""
+    both = [arrange(basis) for basis in (model.identity_basis, model.expression_basis)]
+    return np.ascontiguousarray(np.concatenate(both, axis=2), np.float32)
+
+
+def _restrict(model: FaceModel) -> FaceModel:
+    """The face model with only the vertices of its contour (what else refers to vertices is of no use then)."""
+    used, row = np.unique(model.contour_candidates, return_inverse=True)
+    return replace(
+        model,
+        vertices=model.vertices[used],
+        identity_basis=model.identity_basis[:, used],
+        expression_basis=model.expression_basis[:, used],
+        contour_candidates=row.reshape(model.contour_candidates.shape),
+    )
