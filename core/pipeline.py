@@ -27,6 +27,7 @@ from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.landmark import Landmark
 from .stages.parse import Parse
+from .stages.pca_free import PcaFree, PersonalShape
 from .stages.regress import Regress
 from .stages.texture import Texture
 from .types import LANDMARKS, Completion, FaceBox, FaceParams, FaceResult, Landmarks, Parsing
@@ -122,15 +123,17 @@ class Pipeline:
             mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
             regressed, crop = self._regress(completion.photo, seen.points)
+            own = self._own_shape(completion.photo, seen.points)
         with run.stage("fit"):
             height, width = photo.shape[:2]
             trusted = believed(seen, completion.mask)
-            params, camera = self._fit(trusted, regressed, crop, (height, width), focal, mouth)
-            vertices = self.face_model.shape(params.identity, params.expression)
-            neutral = self.face_model.shape(params.identity)
+            fit = self._fit if own is None else own.fit
+            params, camera = fit(trusted, regressed, crop, (height, width), focal, mouth)
+            vertices = self._shape(own, params, params.expression)
+            neutral = self._shape(own, params)
         with run.stage("texture"):
             shown = uncovered(seen, completion.mask)
-            texture = self._texture(completion.photo, params, camera, shown, completion.mask)
+            texture = self._texture(completion.photo, params, camera, shown, completion.mask, vertices)
         run.finish()
         landmarks = replace(seen, visibility=landmarks.visibility)
         fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
@@ -221,6 +224,18 @@ class Pipeline:
     @cached_property
     def _regress(self) -> Regress:
         return Regress(self._network("regressor"), CoefficientMirror.of(self.face_model))
+
+    def _shape(self, own: PersonalShape | None, params: FaceParams, expression: np.ndarray | None = None) -> np.ndarray:
+        """(V, 3) vertices of the person, at rest or with (64,) sliders."""
+        return self.face_model.shape(params.identity, expression) if own is None else own.shape(expression)
+
+    def _own_shape(self, photo: np.ndarray, points: np.ndarray) -> PersonalShape | None:
+        """The geometry of the face at (68, 2) landmarks where the settings want it free of the linear basis."""
+        return self._pca_free(photo, points) if self.settings.regressor == "pca_free" else None
+
+    @cached_property
+    def _pca_free(self) -> PcaFree:
+        return PcaFree(self._network("pca_free"), self.face_model)
 
     @cached_property
     def _fit(self) -> Fit:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PROVIDERS = ("auto", "cuda", "tensorrt", "directml", "coreml", "cpu")
 TEXTURE_SIZES = (1024, 2048)
+REGRESSORS = ("student", "pca_free")
 DEOCCLUSION = ("none", "generator", "autoencoder", "telea")
 SMALLEST_PARSED = 16  # pixels; a head can still be told apart where it is too small to be rebuilt
 MOST_GROWN = 0.1  # face-crop sides; a mask grown by more would swallow the face
@@ -23,6 +24,7 @@ class Settings:
     texture_size: int = 1024  # pixels, one of TEXTURE_SIZES
     min_face: int = 32  # pixels of the photo; smaller faces are refused
     min_score: float = 0.65  # detector confidence in [0, 1] below which a face is not reported
+    regressor: str = "student"  # what reads the face off the crop, one of REGRESSORS
     deocclusion: str = "generator"  # what paints the face behind glasses, masks and hands, one of DEOCCLUSION
     mask_threshold: float = 0.5  # probability in (0, 1) from which on something stands before the face
     mask_grow: float = 0.018  # face-crop sides by which the deleted region reaches beyond what was found
@@ -36,6 +38,8 @@ class Settings:
             raise ValueError(f"texture_size {self.texture_size} is not one of {TEXTURE_SIZES}")
         if self.threads < 0 or self.min_face < 1 or not 0.0 < self.min_score < 1.0:
             raise ValueError("threads must be >= 0, min_face >= 1 and min_score between 0 and 1")
+        if self.regressor not in REGRESSORS:
+            raise ValueError(f"regressor {self.regressor!r} is not one of {', '.join(REGRESSORS)}")
         if self.deocclusion not in DEOCCLUSION:
             raise ValueError(f"deocclusion {self.deocclusion!r} is not one of {', '.join(DEOCCLUSION)}")
         if not 0.0 < self.mask_threshold < 1.0 or not 0.0 <= self.mask_grow <= MOST_GROWN:

@@ -41,6 +41,7 @@ from models.networks.detector import DetectorConfig, DetectorExport, build_detec
 from models.networks.e2far import E2FARConfig, build_e2far
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
 from models.networks.parser import ParserConfig, ParserExport, build_parser
+from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_free
 from models.networks.regressor import RegressorConfig, build_regressor
 from models.training.cards import network_sizes
 from models.training.completion_samples import CompletionSampler
@@ -66,6 +67,10 @@ TOLERANCE = {
     "visibility": (1e-4, 0.03),
     "sigma": (1e-5, 2e-3),
     "coefficients": (1e-3, 0.05),
+    "neutral_uv": (1e-6, 1e-4),  # metres: a tenth of a millimetre
+    "correction_uv": (1e-6, 1e-4),
+    "expression": (1e-4, 0.02),
+    "pose": (1e-3, 0.05),
     "classes": (1e-3, 0.15),  # probabilities; the worst of millions of pixels lies on an outline
     "occluder": (1e-3, 0.15),
     "completed": (2e-3, 0.1),  # of full white; the worst of millions of pixels
@@ -76,6 +81,7 @@ _NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.
     "detector": (DetectorConfig, build_detector, DetectorExport),
     "e2far": (E2FARConfig, build_e2far, CoefficientExport),
     "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
+    "pca_free": (PcaFreeConfig, build_pca_free, PcaFreeExport),
     "parser": (ParserConfig, build_parser, ParserExport),
     "regressor": (RegressorConfig, build_regressor, CoefficientExport),
 }

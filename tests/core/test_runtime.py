@@ -19,7 +19,7 @@ CROP = np.zeros((1, 3, 128, 128), np.float32)
 
 def test_specs_describe_the_networks() -> None:
     completing = {"autoencoder", "completer"}
-    regressing = {"regressor", "e2far"}
+    regressing = {"regressor", "e2far", "pca_free"}
     assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser"} | regressing | completing
     for name, spec in SPECS.items():
         assert spec.name == name
