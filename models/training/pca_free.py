@@ -63,6 +63,7 @@ class PcaFreeRecipe:
             "expression_mm": criterion.millimetres(posed - expression),
             "expression_mm_of_neutral": criterion.millimetres(expression),
             "vertex_mm": criterion.millimetres(found + posed - neutral - expression),
+            "vertex_mm_of_mean": criterion.millimetres(neutral + expression),
             "correction_mm": criterion.millimetres(criterion.displaced(out.correction)),
             "slider_error": (out.expression - sliders).abs().mean(),
             "slider_error_of_neutral": sliders.abs().mean(),
