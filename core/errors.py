@@ -23,6 +23,10 @@ class WeightsError(FaceError):
     """A network's weight file is missing, altered or does not match its specification."""
 
 
+class RegressorError(FaceError):
+    """The chosen regressor cannot do what was asked."""
+
+
 class RuntimeProviderError(FaceError):
     """The chosen execution provider is not available."""
 

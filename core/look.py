@@ -8,6 +8,7 @@ import numpy as np
 
 from .geometry.hole_mask import covers
 from .stages.fit import Regressed
+from .stages.pca_free import PersonalShape
 from .types import Completion, Crop, FaceBox, FaceParams, Landmarks
 
 _GUESSED = 2.0  # factor on the deviation of a landmark that something hides
@@ -36,6 +37,7 @@ class Look:
     crop: Crop
     mouth: float | None  # how far it is open
     words: tuple[str, ...]  # of caution
+    own: PersonalShape | None = None  # geometry free of the linear basis, where the settings want it
 
     def for_fit(self, focal: float | None) -> Regressed:
         """What the fit asks for; `focal` is that of the photo in pixels, if known."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import cautions
 from .checks import check_face_size, check_mask, check_photo, check_shape, choose_face
+from .errors import RegressorError
 from .fit_priors import read_priors
 from .geometry.camera import project
 from .geometry.face_model import FaceModel, load_face_model
@@ -18,7 +19,7 @@ from .geometry.hole_mask import occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .geometry.mouth import mouth_opening
 from .look import Look, PersonPhoto, uncovered
-from .regressors import AS_PHOTOGRAPHED, network_of
+from .regressors import AS_PHOTOGRAPHED, COLOURED_BY, PCA_FREE, network_of
 from .run import Progress, Run, naming
 from .runtime import providers
 from .runtime.sessions import Network, open_network
@@ -30,6 +31,7 @@ from .stages.fit import Fit
 from .stages.fuse import Fuse
 from .stages.landmark import Landmark
 from .stages.parse import Parse
+from .stages.pca_free import PcaFree, PersonalShape
 from .stages.regress import Regress
 from .stages.texture import Texture
 from .types import (
@@ -54,7 +56,9 @@ class Pipeline:
         """Raises `WeightsError` when the settings ask for a regressor that is not in this build."""
         self.settings = settings or Settings()
         self._specs = specs
-        self._regressor_network = network_of(self.settings.regressor, specs)
+        chosen = self.settings.regressor
+        network_of(chosen, specs)
+        self._regressor_network = network_of(COLOURED_BY.get(chosen, chosen), specs)
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """A pipeline of the same networks with other settings."""
@@ -122,8 +126,8 @@ class Pipeline:
         run = Run(STAGES, progress, cancelled)
         look = self._look(run, photo, box, mask)
         with run.stage("fit"):
-            told = look.for_fit(focal)
-            params, camera = self._fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
+            told, fit = look.for_fit(focal), self._fit if look.own is None else look.own.fit
+            params, camera = fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
         with run.stage("texture"):
             texture = self._unwrap(look, params, camera)
         run.finish()
@@ -143,6 +147,8 @@ class Pipeline:
         """
         if not photos:
             raise ValueError("at least one photo is needed")
+        if self.settings.regressor == PCA_FREE:
+            raise RegressorError("Several photos make one head on the linear face model only; choose the student.")
         run = Run(STAGES, progress, cancelled, len(photos))
         looks = []
         for photo in photos:
@@ -183,18 +189,19 @@ class Pipeline:
                 regressed, crop = self._regress(photo, landmarks.points)
             else:
                 regressed, crop = self._regress(completion.photo, seen.points)
+            own = self._own_shape(completion.photo, seen.points)
         words = cautions.about_choice(len(faces), picked=box is not None)
-        return Look(face, landmarks, seen, completion, regressed, crop, mouth, words)
+        return Look(face, landmarks, seen, completion, regressed, crop, mouth, words, own)
 
     def _unwrap(self, look: Look, params: FaceParams, camera: Camera) -> FaceTexture:
         completion = look.completion
-        shown = uncovered(look.seen, completion.mask)
-        return self._texture(completion.photo, params, camera, shown, completion.mask)
+        shown, vertices = uncovered(look.seen, completion.mask), self._shape(look.own, params, params.expression)
+        return self._texture(completion.photo, params, camera, shown, completion.mask, vertices)
 
     def _result(
         self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture, timings: dict[str, float]
     ) -> FaceResult:
-        vertices = self.face_model.shape(params.identity, params.expression)
+        vertices = self._shape(look.own, params, params.expression)
         landmarks = replace(look.seen, visibility=look.landmarks.visibility)
         fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
         return FaceResult(
@@ -203,7 +210,7 @@ class Pipeline:
             params=params,
             camera=camera,
             vertices=vertices,
-            neutral=self.face_model.shape(params.identity),
+            neutral=self._shape(look.own, params),
             texture=texture,
             timings=timings,
             warnings=(
@@ -289,6 +296,18 @@ class Pipeline:
     @cached_property
     def _regress(self) -> Regress:
         return Regress(self._network(self._regressor_network), CoefficientMirror.of(self.face_model))
+
+    def _shape(self, own: PersonalShape | None, params: FaceParams, expression: np.ndarray | None = None) -> np.ndarray:
+        """(V, 3) vertices of the person, at rest or with (64,) sliders."""
+        return self.face_model.shape(params.identity, expression) if own is None else own.shape(expression)
+
+    def _own_shape(self, photo: np.ndarray, points: np.ndarray) -> PersonalShape | None:
+        """The geometry of the face at (68, 2) landmarks where the settings want it free of the linear basis."""
+        return self._pca_free(photo, points) if self.settings.regressor == PCA_FREE else None
+
+    @cached_property
+    def _pca_free(self) -> PcaFree:
+        return PcaFree(self._network(network_of(PCA_FREE, self._specs)), self.face_model)
 
     @cached_property
     def _fit(self) -> Fit:

@@ -12,7 +12,10 @@ NETWORKS = {  # regressor: network
     "student": "regressor",
     "resnet50": "regressor_resnet50",
     "e2far": "regressor_e2far",
+    "pca_free": "pca_free",
 }
+PCA_FREE = "pca_free"  # answers with its own geometry instead of coefficients
+COLOURED_BY = {PCA_FREE: "student"}  # whose albedo and light are taken
 AS_PHOTOGRAPHED = ("e2far",)  # these read the photo with what hides the face; the others read the completed one
 
 

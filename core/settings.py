@@ -38,10 +38,10 @@ class Settings:
             raise ValueError(f"texture_size {self.texture_size} is not one of {TEXTURE_SIZES}")
         if self.threads < 0 or self.min_face < 1 or not 0.0 < self.min_score < 1.0:
             raise ValueError("threads must be >= 0, min_face >= 1 and min_score between 0 and 1")
-        if self.deocclusion not in DEOCCLUSION:
-            raise ValueError(f"deocclusion {self.deocclusion!r} is not one of {', '.join(DEOCCLUSION)}")
         if self.regressor not in REGRESSORS:
             raise ValueError(f"regressor {self.regressor!r} is not one of {', '.join(REGRESSORS)}")
+        if self.deocclusion not in DEOCCLUSION:
+            raise ValueError(f"deocclusion {self.deocclusion!r} is not one of {', '.join(DEOCCLUSION)}")
         if not 0.0 < self.mask_threshold < 1.0 or not 0.0 <= self.mask_grow <= MOST_GROWN:
             raise ValueError(f"mask_threshold must lie between 0 and 1 and mask_grow between 0 and {MOST_GROWN}")
 

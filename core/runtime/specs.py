@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..types import COEFFICIENTS, LANDMARKS, OCCLUDERS, PARTS
+from ..types import COEFFICIENTS, EXPRESSION, LANDMARKS, OCCLUDERS, PARTS, POSE
 
 CROP_SIZE = 128  # pixels, input of the landmarker and the regressors
 HEAD_SIZE = 256  # pixels, input of the parser
 FACE_SIZE = 256  # pixels, input of the networks that paint the face behind what hides it
 CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
+GRID_SIZE = 48  # cells; side of the grids over the skin's layout that the PCA-free model answers with
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
@@ -23,6 +24,7 @@ SHA256: dict[str, str] = {
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
+    "pca_free": "",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
     "regressor_e2far": "",
     "regressor_resnet50": "",
@@ -72,6 +74,17 @@ SPECS: Mapping[str, NetworkSpec] = {
         SHA256["parser"],
         inputs={"image": ("N", 3, HEAD_SIZE, HEAD_SIZE)},
         outputs={"classes": ("N", len(PARTS), CELLS, CELLS), "occluder": ("N", len(OCCLUDERS), CELLS, CELLS)},
+    ),
+    "pca_free": NetworkSpec(
+        "pca_free",
+        SHA256["pca_free"],
+        inputs=_CROPS,
+        outputs={
+            "neutral_uv": ("N", 3, GRID_SIZE, GRID_SIZE),  # metres
+            "expression": ("N", EXPRESSION),
+            "correction_uv": ("N", 3, GRID_SIZE, GRID_SIZE),
+            "pose": ("N", POSE),
+        },
     ),
     "regressor": NetworkSpec("regressor", SHA256["regressor"], inputs=_CROPS, outputs=_COEFFICIENTS),
     "regressor_e2far": NetworkSpec("regressor_e2far", SHA256["regressor_e2far"], inputs=_CROPS, outputs=_COEFFICIENTS),

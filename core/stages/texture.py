@@ -47,9 +47,14 @@ class Texture:
         camera: Camera,
         landmarks: Landmarks,
         completed: np.ndarray | None = None,
+        vertices: np.ndarray | None = None,
     ) -> FaceTexture:
-        """Unwrap a (H, W, 3) uint8 RGB photo; (H, W) `completed` is set where its pixels were painted."""
-        vertices = self._model.shape(params.identity, params.expression)
+        """Unwrap a (H, W, 3) uint8 RGB photo; (H, W) `completed` is set where its pixels were painted.
+
+        `vertices` (V, 3) is the head where it is not the one that the coefficients make.
+        """
+        if vertices is None:
+            vertices = self._model.shape(params.identity, params.expression)
         view = view_head(self._model, vertices, photo, camera, self._size)
         albedo = self._model.albedo(params.albedo) * self._shadow[:, None]
         colors = view.averages(_AVERAGED)

@@ -40,6 +40,7 @@ from models.networks.detector import DetectorConfig, DetectorExport, build_detec
 from models.networks.e2far import E2FARConfig, build_e2far
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker
 from models.networks.parser import ParserConfig, ParserExport, build_parser
+from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_free
 from models.networks.regressor import RegressorConfig, build_regressor
 from models.networks.resnet import ResnetConfig, build_resnet
 from models.training.cards import network_sizes
@@ -68,6 +69,10 @@ TOLERANCE: dict[str, tuple[float, float, float]] = {
     "visibility": (1e-4, 0.03, 0.06),
     "sigma": (1e-5, 2e-3, 4e-3),
     "coefficients": (1e-3, 0.05, 0.15),
+    "neutral_uv": (1e-6, 1e-4, 5e-4),  # metres: a tenth of a millimetre; half of one
+    "correction_uv": (1e-6, 1e-4, 5e-4),
+    "expression": (1e-4, 0.02, 0.08),
+    "pose": (1e-3, 0.05, 0.1),
     "classes": (1e-3, 0.15, 0.2),  # probabilities; the worst of millions of pixels lies on an outline
     "occluder": (1e-3, 0.15, 0.2),
     "completed": (2e-3, 0.1, 0.1),  # of full white; the worst of millions of pixels
@@ -79,6 +84,7 @@ NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.M
     "regressor_resnet50": (ResnetConfig, build_resnet, CoefficientExport),
     "regressor_e2far": (E2FARConfig, build_e2far, CoefficientExport),
     "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
+    "pca_free": (PcaFreeConfig, build_pca_free, PcaFreeExport),
     "parser": (ParserConfig, build_parser, ParserExport),
     "regressor": (RegressorConfig, build_regressor, CoefficientExport),
 }

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from core.types import COEFFICIENTS, LAYOUT
 
-_SLIDER_RANGE = (0.01, 0.5)  # of the mean sliders to start from; they are mostly near zero
+SLIDER_RANGE = (0.01, 0.5)  # of the mean sliders to start from; they are mostly near zero
 _LIGHT, _POSE = LAYOUT["light"], LAYOUT["pose"]
 _SCALE_INDEX = _POSE.start + 3  # f, crop sides per metre: positive
 
@@ -38,7 +38,7 @@ class CoefficientNetwork(nn.Module):
             self.offset[part] = mean[part]
             self.scale[part] = std[part].clamp_min(1e-3)
         with torch.no_grad():
-            self.expression_bias.copy_(mean[LAYOUT["expression"]].clamp(*_SLIDER_RANGE).logit())
+            self.expression_bias.copy_(mean[LAYOUT["expression"]].clamp(*SLIDER_RANGE).logit())
         self.offset[_SCALE_INDEX] = mean[_SCALE_INDEX].log()
         self.scale[_SCALE_INDEX] = (std[_SCALE_INDEX] / mean[_SCALE_INDEX]).clamp_min(1e-3)
 

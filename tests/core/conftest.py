@@ -51,11 +51,16 @@ def landmark_points(face_model: FaceModel, portrait_camera: Camera) -> np.ndarra
 
 
 @pytest.fixture(scope="session")
-def networks(landmark_points: np.ndarray, portrait_camera: Camera) -> dict[str, bytes]:
+def mean_pose(landmark_points: np.ndarray, portrait_camera: Camera) -> np.ndarray:
+    """(6,) pose of that face in its crop."""
+    return pose_from_camera(portrait_camera, alignment.crop_matrix(landmark_points[:68], CROP_SIZE), CROP_SIZE)
+
+
+@pytest.fixture(scope="session")
+def networks(landmark_points: np.ndarray, mean_pose: np.ndarray) -> dict[str, bytes]:
     """The networks as ONNX files."""
     matrix = alignment.crop_matrix(landmark_points[:68], CROP_SIZE)
     fractions = (alignment.apply(matrix, landmark_points) + 0.5) / CROP_SIZE
-    pose = pose_from_camera(portrait_camera, matrix, CROP_SIZE)
     light = np.array([0.8, 0.1, 0.2, 0, 0, 0, 0, 0, 0])
     rest = np.zeros(IDENTITY + EXPRESSION + ALBEDO)
     return {
@@ -64,7 +69,7 @@ def networks(landmark_points: np.ndarray, portrait_camera: Camera) -> dict[str, 
         "detector": detector_network(),
         "landmarker": landmarker_network(fractions),
         "parser": parser_network(),
-        "regressor": regressor_network(np.concatenate([rest, light, pose])),
+        "regressor": regressor_network(np.concatenate([rest, light, mean_pose])),
     }
 
 
@@ -95,7 +100,7 @@ def grey_texture() -> Callable[..., FaceTexture]:
     """Stands in for the texture stage where it is not what is tested."""
     grey, seen = np.full((1024, 1024, 3), 128, np.uint8), np.full((1024, 1024), 1, np.uint8)
     brown = np.array([0.3, 0.2, 0.1], np.float32)
-    return lambda photo, params, camera, landmarks, completed: FaceTexture(grey, seen, brown, brown)
+    return lambda photo, params, camera, landmarks, completed, vertices: FaceTexture(grey, seen, brown, brown)
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +197,24 @@ def landmarker_network(fractions: np.ndarray, visibility: float = 1.0, sigma: fl
 def regressor_network(coefficients: np.ndarray, name: str = "regressor") -> bytes:
     constants = {"answer_coefficients": coefficients.astype(np.float32)[None]}
     return _model(name, _constant_answer("coefficients", (1, 2, 3), "flat2", keep=2), constants)
+
+
+def pca_free_network(grid: np.ndarray, pose: np.ndarray) -> bytes:
+    """Answers with a (3, G, G) neutral and a (6,) pose; no expression, no correction."""
+    answers = {
+        "neutral_uv": grid,
+        "expression": np.zeros(EXPRESSION),
+        "correction_uv": np.zeros_like(grid),
+        "pose": pose,
+    }
+    constants = {f"answer_{key}": value.astype(np.float32)[None] for key, value in answers.items()}
+    constants["flat4"] = np.array([-1, 1, 1, 1])
+    nodes = [
+        node
+        for key, value in answers.items()
+        for node in _constant_answer(key, (1, 2, 3), f"flat{value.ndim + 1}", keep=value.ndim + 1)
+    ]
+    return _model("pca_free", nodes, constants)
 
 
 def parser_network() -> bytes:

@@ -389,9 +389,10 @@ def test_reconstruction_uses_the_completed_face(
     photo = photo_with_faces((300, 200, 200))
     shown: list[np.ndarray] = []
 
-    def texture(picture, params, camera, landmarks, completed):
+    def texture(picture, params, camera, landmarks, completed, vertices):
         shown.extend([picture, completed])
-        return replace(grey_texture(picture, params, camera, landmarks, completed), source=np.full((4, 4), 3, np.uint8))
+        grey = grey_texture(picture, params, camera, landmarks, completed, vertices)
+        return replace(grey, source=np.full((4, 4), 3, np.uint8))
 
     pipeline.__dict__["_texture"] = texture
     regress = pipeline._regress

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
 from core.runtime.sessions import open_network  # noqa: E402
-from core.runtime.specs import FACE_SIZE, SPECS, NetworkSpec  # noqa: E402
+from core.runtime.specs import FACE_SIZE, GRID_SIZE, SPECS, NetworkSpec  # noqa: E402
 from models.export import onnx_export  # noqa: E402
 from models.networks.coefficients import CoefficientExport  # noqa: E402
 from models.networks.completer import (  # noqa: E402
@@ -28,6 +28,7 @@ from models.networks.completer import (  # noqa: E402
 from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers  # noqa: E402
 from models.networks.e2far import E2FARConfig, build_e2far  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker  # noqa: E402
+from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_free  # noqa: E402
 from models.networks.regressor import RegressorConfig, build_regressor  # noqa: E402
 from models.training.losses import all_cells, assign, detector_terms, landmark_terms, landmark_weights  # noqa: E402
 
@@ -35,6 +36,9 @@ POINTS = 72
 TINY_DETECTOR = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
 TINY_LANDMARKER = LandmarkerConfig(points=POINTS, width=0.35, narrow=4, hidden=16)
 TINY_E2FAR = E2FARConfig(stem=4, channels=(4, 8, 8, 8), narrow=4, hidden=16)
+TINY_PCA_FREE = PcaFreeConfig(
+    width=0.35, narrow=2, code=16, pose_code=8, channels=(8, 8, 8, 8), correction_channels=(4, 4, 4, 4)
+)
 TINY_REGRESSOR = RegressorConfig(width=0.35, narrow=4, hidden=16)
 
 
@@ -49,6 +53,7 @@ def exportable(name: str) -> onnx_export.Exportable:
         return onnx_export.Exportable(name, settled(net), torch.rand(1, 3, 64, 96), {2: "H", 3: "W"})
     nets = {
         "regressor_e2far": lambda: CoefficientExport(build_e2far(TINY_E2FAR)),
+        "pca_free": lambda: PcaFreeExport(build_pca_free(TINY_PCA_FREE)),
         "landmarker": lambda: LandmarkerExport(build_landmarker(TINY_LANDMARKER)),
         "regressor": lambda: CoefficientExport(build_regressor(TINY_REGRESSOR)),
     }
@@ -72,7 +77,7 @@ def images(name: str) -> list[np.ndarray]:
     return [rng.integers(0, 256, (*side, 3), np.uint8) for side in sides]
 
 
-@pytest.mark.parametrize("name", ["detector", "regressor_e2far", "landmarker", "regressor"])
+@pytest.mark.parametrize("name", ["detector", "regressor_e2far", "landmarker", "pca_free", "regressor"])
 @pytest.mark.parametrize("bits", [32, 16, 8])
 def test_export_computes_what_torch_computes(name: str, bits: int, tmp_path) -> None:
     item, path = exportable(name), tmp_path / f"{name}.onnx"
@@ -229,6 +234,28 @@ def test_end_to_end_regressor_is_small_and_learns() -> None:
     assert sum(parameter.numel() for parameter in whole.parameters()) < 1.2e6
     net, image, truth = build_e2far(TINY_E2FAR), torch.rand(4, 3, 128, 128), torch.rand(4, 239)
     step_lowers(net, lambda: (net(image) - truth).square().mean())
+
+
+def test_pca_free_model_is_small_and_keeps_its_ranges() -> None:
+    whole = build_pca_free(PcaFreeConfig())
+    assert sum(parameter.numel() for parameter in whole.parameters()) < 1.5e6
+    out = settled(build_pca_free(TINY_PCA_FREE))(torch.rand(3, 3, 128, 128) * 4 - 2)
+    assert out.neutral.shape == out.correction.shape == (3, 3, GRID_SIZE, GRID_SIZE)
+    assert out.expression.min() >= 0
+    assert out.expression.max() <= 1
+    assert (out.pose[:, 3] > 0).all()
+
+
+def test_pca_free_expression_sees_the_identity() -> None:
+    net = settled(build_pca_free(TINY_PCA_FREE))
+    code, neutral = torch.rand(1, 16), 0.004 * torch.randn(2, 3, GRID_SIZE, GRID_SIZE)
+    sliders = [net.expression_decoder(code, geometry[None])[0] for geometry in neutral]
+    assert (sliders[0] - sliders[1]).abs().max() > 1e-5
+
+
+def test_pca_free_decoders_must_reach_the_grid() -> None:
+    with pytest.raises(ValueError, match="48"):
+        build_pca_free(PcaFreeConfig(channels=(8, 8, 8)))
 
 
 def step_lowers(net: torch.nn.Module, loss) -> None:

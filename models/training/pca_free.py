@@ -1,0 +1,103 @@
+"""Recipe of the PCA-free model: `python -m models.training.pca_free --data build/synthetic --out ...`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.geometry.face_model import FaceModel, load_face_model
+from core.types import LAYOUT
+from models.networks.pca_free import PcaFree, PcaFreeConfig, PcaFreeOutput, build_pca_free
+from models.networks.regressor import RegressorConfig
+
+from .data import Pictures, read_pictures
+from .loop import Batch, common_arguments, config_from, run_recipe
+from .pca_free_losses import PcaFreeLoss
+from .regressor import RegressorRecipe
+
+_COUNTED = 3000  # pictures whose labels give the statistics
+_CHUNK = 128
+
+
+class PcaFreeRecipe:
+    """The regressor's crops and labels; of the labels geometry, sliders and pose are learnt."""
+
+    name = "pca_free"
+
+    def __init__(self, pictures: Pictures, model: FaceModel, config: PcaFreeConfig | None = None) -> None:
+        self.config = config or PcaFreeConfig()
+        self.samples = RegressorRecipe(pictures, model, RegressorConfig(size=self.config.size))
+        self.net: PcaFree = build_pca_free(self.config)
+        labels = torch.from_numpy(self._labels(self.samples.train[:_COUNTED]))
+        mean, std = labels.mean(dim=0), labels.std(dim=0)
+        self.net.set_statistics(mean[LAYOUT["expression"]], mean[LAYOUT["pose"]], std[LAYOUT["pose"]])
+        self.pose_std = std[LAYOUT["pose"]].clamp_min(1e-3)
+        self.criterion = PcaFreeLoss(model)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """As the regressor's."""
+        return self.samples.batch(rng, size)
+
+    def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Geometry, projection, regions of the picture, pose."""
+        self.criterion.to(image.device)
+        out = self.net(image)
+        with torch.autocast(image.device.type, enabled=False):
+            return self.criterion(out, labels["coefficients"], image, self.pose_std.to(image.device))
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """Errors on held-out people beside those of the mean head at rest."""
+        truth = torch.from_numpy(self._labels(self.samples.held_out))
+        out, criterion = self._answers(net), self.criterion.to("cpu")
+        neutral, expression = criterion.moved(truth, "identity"), criterion.moved(truth, "expression")
+        found = criterion.displaced(out.neutral)
+        posed = criterion.sliders(out.expression) + criterion.displaced(out.correction)
+        sliders = truth[:, LAYOUT["expression"]]
+        degrees = (out.pose - truth[:, LAYOUT["pose"]])[:, :3].abs().mean(dim=0) * 180.0 / np.pi
+        figures = {
+            "neutral_mm": criterion.millimetres(found - neutral),
+            "neutral_mm_of_mean": criterion.millimetres(neutral),
+            "expression_mm": criterion.millimetres(posed - expression),
+            "expression_mm_of_neutral": criterion.millimetres(expression),
+            "vertex_mm": criterion.millimetres(found + posed - neutral - expression),
+            "vertex_mm_of_mean": criterion.millimetres(neutral + expression),
+            "correction_mm": criterion.millimetres(criterion.displaced(out.correction)),
+            "slider_error": (out.expression - sliders).abs().mean(),
+            "slider_error_of_neutral": sliders.abs().mean(),
+            **dict(zip(("pitch_degrees", "yaw_degrees", "roll_degrees"), degrees, strict=True)),
+        }
+        return {key: float(value) for key, value in figures.items()}
+
+    def _labels(self, indices: np.ndarray) -> np.ndarray:
+        """(N, 239) float32 labels of pictures in their true crops."""
+        return np.stack([self.samples.label(i, self.samples.cropper.matrices[i]) for i in indices])
+
+    def _answers(self, net: nn.Module) -> PcaFreeOutput:
+        """The network's answers to all held-out crops, on the CPU."""
+        device, cropper, held_out = next(net.parameters()).device, self.samples.cropper, self.samples.held_out
+        parts = []
+        for chunk in np.array_split(held_out, max(len(held_out) // _CHUNK, 1)):
+            crops = np.stack([cropper.cut(i, cropper.matrices[i]) for i in chunk])
+            image = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255.0
+            parts.append([part.cpu() for part in net(image)])
+        return PcaFreeOutput(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def provenance(self) -> dict[str, object]:
+        """Data and sizes."""
+        return {"data": self.samples.pictures.describe(), "network": dataclasses.asdict(self.config)}
+
+
+def main() -> None:
+    """Train from the command line."""
+    arguments = common_arguments("pca_free", "Train the PCA-free model on synthetic pictures.").parse_args()
+    config = config_from(arguments, batch=128, rate=2e-3)
+    torch.manual_seed(config.seed)
+    recipe = PcaFreeRecipe(read_pictures(arguments.data), load_face_model())
+    run_recipe(recipe, config, arguments)
+
+
+if __name__ == "__main__":
+    main()
