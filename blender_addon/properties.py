@@ -29,6 +29,7 @@ _REGRESSORS = (  # the last is what a file stores: it must not move when a build
     ("student", "Light", "A small network: a few milliseconds a face", "NONE", 0),
     ("resnet50", "ResNet-50", "A network ten times as large: slower, closer to the photo", "NONE", 1),
     ("e2far", "End to End", "Reads the photo with all that hides the face, for comparison", "NONE", 2),
+    ("pca_free", "Free Shape", "Geometry that no linear model bounds; colours by the light network", "NONE", 3),
 )
 REGRESSORS = tuple(item for item in _REGRESSORS if item[0] in present())  # those that are in this build
 _quiet = False  # while True, changing a slider from code does not rebake

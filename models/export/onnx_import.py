@@ -115,7 +115,7 @@ def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEI
     restore(net, exportable.example, weights / f"{name}.onnx")
     images = parity_images(name, pictures) if name == "parser" else _crops(pictures)
     calibrate(net, torch.from_numpy(np.stack(images[:_CALIBRATED])).permute(0, 3, 1, 2).float() / 255.0)
-    worst = check_parity(exportable, weights / f"{name}.onnx", images[:8], half=True)
+    worst = check_parity(exportable, weights / f"{name}.onnx", images[:8], 16)
     out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": {f"module.{key}": value for key, value in net.state_dict().items()}}, out / CHECKPOINT)
     (out / CARD).write_text(json.dumps(card, indent=2) + "\n")
