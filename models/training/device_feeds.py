@@ -34,6 +34,7 @@ class _Cutting:
 
     rows: Tensor  # (N,) rows of the pictures
     matrices: Tensor  # (N, 2, 3)
+    upright: Tensor  # (N, 2, 3) before any was mirrored
     flip: Tensor  # (N,) bool
     cut: Cut
 
@@ -52,11 +53,11 @@ class _Pictured:
 
     def _cutting(self, rows: Tensor, jitter: augment.Jitter, generator: torch.Generator, reflect: float) -> _Cutting:
         points = self.pictures.rows.points[rows, :LANDMARKS]
-        matrices = jittered(base_matrices(points, self.size), self.size, jitter, generator)
+        upright = jittered(base_matrices(points, self.size), self.size, jitter, generator)
         flip = self._coin(len(rows), 0.5, generator)
-        matrices = mirrored(matrices, self.size, flip)
+        matrices = mirrored(upright, self.size, flip)
         reflected = self._coin(len(rows), reflect, generator)
-        return _Cutting(rows, matrices, flip, Cut(matrices, self.size, self.pictures.size, reflected))
+        return _Cutting(rows, matrices, upright, flip, Cut(matrices, self.size, self.pictures.size, reflected))
 
     def _coin(self, count: int, share: float, generator: torch.Generator) -> Tensor:
         return torch.rand(count, generator=generator, device=self.device) < share
@@ -169,7 +170,7 @@ class CoefficientFeed(_Pictured):
         generator, count = self._begin(seed, step), size // self.views
         rows = self.pictures.draw(count, generator)
         cutting = self._cutting(rows, regressor.JITTER, generator, _REFLECTED)
-        label = self._label(self.pictures.rows.coefficients[rows], self.pictures.rows.camera[rows], cutting.matrices)
+        label = self._label(self.pictures.rows.coefficients[rows], self.pictures.rows.camera[rows], cutting.upright)
         label = torch.where(cutting.flip[:, None], self._label.mirrored(label), label)
         covered, clean = (cutting.cut.pictures(p[rows]) for p in (self.pictures.image, self.pictures.clean))
         hidden = isin(cutting.cut.codes(self.pictures.codes[rows]), COVERED)
