@@ -16,7 +16,7 @@ from core.pipeline import Pipeline
 from core.settings import Settings
 
 from . import data, sections, speed
-from .report import Report, Table
+from .report import Section, Table, write_page
 from .sections import Bench
 from .sheets import sheet_row, write_sheet
 from .systems import GENERATION_1, System, SystemFailure, facewright, mediapipe, previous
@@ -155,22 +155,25 @@ GROUPS = {  # several at once
 WITHOUT_PHOTOS = ("synthetic", "regression-synthetic", "regression-robustness", "regression-costs")
 
 
-def measure(names: list[str], bench: Bench) -> list[Table]:
-    """The tables of the named sections; one that cannot be measured here says why in its place."""
-    tables = []
+def measure(names: list[str], bench: Bench, keep: Callable[[str, list[Table]], None]) -> None:
+    """Measure the named sections and hand each to `keep`; one that cannot be measured here is left as it was."""
     for name in names:
         start = time.perf_counter()
         try:
             made = SECTIONS[name](bench)
         except (FaceError, SystemFailure) as error:
-            log.warning("%s: %s", name, error)
-            reason = str(error).replace(f"{data.ROOT}/", "")  # no page names a folder of somebody's machine
-            made = [Table(name.capitalize(), ("not in this build",), ((reason,),))]
+            log.warning("%s cannot be measured here and stays as it was: %s", name, error)
+            continue
         for table in made:
             log.info("\n%s", table.markdown())
         log.info("%s took %.0f s", name, time.perf_counter() - start)
-        tables += made
-    return tables
+        if made:
+            keep(name, made)
+
+
+def onto_page(name: str, tables: list[Table]) -> None:
+    """Put a section on the page at once, so that a run that is stopped loses nothing."""
+    write_page([Section.of(name, code_commit(), describe_machine(), tables)], list(SECTIONS))
 
 
 def compared(revision: str, mediapipe_python: Path | None) -> tuple[System, ...]:
@@ -204,11 +207,12 @@ def arguments() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     every = (*SECTIONS, *GROUPS)
-    parser.add_argument("--only", help=f"sections, comma-separated, of {','.join(every)}; the page is not written")
+    parser.add_argument("--only", help=f"sections, comma-separated, of {','.join(every)}; the others stay")
     parser.add_argument("--photos", type=int, help="so many photos of each set; the page is not written")
     parser.add_argument(
         "--people", type=int, help="held-out synthetic people; 300, and 150 behind every kind of occluder, if not given"
     )
+    parser.add_argument("--draft", action="store_true", help="leave the page as it is")
     parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
     parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
     args = parser.parse_args()
@@ -234,11 +238,11 @@ def main() -> int:
         args.people or PEOPLE,
         args.people or COVERED,
     )
-    report = Report(code_commit(), describe_machine(), measure(names, bench))
-    if there and args.photos is None and not args.only:  # half a page must not replace a whole one
-        report.write()
+    if args.draft or args.photos is not None:
+        log.info("docs/evaluation.md stays as it is")
+        measure(names, bench, lambda name, tables: None)
     else:
-        log.info("A partial run: docs/evaluation.md stays as it is")
+        measure(names, bench, onto_page)
     return 0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.evaluation import metrics
-from models.evaluation.report import Report, Table
+from models.evaluation.report import Section, Table, read_page, write_page
 
 
 def points(seed=0, count=200):
@@ -56,8 +56,15 @@ def test_bootstrap_interval_holds_the_mean_and_narrows_with_data():
     assert np.isnan(metrics.bootstrap(np.array([])).mean)
 
 
-def test_report_writes_every_table(tmp_path):
-    page = tmp_path / "evaluation.md"
-    Report("abc", "2 cores", [Table("Title", ("a", "b"), (("1", "2"),), "Note.")]).write(page)
+def test_a_measured_section_replaces_its_own_part_of_the_page(tmp_path):
+    page, order = tmp_path / "evaluation.md", ["first", "second"]
+    table = Table("Title", ("a", "b"), (("1", "2"),), "Note.")
+    write_page([Section.of("second", "abc", "2 cores", [table, table])], order, page)
+    write_page([Section.of("first", "def", "4 cores", [Table("Other", ("c",), (("3",),))])], order, page)
     text = page.read_text()
-    assert "## Title" in text and "| 1 | 2 |" in text and "Note." in text and "abc" in text
+    assert text.index("## Other") < text.index("## Title") and "| 1 | 2 |" in text and "Note." in text
+    assert "Code def; 4 cores." in text and "Code abc; 2 cores." in text
+    write_page([Section.of("second", "ghi", "2 cores", [Table("Title", ("a",), (("9",),))])], order, page)
+    text = page.read_text()
+    assert "| 9 |" in text and "| 1 | 2 |" not in text and "abc" not in text and "## Other" in text
+    assert list(read_page(page)) == order

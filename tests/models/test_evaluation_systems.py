@@ -12,6 +12,7 @@ import pytest
 
 from models.evaluation import data, detection, diagnosis, landmarks, run, sections, systems, tiles, variants
 from models.evaluation.data import Photo
+from models.evaluation.report import Table
 
 FACE = np.array([20.0, 30.0, 60.0, 80.0])
 
@@ -187,14 +188,16 @@ def test_an_unknown_revision_is_named():
         systems.previous("no-such-revision")
 
 
-def test_a_section_that_cannot_be_measured_gives_a_row_and_not_a_crash(monkeypatch):
+def test_a_section_that_cannot_be_measured_is_left_and_does_not_stop_the_others(monkeypatch):
     def missing(bench):
         raise systems.SystemFailure(f"{data.ROOT}/models/weights is empty")
 
     monkeypatch.setitem(run.SECTIONS, "parsing", missing)
+    monkeypatch.setitem(run.SECTIONS, "detector", lambda bench: [Table("Found", ("a",), (("1",),))])
     bench = sections.Bench(pipeline=None, systems=(), limit=None, people=0)
-    tables = run.measure(["parsing"], bench)
-    assert tables[0].rows == (("models/weights is empty",),)
+    kept = {}
+    run.measure(["parsing", "detector"], bench, kept.__setitem__)
+    assert list(kept) == ["detector"] and kept["detector"][0].rows == (("1",),)
 
 
 def test_the_diagnosis_tells_a_shift_from_noise():
