@@ -51,6 +51,9 @@ def widened(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     for name in [name for name in out if name.endswith(_LEVEL)]:
         base = name.removesuffix(_LEVEL)
         out[base] = out.pop(name) * out.pop(base + _SCALE)
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in out:  # equal arrays are stored once
+            out[node.output[0]] = out[node.input[0]]
     return out
 
 

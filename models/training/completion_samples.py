@@ -108,9 +108,8 @@ class CompletionSampler:
         for _ in range(_TRIES):
             if len(self.covered) and rng.random() < BORROWED:
                 other = int(rng.choice(self.covered))
-                mask = grown(
-                    self.cover(other, self.cropper.matrices[other], shadow=False), round(BORROWED_GROWTH * self.size)
-                )
+                cover = self.cover(other, self.cropper.matrices[other], shadow=False)
+                mask = grown(cover, round(BORROWED_GROWTH * self.size))
             else:
                 mask = free_form(self.size, rng)
             if LEAST < mask.mean() < MOST:

@@ -79,9 +79,8 @@ class CompletionFeed(DeviceFeed):
 
     def _strange(self, count: int, generator: torch.Generator) -> Tensor:
         """(N, S, S) holes shaped as others' covers, or drawn freely."""
-        mask = grown(
-            borrowed(self.pictures, count, self.size, generator)[1], round(samples.BORROWED_GROWTH * self.size)
-        )
+        _, cover = borrowed(self.pictures, count, self.size, generator)
+        mask = grown(cover, round(samples.BORROWED_GROWTH * self.size))
         share = mask.mean((1, 2))
         fits = (share > samples.LEAST) & (share < samples.MOST) & self._coin(count, samples.BORROWED, generator)
         return torch.where(fits[:, None, None], mask, self._forms.draw(count, generator))

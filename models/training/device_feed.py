@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,7 +47,8 @@ class DeviceFeed:
         """The random numbers of one batch; now and then a look for new pictures."""
         if step % _REFRESH == 0:
             self.pictures.refresh()
-        return torch.Generator(self.device).manual_seed((seed << 32) + step)
+        mixed = np.random.SeedSequence((seed, step)).generate_state(1)  # the CPU's generator reads 32 bits, no more
+        return torch.Generator(self.device).manual_seed(int(mixed[0]))
 
     def _cutting(self, rows: Tensor, jitter: Jitter, reflected: float, generator: torch.Generator) -> Cutting:
         """Moved face crops of (N,) rows, half of them mirrored; a share `reflected` mirrors the picture outside it."""

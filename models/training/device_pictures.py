@@ -1,8 +1,6 @@
 """Pictures that live in the memory of the device that trains: no loader can starve the network.
 
-A set may still grow while it is used: `refresh` takes in what was rendered since. With the pictures of one set on one
-data-centre GPU and seven trainings at once, the completer saw 350 pictures a second, the landmarker 3,500, each small
-regressor 3,000 to 4,000, while 15 of its host's 16 cores rendered 104 new ones.
+A set may still grow while it is used: `refresh` takes in what was rendered since.
 """
 
 from __future__ import annotations
