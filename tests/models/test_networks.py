@@ -42,6 +42,7 @@ TINY_PCA_FREE = PcaFreeConfig(
 )
 TINY_RESNET = ResnetConfig(bottleneck=4)
 TINY_REGRESSOR = RegressorConfig(width=0.35, narrow=4, hidden=16)
+EXPORTED = ("detector", "regressor_e2far", "regressor_resnet50", "landmarker", "pca_free", "regressor")
 REGRESSORS = (
     lambda: build_regressor(TINY_REGRESSOR),
     lambda: build_e2far(TINY_E2FAR),
