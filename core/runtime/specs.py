@@ -20,9 +20,9 @@ STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
     "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
-    "completer": "69b338975c7201b677ae1eacc52b578f1d6fb199e8cabfc831927bf2f9bda1d4",
+    "completer": "55a14d8d3de920a9acc67e20d7512db1a1363117e2f765d228a5860154ff9723",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
-    "landmarker": "610bac34cc1bef5bea0062e07f61ebe265bd4fd426b2d3f1bf3ea99436fc3977",
+    "landmarker": "4453ba7ac18bdb015f40a9feb9036c265a2f7a015bf4129ae5abb37c82375151",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
     "pca_free": "",
     "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",

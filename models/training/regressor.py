@@ -119,7 +119,12 @@ class RegressorRecipe:
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Geometry, sliders, colour, light, pose; looks and agreement where they were asked for."""
-        criterion, predicted = self.criterion.to(image.device), self.net(image)
+        predicted = self.net(image).float()
+        with torch.autocast(image.device.type, enabled=False):  # millimetres of metres are lost in half precision
+            return self._terms(predicted, image, labels)
+
+    def _terms(self, predicted: Tensor, image: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
+        criterion = self.criterion.to(image.device)
         terms = criterion(predicted, labels["coefficients"], self.pose_std.to(image.device))
         if self.views > 1:
             terms["agreement"] = _AGREEMENT * agreement(criterion, predicted, self._wanted(image, predicted))
