@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from core.runtime.specs import CROP_SIZE
@@ -24,6 +23,7 @@ from models.training.crops import Cropper
 from models.training.data import Pictures, read_pictures
 from models.training.loop import CHECKPOINT
 
+from . import weight_storage
 from .onnx_export import CARD, NETWORKS, TOLERANCE, WEIGHTS, ParityError, check_parity, load_example, parity_images
 
 LOG = logging.getLogger(__name__)
@@ -31,14 +31,10 @@ _CALIBRATED = 64  # pictures
 
 
 def stored(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-    """Arrays by name, widened, and the (weight, bias) names of the file's convolutions in their order."""
-    graph = onnx.load(str(path)).graph
-    arrays = {
-        tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor).astype(np.float32)
-        for tensor in graph.initializer
-    }
-    pairs = [(node.input[1], node.input[2]) for node in graph.node if node.op_type == "Conv"]
-    return arrays, pairs
+    """Arrays by name, and the (weight, bias) names of the file's convolutions in their order."""
+    model = onnx.load(str(path))
+    pairs = [(node.input[1], node.input[2]) for node in model.graph.node if node.op_type == "Conv"]
+    return weight_storage.widened(model), pairs
 
 
 def restore(net: nn.Module, example: Tensor, path: Path) -> None:

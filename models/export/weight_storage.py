@@ -16,6 +16,7 @@ BITS = (32, 16, 8)
 DESCRIBED = {32: "float32", 16: "float16", 8: "int8 per channel"}
 LEAST_SIZE = 256  # smaller arrays stay in single precision
 _LEVELS = 127  # of int8 on either side of zero
+_HALF, _LEVEL, _SCALE = ".half", ".int8", ".scale"  # ends of the names of what is stored
 
 Parts = tuple[list[onnx.TensorProto], list[onnx.NodeProto]]  # tensors in place of one, and the nodes that widen them
 
@@ -43,10 +44,23 @@ def store(model: onnx.ModelProto, bits: int) -> None:
         model.graph.node.insert(0, node)
 
 
+def widened(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """The float32 weights of a model by name, whatever they are stored in."""
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    out = {name.removesuffix(_HALF): array.astype(np.float32) for name, array in arrays.items()}
+    for name in [name for name in out if name.endswith(_LEVEL)]:
+        base = name.removesuffix(_LEVEL)
+        out[base] = out.pop(name) * out.pop(base + _SCALE)
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in out:  # equal arrays are stored once
+            out[node.output[0]] = out[node.input[0]]
+    return out
+
+
 def _half(name: str, array: np.ndarray) -> Parts:
     if np.abs(array).max() > np.finfo(np.float16).max:
         raise StorageError(f"{name} does not fit into half precision")
-    stored = numpy_helper.from_array(array.astype(np.float16), f"{name}.half")
+    stored = numpy_helper.from_array(array.astype(np.float16), name + _HALF)
     return [stored], [helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT)]
 
 
@@ -54,8 +68,8 @@ def _bytes(name: str, array: np.ndarray, axis: int) -> Parts:
     """int8 levels and the float scale of every channel: weight = level * scale."""
     others = tuple(k for k in range(array.ndim) if k != axis)
     scale = np.maximum(np.abs(array).max(axis=others, keepdims=True) / _LEVELS, np.finfo(np.float32).tiny)
-    levels = numpy_helper.from_array(np.rint(array / scale).astype(np.int8), f"{name}.int8")
-    scales = numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale")
+    levels = numpy_helper.from_array(np.rint(array / scale).astype(np.int8), name + _LEVEL)
+    scales = numpy_helper.from_array(scale.astype(np.float32), name + _SCALE)
     return [levels, scales], [
         helper.make_node("Cast", [levels.name], [f"{name}.wide"], to=TensorProto.FLOAT),
         helper.make_node("Mul", [f"{name}.wide", scales.name], [name]),

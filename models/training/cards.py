@@ -46,7 +46,8 @@ def earlier_card(checkpoint: Path) -> dict[str, object]:
     if not path.exists():
         return {"checkpoint": checkpoint.name, "card": "none"}
     card = json.loads(path.read_text())
-    return {key: card[key] for key in ("name", "code", "training", "data", "figures", "started_from") if key in card}
+    told = ("name", "code", "training", "data", "data_on_device", "figures", "started_from")
+    return {key: card[key] for key in told if key in card}
 
 
 def network_sizes(run: Path) -> dict[str, Any]:
@@ -63,8 +64,13 @@ def write_card(
     elapsed: float,
     figures: dict[str, float],
     started_from: dict[str, object] | None = None,
+    fed: dict[str, object] | None = None,
 ) -> None:
-    """Write the training's card as JSON; `started_from` is the card of the run whose weights it began with."""
+    """Write the training's card as JSON.
+
+    `started_from` is the card of the run whose weights it began with; `fed` describes the pictures that were learnt
+    from where these are not the recipe's own, which then only validate.
+    """
     card = {
         "name": recipe.name,
         "license": LICENSE,
@@ -74,6 +80,8 @@ def write_card(
         **recipe.provenance(),
         "figures": {key: round(value, 5) for key, value in figures.items()},
     }
+    if fed is not None:
+        card["data_on_device"] = fed
     if started_from is not None:
         card["started_from"] = started_from
     path.write_text(json.dumps(card, indent=2) + "\n")

@@ -40,6 +40,7 @@ from .completion_losses import (
 from .completion_portraits import PortraitSampler
 from .completion_samples import CompletionSample, CompletionSampler, lit
 from .data import Pictures, read_pictures
+from .device_completion import CompletionFeed
 from .device_pictures import device_arguments, device_pictures
 from .device_portraits import device_portraits
 from .embedder import load_embedder
@@ -280,10 +281,8 @@ def main() -> None:
     torch.manual_seed(config.seed)
     recipe, feed = _recipe(arguments), None
     if arguments.device_data is not None:
-        from .device_feeds import CompletionFeed
-
-        pictures = device_pictures(arguments, config.device)
-        portraits = None if arguments.portraits is None else device_portraits(arguments.portraits, config.device)[1]
+        pictures = device_pictures(arguments, config.device, CompletionFeed.planes, recipe.pictures)
+        portraits = None if arguments.portraits is None else device_portraits(arguments.portraits, config.device, True)
         feed = CompletionFeed(pictures, arguments.size, portraits, _PORTRAITS)
     run_recipe(recipe, config, arguments, feed)
 

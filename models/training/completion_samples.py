@@ -23,8 +23,9 @@ _EXACT_GROWTH = 0.018
 SHADOW_REACH = 0.06  # crop sides round a cover within which its shadow and rim belong to the hole
 SHADOW = 0.8  # share of the samples of which they do: the parser sees no shadows, a growth slider may
 OWN, BORROWED = 0.8, 0.5  # share of covered pictures that keep their cover; of other holes shaped as one
+BORROWED_GROWTH = 0.02  # crop sides by which such a hole is larger than the other's cover
 EXTRA = 0.25  # share of samples with a second hole
-_LEAST, _MOST = 0.005, 0.6  # share of the crop that a hole fills
+LEAST, MOST = 0.005, 0.6  # share of the crop that a hole fills
 GUESSED = 0.012  # deviation of landmarks that the hole hides, crop sides
 FOUND = 0.003  # deviation of those that are seen
 JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
@@ -56,7 +57,7 @@ class CompletionSampler:
         """As the application would cut it, with its own cover or, if it has none, a hole that depends on `index`."""
         rng, matrix = np.random.default_rng(index), self.cropper.matrices[index]
         mask = grown(self.cover(index, matrix), round(_EXACT_GROWTH * self.size))
-        if mask.mean() < _LEAST:
+        if mask.mean() < LEAST:
             mask = self.strange_hole(rng)
         return self._sample(index, matrix, mask)
 
@@ -97,9 +98,9 @@ class CompletionSampler:
         if own:
             growth = round(rng.uniform(*GROWTH) * self.size)
             mask = grown(self.cover(index, matrix, shadow=rng.random() < SHADOW), growth)
-        if mask.mean() < _LEAST or rng.random() < EXTRA:
+        if mask.mean() < LEAST or rng.random() < EXTRA:
             more = mask | self.strange_hole(rng)
-            mask = more if more.mean() < _MOST or mask.mean() < _LEAST else mask
+            mask = more if more.mean() < MOST or mask.mean() < LEAST else mask
         return mask
 
     def strange_hole(self, rng: np.random.Generator) -> np.ndarray:
@@ -107,27 +108,34 @@ class CompletionSampler:
         for _ in range(_TRIES):
             if len(self.covered) and rng.random() < BORROWED:
                 other = int(rng.choice(self.covered))
-                mask = grown(self.cover(other, self.cropper.matrices[other], shadow=False), round(0.02 * self.size))
+                cover = self.cover(other, self.cropper.matrices[other], shadow=False)
+                mask = grown(cover, round(BORROWED_GROWTH * self.size))
             else:
                 mask = free_form(self.size, rng)
-            if _LEAST < mask.mean() < _MOST:
+            if LEAST < mask.mean() < MOST:
                 return mask
         return _middle_hole(self.size)
 
 
 def lit(pictures: Pictures) -> np.ndarray:
     """(N,) bool: the pictures whose middle is not nearly black."""
-    start, end = pictures.size // 4, 3 * pictures.size // 4
-    middle = slice(start, end, _SPARSE)
-    return np.array([pictures.image(index)[middle, middle].mean() > _DARK for index in range(len(pictures))])
+    return np.array([bright(pictures.image(index)) for index in range(len(pictures))])
+
+
+def bright(image: np.ndarray) -> bool:
+    """Whether the middle of a (S, S, 3) uint8 picture is not nearly black."""
+    middle = slice(len(image) // 4, 3 * len(image) // 4, _SPARSE)
+    return bool(image[middle, middle].mean() > _DARK)
 
 
 def grown(mask: np.ndarray, radius: int) -> np.ndarray:
     """(H, W) uint8 0 or 1, grown by a disc of `radius` pixels."""
-    if radius < 1:
-        return mask
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.dilate(mask, disc)
+    return mask if radius < 1 else cv2.dilate(mask, disc(radius))
+
+
+def disc(radius: int) -> np.ndarray:
+    """(2 R + 1, 2 R + 1) uint8, 1 within `radius` pixels of the middle."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
 def free_form(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ from core.types import LANDMARKS, Camera
 from models.synthesis.labels import Label, Occluder
 from models.synthesis.shards import Shard, Truth, list_shards, read_shard
 
-_SEEN_THROUGH = (Occluder.NONE, Occluder.TOUCHED, Occluder.BORDER)  # add nothing to the cut-out person
+BARE = (Occluder.NONE, Occluder.TOUCHED, Occluder.BORDER)  # add nothing to the cut-out person
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Pictures:
     def foreground(self, index: int) -> np.ndarray:
         """(S, S) bool: the person and what they hold or wear."""
         shard, row = self._place(index)
-        return (shard.labels[row] != Label.BACKGROUND) | ~np.isin(shard.occluder[row], _SEEN_THROUGH)
+        return (shard.labels[row] != Label.BACKGROUND) | ~np.isin(shard.occluder[row], BARE)
 
     def box_points(self, index: int) -> np.ndarray:
         """(68, 2) float32 landmarks."""

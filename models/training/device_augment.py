@@ -6,6 +6,7 @@ Views are (N, K, 3, H, W) in [0, 1]: the K pictures of a row, say a covered face
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ def photometric(views: Tensor, strength: Strength, generator: torch.Generator) -
     return _some(views, draw.happens(strength.video), lambda part: _coarser(part, 0.3, 0.9, generator, True))
 
 
-def _some(views: Tensor, chosen: Tensor, change) -> Tensor:
+def _some(views: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     """Change the chosen rows alone: what is dear is not done to all."""
     rows = chosen.flatten().nonzero().squeeze(1)
     return views if len(rows) == 0 else views.index_copy(0, rows, change(views[rows]).to(views.dtype))

@@ -5,20 +5,45 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from core.geometry import alignment
+
 from .augment import Jitter
 
 _MOST_DEGREES = 30.0
 
 
-def jittered(matrices: Tensor, size: int, jitter: Jitter, generator: torch.Generator) -> Tensor:
-    """(N, 2, 3) crop matrices turned, scaled and shifted a little about the crop's centre."""
+def crop_matrices(points: Tensor, size: int, margin: float = alignment.MARGIN, lift: float = 0.0) -> Tensor:
+    """(N, 2, 3) picture -> crop similarities of (N, 68, 2) landmarks, framed as `alignment` frames one face."""
+    right, left = points[:, 36:42].mean(1), points[:, 42:48].mean(1)
+    mouth = points[:, [48, 54]].mean(1)
+    across, down = left - right, mouth - (left + right) / 2
+    upright = across + torch.stack([down[:, 1], -down[:, 0]], dim=1)
+    roll = torch.atan2(upright[:, 1], upright[:, 0])
+    c, s = roll.cos(), roll.sin()
+    turn = torch.stack([torch.stack([c, s], -1), torch.stack([-s, c], -1)], dim=1)
+    turned = points @ turn.transpose(1, 2)
+    low, high = turned.amin(1), turned.amax(1)
+    scale = size / (margin * (high - low).amax(1).clamp_min(1.0))
+    shift = (size - 1) / 2 - (low + high) / 2 * scale[:, None]
+    shift[:, 1] += size * lift / margin
+    return torch.cat([turn * scale[:, None, None], shift[:, :, None]], dim=2)
+
+
+def jittered(
+    matrices: Tensor,
+    size: int,
+    jitter: Jitter,
+    generator: torch.Generator,
+    scales: tuple[float, float] = (0.0, torch.inf),
+) -> Tensor:
+    """(N, 2, 3) crop matrices turned, scaled by at most `scales` and shifted a little about the crop's centre."""
     count, device = len(matrices), matrices.device
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(count, *shape, generator=generator, device=device)
 
     angle = torch.deg2rad((normal() * jitter.degrees).clamp(-_MOST_DEGREES, _MOST_DEGREES))
-    scale, shift = (normal() * jitter.log_scale).exp(), normal(2) * jitter.shift * size
+    scale, shift = (normal() * jitter.log_scale).exp().clamp(*scales), normal(2) * jitter.shift * size
     c, s = angle.cos() * scale, angle.sin() * scale
     turn = torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], dim=1)
     out = turn @ matrices
@@ -38,6 +63,13 @@ def mirrored(matrices: Tensor, size: int, flip: Tensor) -> Tensor:
 def apply(matrices: Tensor, points: Tensor) -> Tensor:
     """(N, P, 2) points through (N, 2, 3) matrices."""
     return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
+
+
+def at_points(maps: Tensor, points: Tensor) -> Tensor:
+    """(N, P) values of (N, S, S) maps at (N, P, 2) points in crop fractions; points outside see the nearest pixel."""
+    side = maps.shape[-1]
+    pixel = (points * side - 0.5).round().long().clamp(0, side - 1)
+    return maps.flatten(1).gather(1, pixel[..., 1] * side + pixel[..., 0])
 
 
 def inverted(matrices: Tensor) -> Tensor:

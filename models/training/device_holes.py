@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .completion_samples import COVERED, free_form
-from .device_crops import Cut
-from .device_pictures import DevicePictures, base_matrices
+from core.types import LANDMARKS
+
+from .completion_samples import COVERED, disc, free_form
+from .device_crops import Cut, crop_matrices
+from .device_pictures import DevicePictures
 
 _POOL = 1024  # free forms drawn beforehand
 _PARTS = 4  # of a batch; each part's holes grow by a radius of their own
 
 
 def isin(codes: Tensor, wanted: tuple[int, ...]) -> Tensor:
-    """Bool of the shape of uint8 `codes`."""
+    """Bool of the shape of uint8 `codes`: those that are among the wanted ones."""
     table = torch.zeros(256, dtype=torch.bool, device=codes.device)
     table[list(wanted)] = True
     return table[codes.long()]
@@ -27,9 +29,8 @@ def grown(masks: Tensor, radius: int) -> Tensor:
     """(N, H, W) float masks of 0 and 1, grown by a disc of `radius` pixels."""
     if radius < 1:
         return masks
-    step = torch.arange(-radius, radius + 1, device=masks.device, dtype=masks.dtype)
-    disc = (step[:, None] ** 2 + step[None] ** 2 <= radius**2).to(masks.dtype)
-    near = nn.functional.conv2d(masks[:, None], disc[None, None], padding=radius)
+    kernel = torch.from_numpy(disc(radius)).to(masks)
+    near = nn.functional.conv2d(masks[:, None], kernel[None, None], padding=radius)
     return (near[:, 0] > 0.5).to(masks.dtype)
 
 
@@ -77,6 +78,6 @@ def patches(count: int, size: int, generator: torch.Generator) -> Tensor:
 def borrowed(pictures: DevicePictures, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """(count, 3, size, size) crops of other covered people and (count, size, size) masks of what covers them."""
     rows = pictures.draw(count, generator, pictures.occluded)
-    cut = Cut(base_matrices(pictures.rows.points[rows, :68], size), size, pictures.size)
-    mask = isin(cut.codes(pictures.codes[rows]), COVERED).float()
-    return cut.pictures(pictures.image[rows]), mask
+    cut = Cut(crop_matrices(pictures.rows.points[rows, :LANDMARKS], size), size, pictures.size)
+    mask = isin(cut.codes(pictures.planes["codes"][rows]), COVERED).float()
+    return cut.pictures(pictures.planes["image"][rows]), mask

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.geometry.lighting import LIGHT_FLIP
 from core.geometry.mirroring import CoefficientMirror
 from core.types import LAYOUT
 from models.synthesis.torch_renderer import light_basis, rotation_matrices
 
+from .device_crops import mirrored
+
 _T_X = LAYOUT["pose"].start + 4
+_DIRECTIONS = 24  # in which light is compared; more than its nine coefficients
 
 
 class CropLabels:
-    """(N, 239) coefficients of pictures seen through crop matrices."""
+    """Coefficients of pictures seen through crop matrices, as `RegressorRecipe.label` has them."""
 
     def __init__(self, mirror: CoefficientMirror, size: int, device: str) -> None:
         self.size = size
-        self._order = torch.from_numpy(np.asarray(mirror.order)).long().to(device)
+        self._order = torch.from_numpy(mirror.order).to(device)
         self._sign = torch.from_numpy(mirror.sign).to(device)
-        rng = np.random.default_rng(3)
-        directions = torch.from_numpy(rng.normal(size=(24, 3))).float().to(device)
-        self._directions = directions / directions.norm(dim=1, keepdim=True)
+        directions = np.random.default_rng(3).normal(size=(_DIRECTIONS, 3))
+        self._directions = nn.functional.normalize(torch.from_numpy(directions).float()).to(device)
         self._solve = torch.linalg.pinv(light_basis(self._directions).double()).float()
         self._flip = torch.from_numpy(LIGHT_FLIP).to(device)
 
-    def __call__(self, coefficients: Tensor, camera: Tensor, matrices: Tensor) -> Tensor:
-        """Of (N, 239) coefficients, light in the camera's frame, (N, 15) cameras and (N, 2, 3) picture -> crop."""
+    def __call__(self, coefficients: Tensor, camera: Tensor, matrices: Tensor, flip: Tensor) -> Tensor:
+        """(N, 239) of (N, 239) coefficients with light in the camera's frame, and of (N, 15) cameras.
+
+        The (N, 2, 3) picture -> crop matrices are mirrored where (N,) bool `flip` says so.
+        """
+        upright = mirrored(matrices, self.size, flip)  # mirrored twice is not mirrored: a pose knows no mirror images
+        label = self._of_crop(coefficients, camera, upright)
+        image = label[:, self._order] * self._sign
+        image[:, _T_X] += 1.0
+        return torch.where(flip[:, None], image, label)
+
+    def _of_crop(self, coefficients: Tensor, camera: Tensor, matrices: Tensor) -> Tensor:
         rotation = camera[:, 3:12].view(-1, 3, 3)
         pose = self._pose(camera, rotation, matrices)
         in_crop = rotation_matrices(pose[:, :3])
@@ -37,16 +49,11 @@ class CropLabels:
         out[:, LAYOUT["light"]] = self._turned(coefficients[:, LAYOUT["light"]], in_crop @ rotation.transpose(1, 2))
         return out
 
-    def mirrored(self, coefficients: Tensor) -> Tensor:
-        """(N, 239) of the mirrored crops."""
-        out = coefficients[:, self._order] * self._sign
-        out[:, _T_X] += 1.0
-        return out
-
     def _pose(self, camera: Tensor, rotation: Tensor, matrices: Tensor) -> Tensor:
+        """(N, 6) pitch, yaw, roll, f and t2d."""
         focal, center, shift = camera[:, :1], camera[:, 1:3], camera[:, 12:15]
         linear = matrices[:, :, :2]
-        scale = torch.linalg.det(linear).abs().sqrt()[:, None]
+        scale = torch.linalg.det(linear).sqrt()[:, None]
         depth = shift[:, 2:]
         origin = focal * shift[:, :2] / depth + center
         place = ((linear @ origin[:, :, None])[..., 0] + matrices[:, :, 2] + 0.5) / self.size

@@ -23,17 +23,14 @@ from . import augment
 from .cards import network_sizes
 from .crops import Cropper
 from .data import Pictures, read_pictures
+from .device_embedding import EmbeddingFeed
 from .device_pictures import device_arguments, device_pictures
 from .identity_loss import margin_softmax, pair_cosines, verification
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .people import draw, split_people
+from .variation import EMBEDDER, UNCOVERED
 
 _VIEWS = 4  # pictures of each person in a batch
-CLEAN = 0.4  # share of occluded pictures that are shown without their occluder
-COVER = 0.2  # share of crops that get one more occluder
-_REFLECTED = 0.5  # share of crops whose outside mirrors the picture instead of being black
-JITTER = augment.Jitter(degrees=6.0, log_scale=0.08, shift=0.035)
-STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.25, shade=0.4, video=0.2)
 _MARGIN = 0.2  # radians
 _TRAITS = 10.0  # weight of the coefficients
 _CHECKED = 250  # held-out people
@@ -65,14 +62,14 @@ class EmbedderRecipe:
 
     def _varied(self, index: int, rng: np.random.Generator) -> np.ndarray:
         """(S, S, 3) uint8 moved, mirrored, recoloured crop, perhaps without the occluder or with one more."""
-        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, JITTER)
+        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, EMBEDDER.jitter)
         if rng.random() < 0.5:
             matrix = alignment.mirrored(matrix, self.config.size)
-        border = cv2.BORDER_REFLECT_101 if rng.random() < _REFLECTED else cv2.BORDER_CONSTANT
-        image = self.cropper.cut(index, matrix, border, clean=rng.random() < CLEAN)
-        if rng.random() < COVER:
+        border = cv2.BORDER_REFLECT_101 if rng.random() < EMBEDDER.reflected else cv2.BORDER_CONSTANT
+        image = self.cropper.cut(index, matrix, border, clean=rng.random() < UNCOVERED)
+        if rng.random() < EMBEDDER.cover:
             augment.cover(image, rng, augment.plain(image, rng))
-        return augment.photometric(image, rng, STRENGTH)
+        return augment.photometric(image, rng, EMBEDDER.strength)
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Who is who and, because that alone is learnt slowly, the coefficients of everybody's shape and colour.
@@ -133,9 +130,8 @@ def main() -> None:
     torch.manual_seed(config.seed)
     recipe, feed = EmbedderRecipe(read_pictures(arguments.data), views=arguments.views), None
     if arguments.device_data is not None:
-        from .device_feeds import EmbeddingFeed  # it needs the constants above
-
-        feed = EmbeddingFeed(device_pictures(arguments, config.device), recipe.config.size, arguments.views)
+        pictures = device_pictures(arguments, config.device, EmbeddingFeed.planes, recipe.pictures)
+        feed = EmbeddingFeed(pictures, recipe.config.size, arguments.views)
     run_recipe(recipe, config, arguments, feed)
 
 

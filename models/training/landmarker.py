@@ -21,6 +21,7 @@ from models.networks.landmarker import LandmarkerConfig, build_landmarker
 from . import augment
 from .cards import DATA_NOTICE, PORTRAITS_NOTICE
 from .data import read_pictures
+from .device_landmarks import LandmarkFeed
 from .device_pictures import device_arguments, device_pictures
 from .device_portraits import device_portraits
 from .loop import Batch, common_arguments, config_from, run_recipe
@@ -28,10 +29,8 @@ from .losses import landmark_terms, landmark_weights
 from .portraits import read_portraits
 from .relabel import follow_model
 from .sources import FaceSource, PictureSource, PortraitSource
+from .variation import LANDMARKER, WIDE, WIDE_JITTER
 
-COVER = 0.2  # share of crops that get one more occluder
-WIDE_JITTER = augment.Jitter(degrees=15.0, log_scale=0.14, shift=0.07)  # as from a poor detection
-STRENGTH = augment.Strength(color=0.9, grey=0.15, blur=0.25, coarse=0.25, noise=0.4, jpeg=0.25, shade=0.3, video=0.35)
 _CHECK_JITTER = augment.Jitter(degrees=4.0, log_scale=0.05, shift=0.025)
 _FRONTAL = 0.22  # eye distance in crop fractions; in profile the eye corners coincide
 
@@ -53,13 +52,13 @@ class LandmarkerRecipe:
             raise ValueError("The first source must be synthetic pictures: it tells which points there are.")
         count = len(first.crop(0, first.matrices[0]).points)
         self.config = config or LandmarkerConfig(points=count)
-        self.sources = [source for source, _ in sources]
+        self.sources, self.pictures = [source for source, _ in sources], first.pictures
         shares = np.array([share for _, share in sources], float)
         self.shares = shares / shares.sum()
         self.order = mirrored_landmarks(model)
         self.net = build_landmarker(self.config)
         self.weights = landmark_weights(count)
-        self.strength = STRENGTH
+        self.strength = LANDMARKER.strength
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Jittered, mirrored, recoloured crops."""
@@ -70,7 +69,7 @@ class LandmarkerRecipe:
 
     def _sample(self, source: FaceSource, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         index = int(rng.choice(source.train))
-        jitter = WIDE_JITTER if rng.random() < 0.3 else augment.Jitter()
+        jitter = WIDE_JITTER if rng.random() < WIDE else LANDMARKER.jitter
         matrix = augment.jittered(source.matrices[index], self.config.size, rng, jitter)
         flip = rng.random() < 0.5
         if flip:
@@ -78,7 +77,7 @@ class LandmarkerRecipe:
         crop = source.crop(index, matrix, rng)
         image, order = crop.image, self.order if flip else slice(None)
         points, visibility, known = crop.points[order], crop.visibility[order], crop.known[order]
-        if rng.random() < COVER:
+        if rng.random() < LANDMARKER.cover:
             filler = self._scrap(source, rng) if rng.random() < 0.5 else augment.plain(image, rng)
             visibility = visibility * ~_under(augment.cover(image, rng, filler), points)
         image = augment.photometric(image, rng, self.strength)
@@ -181,14 +180,17 @@ def main() -> None:
     torch.manual_seed(config.seed)
     model = load_face_model()
     sources = read_sources(arguments, model, LandmarkerConfig(points=0).size)
-    recipe, feed = LandmarkerRecipe(sources, model), None
-    if arguments.device_data is not None:
-        from .device_feeds import LandmarkFeed  # it needs the constants above
-
-        pictures = device_pictures(arguments, config.device)
-        portraits = device_portraits(arguments.portraits[0][0], config.device)[0] if arguments.portraits else None
-        feed = LandmarkFeed(pictures, model, recipe.config.size, portraits)
+    recipe = LandmarkerRecipe(sources, model)
+    feed = None if arguments.device_data is None else _feed(arguments, recipe, model, config.device)
     run_recipe(recipe, config, arguments, feed)
+
+
+def _feed(arguments: argparse.Namespace, recipe: LandmarkerRecipe, model: FaceModel, device: str) -> LandmarkFeed:
+    """Batches made on the device; portraits keep the share that the command line gives them."""
+    pictures = device_pictures(arguments, device, LandmarkFeed.planes, recipe.pictures)
+    portraits = device_portraits(arguments.portraits[0][0], device) if arguments.portraits else None
+    share = recipe.shares[[isinstance(source, PortraitSource) for source in recipe.sources]].sum()
+    return LandmarkFeed(pictures, model, recipe.config.size, portraits, float(share))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .cards import earlier_card, write_card
-from .device_pictures import Feed
+from .feed import Feed
 from .ranks import Ranks
 
 LOG = logging.getLogger(__name__)
@@ -238,7 +238,8 @@ class Run:
         self._log(**figures)
         self.save()
         card = self.out / "card.json"
-        write_card(card, self.recipe, self.config, self.step, self.elapsed, figures, self.started_from)
+        fed = None if self.feed is None else self.feed.describe()
+        write_card(card, self.recipe, self.config, self.step, self.elapsed, figures, self.started_from, fed)
         return figures
 
     def _batches(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:

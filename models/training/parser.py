@@ -22,7 +22,9 @@ from .backgrounds import BACKGROUNDS_NOTICE, background_stock
 from .cards import DATA_NOTICE, PORTRAITS_NOTICE, network_sizes
 from .crops import split
 from .data import read_pictures
-from .device_pictures import DevicePictures, device_arguments, device_pictures
+from .device_parsing import ParsingFeed
+from .device_pictures import device_arguments, device_pictures
+from .device_portraits import device_heads
 from .landmarker import weighted
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .parsed_portraits import ParsedPortraits, read_parsed
@@ -169,18 +171,15 @@ def main() -> None:
     config = config_from(arguments, batch=16, rate=2e-3)
     torch.manual_seed(config.seed)
     folders, stock = arguments.data or [(Path("build/synthetic"), 1.0)], background_stock()
-    sets = [(PictureSet.of(path.name, read_pictures(path), stock), weight) for path, weight in folders]
-    sets += [(PictureSet.of("portraits", read_parsed(path), stock), weight) for path, weight in arguments.portraits]
+    read = [(path.name, read_pictures(path), weight) for path, weight in folders]
+    portraits = [("portraits", read_parsed(path), weight) for path, weight in arguments.portraits]
+    sets = [(PictureSet.of(name, one, stock), weight) for name, one, weight in [*read, *portraits]]
     recipe, feed = ParserRecipe(sets), None
     if arguments.device_data is not None:
-        from .device_feeds import ParsingFeed  # it looks the same for all recipes
-
-        pictures = device_pictures(arguments, config.device, parts=True)
+        pictures = device_pictures(arguments, config.device, ParsingFeed.planes, read[0][1])
         scenes = np.stack([cv2.resize(scene, (_SCENE_SIDE, _SCENE_SIDE)) for scene in stock])
-        portraits = None
-        if arguments.portraits:
-            portraits = DevicePictures.of_portraits(read_parsed(arguments.portraits[0][0]), config.device)
-        feed = ParsingFeed(pictures, recipe.config.size, scenes, portraits)
+        heads = device_heads(portraits[0][1], config.device) if portraits else None
+        feed = ParsingFeed(pictures, recipe.config.size, scenes, heads, float(recipe.shares[len(read) :].sum()))
     run_recipe(recipe, config, arguments, feed)
 
 

@@ -21,13 +21,15 @@ _UNCLEAR = (Occluder.TOUCHED, Occluder.LOOSE_HAIR)  # no cover to be cut away, y
 LOOKED_THROUGH = (OccluderType.MASK, OccluderType.HAND, OccluderType.OBJECT)  # parts are those behind
 GUESSED = 0.3  # weight of a part behind an occluder: it can be guessed from its surroundings only
 EDGE = 2.0  # additional weight along outlines
-_BACKGROUND, _COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
+BACKGROUND, COVER = 0.3, 0.15  # share of samples with another background, with one more occluder
+REFLECTED = 0.5  # share of samples whose outside mirrors the picture instead of being black
+PLAIN = 0.3  # share of backgrounds and occluders that are a plain noisy colour
 CLOSE = 0.45  # share of close crops
 # Share of head crops that are cut like the pictures themselves, which end at the crown: nothing is learnt beyond.
 TIGHT, TIGHT_MARGIN = 0.6, 1.9
 STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
 JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
-_SCALES = (0.7, 1.4)
+SCALES = (0.7, 1.4)  # of a crop against the true one
 _PAIRS = ((Label.EYE_LEFT, Label.EYE_RIGHT), (Label.BROW_LEFT, Label.BROW_RIGHT), (Label.EAR_LEFT, Label.EAR_RIGHT))
 
 
@@ -108,13 +110,13 @@ class ParsingSampler:
         flip = rng.random() < 0.5
         if flip:
             matrix = alignment.mirrored(matrix, size)
-        border = cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+        border = cv2.BORDER_REFLECT_101 if rng.random() < REFLECTED else cv2.BORDER_CONSTANT
         sample = self._cut(index, matrix, size, border)
         classes = MIRRORED[sample.classes] if flip else sample.classes
         image, occluder = sample.image, sample.occluder.copy()
-        if rng.random() < _BACKGROUND:
+        if rng.random() < BACKGROUND:
             image = self._set_before(index, matrix, image, rng)
-        if rng.random() < _COVER:
+        if rng.random() < COVER:
             hidden = augment.cover(image, rng, self._filler(image, rng))
             occluder[_coarse(hidden) & (occluder != IGNORED)] = OccluderType.OBJECT
         image = augment.photometric(image, rng, STRENGTH)
@@ -147,7 +149,7 @@ class ParsingSampler:
 
     def _filler(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A piece of the stock or a plain noisy colour, as large as `image`."""
-        if rng.random() < 0.3:
+        if rng.random() < PLAIN:
             grain = int(rng.integers(1, 25))
             color = rng.integers(0, 256, 3) + rng.integers(-grain, grain + 1, image.shape, np.int16)
             return color.clip(0, 255).astype(np.uint8)
@@ -158,10 +160,10 @@ class ParsingSampler:
 
 
 def _moved(matrix: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A jittered crop matrix whose scale stays within `_SCALES` of the true one."""
+    """A jittered crop matrix whose scale stays within `SCALES` of the true one."""
     out = augment.jittered(matrix, size, rng, JITTER)
     change = float(np.sqrt(np.linalg.det(out[:, :2]) / np.linalg.det(matrix[:, :2])))
-    return _scaled(out, size, float(np.clip(change, *_SCALES)) / change)
+    return _scaled(out, size, float(np.clip(change, *SCALES)) / change)
 
 
 def _scaled(matrix: np.ndarray, size: int, scale: float) -> np.ndarray:

@@ -36,19 +36,16 @@ from .cards import network_sizes
 from .composite_loss import RenderingLoss, agreement
 from .crops import Cropper, split
 from .data import Pictures, read_pictures
+from .device_coefficients import CoefficientFeed
 from .device_pictures import device_arguments, device_pictures
 from .embedder import load_embedder
 from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
 from .losses import CoefficientLoss
+from .variation import REGRESSOR
 
-COVER = 0.12
-JITTER = augment.Jitter(degrees=3.0, log_scale=0.04, shift=0.02)  # the crop comes from 68 landmarks
-STRENGTH = augment.Strength(color=0.35, grey=0.08)  # colour is a label here
 _DIRECTIONS = np.random.default_rng(3).normal(size=(24, 3))
 _DIRECTIONS /= np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
 _SOLVE = np.linalg.pinv(basis(_DIRECTIONS).astype(np.float64))
-
-
 _AGREEMENT = 0.5  # weight of what the variants of a face and its teacher say against the truth's
 _DRAWN_SIDE = 96  # pixels, of the pictures that the rendering layer draws
 NETWORKS: dict[str, tuple[type, Callable[[Any], CoefficientNetwork]]] = {
@@ -109,16 +106,16 @@ class RegressorRecipe:
         return {"image": image, "coefficients": coefficients}
 
     def _sample(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, JITTER)
+        matrix = augment.jittered(self.cropper.matrices[index], self.config.size, rng, REGRESSOR.jitter)
         label = self.label(index, matrix)
         if rng.random() < 0.5:
             matrix, label = alignment.mirrored(matrix, self.config.size), self.mirror(label)
-        border = cv2.BORDER_REFLECT_101 if rng.random() < 0.6 else cv2.BORDER_CONSTANT
+        border = cv2.BORDER_REFLECT_101 if rng.random() < REGRESSOR.reflected else cv2.BORDER_CONSTANT
         image = self.cropper.cut(index, matrix, border)
-        if rng.random() < COVER:
+        if rng.random() < REGRESSOR.cover:
             other = int(rng.choice(self.train))
             augment.cover(image, rng, self.cropper.cut(other, self.cropper.matrices[other]))
-        return augment.photometric(image, rng, STRENGTH), label
+        return augment.photometric(image, rng, REGRESSOR.strength), label
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Geometry, sliders, colour, light, pose; looks and agreement where they were asked for."""
@@ -230,9 +227,7 @@ def main() -> None:
     model = load_face_model()
     recipe, feed = _recipe(arguments, model), None
     if arguments.device_data is not None:
-        from .device_feeds import CoefficientFeed  # it needs the constants above
-
-        pictures = device_pictures(arguments, config.device)
+        pictures = device_pictures(arguments, config.device, CoefficientFeed.planes, recipe.pictures)
         feed = CoefficientFeed(pictures, model, recipe.config.size, arguments.views, arguments.bare)
     run_recipe(recipe, config, arguments, feed)
 

@@ -14,10 +14,13 @@ from core.types import LANDMARKS
 from .crops import Cropper, split
 from .data import Pictures
 from .portraits import Portraits
+from .variation import LANDMARKER
 
 PORTRAITS_SET = "official portraits of members of the US Congress, public domain"
 _PORTRAITS_HELD_OUT = 80
-_REFLECTED = 0.6  # share of crops whose outside mirrors the picture instead of being black
+# Spread of the logarithms of the exponents that tint a grey photo: mean and deviation of warmth, deviation of green.
+WARMTH, GREEN = (0.18, 0.14), 0.05
+BLUE = (0.6, 1.4)  # exponent of blue over warmth
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +108,8 @@ class PortraitSource:
 def tinted(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(H, W, 3) uint8 of (H, W) grey: dark and light stay, the middle takes a skin's or a light's hue."""
     level = np.arange(256, dtype=np.float32) / 255.0
-    warmth, green = rng.normal(0.18, 0.14), rng.normal(0.0, 0.05)
-    bends = np.exp([-warmth, green, warmth * rng.uniform(0.6, 1.4)])
+    warmth, green = rng.normal(*WARMTH), rng.normal(0.0, GREEN)
+    bends = np.exp([-warmth, green, warmth * rng.uniform(*BLUE)])
     tables = [(level**bend * 255.0).astype(np.uint8) for bend in bends]
     return cv2.merge([cv2.LUT(grey, table) for table in tables])
 
@@ -116,5 +119,5 @@ def _as_colour(grey: np.ndarray) -> np.ndarray:
 
 
 def _border(rng: np.random.Generator | None) -> int:
-    reflected = rng is not None and rng.random() < _REFLECTED
+    reflected = rng is not None and rng.random() < LANDMARKER.reflected
     return cv2.BORDER_REFLECT_101 if reflected else cv2.BORDER_CONSTANT

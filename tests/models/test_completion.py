@@ -24,8 +24,6 @@ from models.networks.completer import (  # noqa: E402
 )
 from models.networks.embedder import EmbedderConfig, build_embedder  # noqa: E402
 from models.networks.parser import ParserConfig, build_parser  # noqa: E402
-from models.synthesis.labels import Occluder  # noqa: E402
-from models.synthesis.shards import Shard  # noqa: E402
 from models.training import completion_losses as criteria  # noqa: E402
 from models.training import loop  # noqa: E402
 from models.training.completer import AutoencoderRecipe, CompleterRecipe, hole_scores, load_completer  # noqa: E402
@@ -33,12 +31,11 @@ from models.training.completion_losses import PerceptualJudge  # noqa: E402
 from models.training.completion_samples import CompletionSampler, free_form, grown, misplaced  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 
-from .people import make_pictures  # noqa: E402
+from .people import barred, make_pictures  # noqa: E402
 
 SIZE = 32
 TINY = CompleterConfig(size=SIZE, channels=(4, 4, 8, 8), dilations=(1, 2))
 TINY_AUTOENCODER = AutoencoderConfig(size=SIZE, channels=(4, 8, 8))
-COVER, SHADOW = (slice(40, 56), slice(30, 66)), (slice(56, 59), slice(30, 66))
 
 
 @pytest.fixture(autouse=True)
@@ -48,18 +45,7 @@ def _seed() -> None:
 
 @pytest.fixture(scope="module")
 def pictures(model: FaceModel) -> Pictures:
-    """Every second picture has a black bar with a shadow below it; the clean twins have not."""
-    shards = []
-    for shard in make_pictures(model, count=8).shards:
-        images, occluder = shard.images.copy(), np.zeros_like(shard.occluder)
-        rows = np.full(len(images), -1, np.int32)
-        rows[::2] = np.arange(len(rows[::2]))
-        images[::2, *COVER], occluder[::2, *COVER] = 0, Occluder.FRAME
-        images[::2, *SHADOW] //= 2
-        occluder[::2, *SHADOW] = Occluder.TOUCHED
-        truth = dataclasses.replace(shard.truth, clean_row=rows)
-        shards.append(Shard(images, shard.labels, occluder, shard.images[::2], truth))
-    return Pictures.of(shards)
+    return barred(make_pictures(model, count=8))
 
 
 def inputs(size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -255,7 +241,7 @@ def test_varied_samples_change_both_pictures_alike(pictures) -> None:
 
 
 def test_a_cover_that_is_not_in_the_hole_is_not_in_the_picture(pictures, monkeypatch) -> None:
-    monkeypatch.setattr("models.training.completion_samples._OWN", 0.0)
+    monkeypatch.setattr("models.training.completion_samples.OWN", 0.0)
     sampler = CompletionSampler(pictures, SIZE)
     for k in range(4):
         sample = sampler.varied(0, np.random.default_rng(k))
@@ -331,8 +317,8 @@ def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, tmp_path) -> 
     figures = loop.Run(recipe_of(name, pictures), config, tmp_path / "whole").train()
     assert all(np.isfinite(value) for value in figures.values())
     broken = loop.Run(recipe_of(name, pictures), config, tmp_path / "parts")
-    for batch in loop.batches(broken.recipe, config, 0):
-        broken._log(loss=sum(broken._one_step(batch).values()))
+    for image, labels in broken._batches():
+        broken._log(loss=sum(broken._one_step(image, labels).values()))
         if broken.step == 2:
             break
     broken.save()
@@ -348,7 +334,8 @@ def test_terms_of_generator_and_critic_reach_their_own_weights_alone(pictures) -
     assert isinstance(recipe, CompleterRecipe)
     assert isinstance(recipe, loop.Opposed)
     image, labels = loop.to_device(recipe.batch(np.random.default_rng(0), 4), "cpu")
-    terms = recipe.loss(image, labels, 0.5)
+    assert "critic" not in recipe.loss(image, labels, 0.5)  # it would only be in the way yet
+    terms = recipe.loss(image, labels, 0.7)
     assert {"pixel", "style", "variation", "perceptual", "adversarial", "distillation", "critic"} <= set(terms)
     generator, critic = list(recipe.net.parameters()), list(recipe.critic.parameters())
     for name, value in terms.items():

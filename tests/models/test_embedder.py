@@ -150,8 +150,8 @@ def test_resumed_run_repeats_the_uninterrupted_one(pictures, tmp_path) -> None:
 
     loop.Run(recipe(), config, tmp_path / "whole").train()
     broken = loop.Run(recipe(), config, tmp_path / "parts")
-    for batch in loop.batches(broken.recipe, config, 0):
-        broken._log(loss=sum(broken._one_step(batch).values()))
+    for image, labels in broken._batches():
+        broken._log(loss=sum(broken._one_step(image, labels).values()))
         if broken.step == 2:
             break
     broken.save()

@@ -30,6 +30,7 @@ from models.networks.e2far import E2FARConfig, build_e2far  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker  # noqa: E402
 from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_free  # noqa: E402
 from models.networks.regressor import RegressorConfig, build_regressor  # noqa: E402
+from models.networks.resnet import ResnetConfig, build_resnet  # noqa: E402
 from models.training.losses import all_cells, assign, detector_terms, landmark_terms, landmark_weights  # noqa: E402
 
 POINTS = 72
@@ -39,7 +40,14 @@ TINY_E2FAR = E2FARConfig(stem=4, channels=(4, 8, 8, 8), narrow=4, hidden=16)
 TINY_PCA_FREE = PcaFreeConfig(
     width=0.35, narrow=2, code=16, pose_code=8, channels=(8, 8, 8, 8), correction_channels=(4, 4, 4, 4)
 )
+TINY_RESNET = ResnetConfig(bottleneck=4)
 TINY_REGRESSOR = RegressorConfig(width=0.35, narrow=4, hidden=16)
+EXPORTED = ("detector", "regressor_e2far", "regressor_resnet50", "landmarker", "pca_free", "regressor")
+REGRESSORS = (
+    lambda: build_regressor(TINY_REGRESSOR),
+    lambda: build_e2far(TINY_E2FAR),
+    lambda: build_resnet(TINY_RESNET),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +61,7 @@ def exportable(name: str) -> onnx_export.Exportable:
         return onnx_export.Exportable(name, settled(net), torch.rand(1, 3, 64, 96), {2: "H", 3: "W"})
     nets = {
         "regressor_e2far": lambda: CoefficientExport(build_e2far(TINY_E2FAR)),
+        "regressor_resnet50": lambda: CoefficientExport(build_resnet(TINY_RESNET)),
         "pca_free": lambda: PcaFreeExport(build_pca_free(TINY_PCA_FREE)),
         "landmarker": lambda: LandmarkerExport(build_landmarker(TINY_LANDMARKER)),
         "regressor": lambda: CoefficientExport(build_regressor(TINY_REGRESSOR)),
@@ -77,7 +86,9 @@ def images(name: str) -> list[np.ndarray]:
     return [rng.integers(0, 256, (*side, 3), np.uint8) for side in sides]
 
 
-@pytest.mark.parametrize("name", ["detector", "regressor_e2far", "landmarker", "pca_free", "regressor"])
+@pytest.mark.parametrize(
+    "name", ["detector", "regressor_e2far", "regressor_resnet50", "landmarker", "pca_free", "regressor"]
+)
 @pytest.mark.parametrize("bits", [32, 16, 8])
 def test_export_computes_what_torch_computes(name: str, bits: int, tmp_path) -> None:
     item, path = exportable(name), tmp_path / f"{name}.onnx"
@@ -196,7 +207,7 @@ def test_hash_is_recorded_in_the_specification(tmp_path) -> None:
         onnx_export.record_hash("regressor", "ef", specs)
 
 
-@pytest.mark.parametrize("build", [lambda: build_regressor(TINY_REGRESSOR), lambda: build_e2far(TINY_E2FAR)])
+@pytest.mark.parametrize("build", REGRESSORS)
 def test_regressors_keep_sliders_and_scale_in_range(build) -> None:
     net = settled(build())
     out = net(torch.rand(3, 3, 128, 128) * 4 - 2)
@@ -205,7 +216,7 @@ def test_regressors_keep_sliders_and_scale_in_range(build) -> None:
     assert (out[:, 236] > 0).all()
 
 
-@pytest.mark.parametrize("build", [lambda: build_regressor(TINY_REGRESSOR), lambda: build_e2far(TINY_E2FAR)])
+@pytest.mark.parametrize("build", REGRESSORS)
 def test_regressors_begin_with_the_mean_of_the_labels(build) -> None:
     mean, std = torch.rand(239) * 0.3 + 0.1, torch.rand(239) * 0.2 + 0.05
     net = build().eval()
@@ -234,6 +245,14 @@ def test_end_to_end_regressor_is_small_and_learns() -> None:
     assert sum(parameter.numel() for parameter in whole.parameters()) < 1.2e6
     net, image, truth = build_e2far(TINY_E2FAR), torch.rand(4, 3, 128, 128), torch.rand(4, 239)
     step_lowers(net, lambda: (net(image) - truth).square().mean())
+
+
+def test_half_the_width_keeps_the_layers_and_halves_the_weights() -> None:
+    half, whole = build_resnet(ResnetConfig()), build_resnet(ResnetConfig(bottleneck=64))
+    layers = [sum(isinstance(m, torch.nn.Conv2d) for m in net.modules()) for net in (half, whole)]
+    sizes = [sum(parameter.numel() for parameter in net.parameters()) for net in (half, whole)]
+    assert layers[0] == layers[1] == 53  # fifty and three on the shortcuts, without the last, linear one
+    assert sizes[0] < 0.5 * sizes[1]
 
 
 def test_pca_free_model_is_small_and_keeps_its_ranges() -> None:

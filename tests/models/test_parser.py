@@ -222,8 +222,8 @@ def test_resumed_run_repeats_the_uninterrupted_one(pictures: Pictures, tmp_path)
     figures = loop.Run(_recipe(pictures), config, tmp_path / "whole").train()
     assert "validation_f1_skin_percent" in figures
     broken = loop.Run(_recipe(pictures), config, tmp_path / "parts")
-    for batch in loop.batches(broken.recipe, config, 0):
-        broken._one_step(batch)
+    for image, labels in broken._batches():
+        broken._one_step(image, labels)
         if broken.step == 2:
             break
     broken.save()

@@ -96,8 +96,8 @@ def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, model, tmp_pa
     figures = whole.train()
     assert all(np.isfinite(value) for value in figures.values())
     broken = loop.Run(recipe_of(name, pictures, model), config, tmp_path / "parts")
-    for batch in loop.batches(broken.recipe, config, 0):
-        broken._log(loss=sum(broken._one_step(batch).values()))
+    for image, labels in broken._batches():
+        broken._log(loss=sum(broken._one_step(image, labels).values()))
         if broken.step == 2:
             break
     broken.save()

@@ -1,0 +1,101 @@
+"""Shipped weights that come back into torch compute what the file does, and go on learning from there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training packages are not installed")
+
+from core.geometry.face_model import FaceModel  # noqa: E402
+from models.export import onnx_export, onnx_import  # noqa: E402
+from models.networks.landmarker import LandmarkerConfig, build_landmarker  # noqa: E402
+from models.networks.parser import ParserConfig, build_parser  # noqa: E402
+from models.training import loop  # noqa: E402
+from models.training.data import Pictures  # noqa: E402
+
+from .people import make_pictures  # noqa: E402
+
+CONFIGS = {
+    "landmarker": LandmarkerConfig(points=72, width=0.35, narrow=4, hidden=16),
+    "parser": ParserConfig(width=0.35, decoder=(8, 8, 8, 8)),
+}
+
+
+@pytest.fixture(scope="module")
+def pictures(model: FaceModel) -> Pictures:
+    return make_pictures(model)
+
+
+def shipped(name: str, folder: Path, bits: int) -> torch.nn.Module:
+    """A network whose statistics fit no picture in particular, its file and card; returns the network."""
+    torch.manual_seed(0)
+    config, (_, build, wrap) = CONFIGS[name], onnx_export.NETWORKS[name]
+    net = build(config)
+    with torch.no_grad():
+        for _ in range(3):
+            net.train()(torch.rand(4, 3, config.size, config.size))
+    folder.mkdir()
+    onnx_export.convert(onnx_export.load_example(name, wrap(net).eval()), folder / f"{name}.onnx", bits)
+    card = {"name": name, "network": dataclasses.asdict(config)}
+    (folder / f"{name}.json").write_text(json.dumps(card))
+    return net.eval()
+
+
+def built(name: str) -> torch.nn.Module:
+    return {"landmarker": build_landmarker, "parser": build_parser}[name](CONFIGS[name])
+
+
+@pytest.mark.parametrize("bits", [32, 16])
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_imported_network_computes_what_the_exported_one_does(
+    name: str, bits: int, pictures: Pictures, tmp_path: Path
+) -> None:
+    net = shipped(name, tmp_path / "weights", bits)
+    worst = onnx_import.import_weights(name, pictures, tmp_path / "run", tmp_path / "weights")
+    assert max(worst.values()) < 1e-3  # of the rounded weights, not of the unrounded network
+    again = built(name)
+    loop.load_averaged(again, tmp_path / "run" / loop.CHECKPOINT)
+    image = torch.rand(2, 3, CONFIGS[name].size, CONFIGS[name].size)
+    with torch.no_grad():
+        for found, wanted in zip(again.eval()(image), net(image), strict=True):
+            assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["network"]["width"] == 0.35
+    onnx_export.load_exportable(name, tmp_path / "run")  # a run like any other
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_calibration_changes_statistics_and_no_answer(name: str, tmp_path: Path) -> None:
+    shipped(name, tmp_path / "weights", 32)
+    net, image = built(name), torch.rand(8, 3, CONFIGS[name].size, CONFIGS[name].size) ** 2
+    onnx_import.restore(net, image, tmp_path / "weights" / f"{name}.onnx")
+    with torch.no_grad():
+        folded, astray = net.eval()(image), net.train()(image)
+        onnx_import.restore(net, image, tmp_path / "weights" / f"{name}.onnx")  # the pass above moved the statistics
+        onnx_import.calibrate(net, image)
+        kept, training = net.eval()(image), net.train()(image)
+    for before, wrong, after, learning in zip(folded, astray, kept, training, strict=True):
+        size = before.abs().max()
+        assert (after - before).abs().max() < 1e-3 * size
+        assert (learning - before).abs().mean() < 0.1 * (wrong - before).abs().mean()
+
+
+def test_weights_of_8_bits_are_widened_too(tmp_path: Path) -> None:
+    net = shipped("landmarker", tmp_path / "weights", 8)
+    arrays, pairs = onnx_import.stored(tmp_path / "weights" / "landmarker.onnx")
+    assert all(weight in arrays and bias in arrays for weight, bias in pairs)
+    for name, parameter in net.named_parameters():
+        if parameter.ndim == 2:
+            wanted = parameter.detach().numpy()
+            assert np.abs(arrays[f"net.{name}"] - wanted).max() <= 0.51 / 127 * np.abs(wanted).max()
+
+
+def test_a_file_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    shipped("landmarker", tmp_path / "weights", 32)
+    net = build_parser(CONFIGS["parser"])
+    with pytest.raises(onnx_export.ParityError, match="sizes differ"):
+        onnx_import.restore(net, torch.rand(1, 3, 64, 64), tmp_path / "weights" / "landmarker.onnx")
