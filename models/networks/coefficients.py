@@ -28,6 +28,11 @@ class CoefficientNetwork(nn.Module):
         """(64,) biases of the layer that gives the sliders; a view, to be written to."""
         raise NotImplementedError
 
+    @property
+    def rest_layer(self) -> tuple[nn.Linear, int]:
+        """The layer that gives light and pose, and the row of its weights at which these begin, one after the other."""
+        raise NotImplementedError
+
     def raw(self, image: Tensor) -> Tensor:
         """(N, 239) outputs of about unit size, sliders as logits."""
         raise NotImplementedError

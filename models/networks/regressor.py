@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.types import COEFFICIENTS, LAYOUT
 
@@ -40,6 +40,10 @@ class Regressor(CoefficientNetwork):
     @property
     def expression_bias(self) -> Tensor:
         return self.out.bias[LAYOUT["expression"]]
+
+    @property
+    def rest_layer(self) -> tuple[nn.Linear, int]:
+        return self.out, LAYOUT["light"].start
 
     def raw(self, image: Tensor) -> Tensor:
         hidden = self.head(self.trunk(self.normalise(image)))

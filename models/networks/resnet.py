@@ -44,6 +44,10 @@ class ResnetRegressor(CoefficientNetwork):
     def expression_bias(self) -> Tensor:
         return self.out.bias[LAYOUT["expression"]]
 
+    @property
+    def rest_layer(self) -> tuple[nn.Linear, int]:
+        return self.out, LAYOUT["light"].start
+
     def raw(self, image: Tensor) -> Tensor:
         features = self.trunk(self.normalise(image))
         with torch.autocast(features.device.type, enabled=False):
