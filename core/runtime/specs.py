@@ -25,7 +25,7 @@ SHA256: dict[str, str] = {
     "landmarker": "4453ba7ac18bdb015f40a9feb9036c265a2f7a015bf4129ae5abb37c82375151",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
     "pca_free": "",
-    "regressor": "80595af7fa94bffb69973b96f809ee5de4acd5ac4deb77b5a182c75154bc7264",
+    "regressor": "13faafe3bd660af26929ec86e505212233955e65e1db46ae43689a52f8ecb819",
     "regressor_e2far": "",
     "regressor_resnet50": "",
 }
