@@ -24,10 +24,10 @@ SHA256: dict[str, str] = {
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "4453ba7ac18bdb015f40a9feb9036c265a2f7a015bf4129ae5abb37c82375151",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
-    "pca_free": "",
+    "pca_free": "0a299f4d86a9d4cff0200056602c127ac9b63ee180aceef280128a395e59b360",
     "regressor": "13faafe3bd660af26929ec86e505212233955e65e1db46ae43689a52f8ecb819",
-    "regressor_e2far": "",
-    "regressor_resnet50": "",
+    "regressor_e2far": "2c87497e46c2a8aae156d60a62531f5d5c7e1717349a2f475b8171a6fd6245d9",
+    "regressor_resnet50": "873496d35f5274ac0aab1fa4c38211a505210ce1ba8360c6fafc5a5f8f023508",
 }
 
 Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
