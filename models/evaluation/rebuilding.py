@@ -17,7 +17,8 @@ from core.errors import FaceError
 from core.geometry.camera import angles_from_rotation, camera_from_pose, project
 from core.geometry.face_model import FaceModel
 from core.geometry.mouth import mouth_opening
-from core.pipeline import Pipeline, believed
+from core.look import believed
+from core.pipeline import Pipeline
 from core.regressors import AS_PHOTOGRAPHED, NETWORKS
 from core.stages.fit import likely_focal
 from core.types import COEFFICIENTS, LANDMARKS, Camera, Completion, FaceBox, FaceParams, Landmarks

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.pipeline import Pipeline, believed
+from core.look import believed
+from core.pipeline import Pipeline
 from core.regressors import NETWORKS, present
 from core.runtime.sessions import open_network
 from core.runtime.specs import CROP_SIZE, SPECS
