@@ -93,6 +93,7 @@ def cases_of(people: CoveredPeople, kind: str) -> Cases:
         image=lambda index: np.array(pictures.image(int(rows[index]))),
         box=lambda pipeline, index, image: told_box(pictures.points[rows[index], :LANDMARKS]),
         mask=mask,
+        shapes=True,
     )
 
 
@@ -104,7 +105,8 @@ def _errors(judge: FaceJudge, people: CoveredPeople, answers: Answers, step: int
         if np.isfinite(answers.matrix[place]).all():
             pose = pose_from_camera(camera, answers.matrix[place], CROP_SIZE)
             turn = rotation_from_angles(*pose[:3]) @ camera.rotation.T
-        rows.append(judge.errors(answers.coefficients[place, step], people.truth(row), turn, camera.rotation))
+        made, own = answers.coefficients[place, step], answers.own_face(place)
+        rows.append(judge.errors(made, people.truth(row), turn, camera.rotation, own))
     return np.array(rows)
 
 
