@@ -31,6 +31,7 @@ METHODS = {"none": "none", **completions.METHODS}  # way of completing: what tab
 NAMES = {"student": "student", "resnet50": "ResNet-50", "e2far": "E2FARMod", "pca_free": "PCA-free"}
 STEPS = ("alone", "+ fit")  # before and after the fit
 PART = 100  # pictures that are kept together
+_MEASURED = 2  # of the ways of completing, unless all are asked for: each takes as long as all regressors behind it
 _SEES = ("detector", "landmarker", "parser")
 _SOURCES = (Path(__file__),)
 
@@ -89,12 +90,23 @@ class Look:
     mouth: float | None
 
 
-def there(pipeline: Pipeline) -> list[System]:
-    """All systems of this build; the end-to-end regressor is spared any completion."""
-    found = regressors.present()
+def there(pipeline: Pipeline, all_methods: bool = False) -> list[System]:
+    """The systems of this build, without completing and behind the best way of it, or behind all of them.
+
+    `METHODS` is in order of merit. The end-to-end regressor is spared any completion.
+    """
     ways = [method for method in METHODS if completions.is_there(pipeline, method)]
-    pairs = [(way, one) for one in found for way in ways if way == "none" or one not in AS_PHOTOGRAPHED]
+    ways = ways if all_methods else ways[:_MEASURED]
+    pairs = [(way, one) for one in regressors.present() for way in ways if way == "none" or one not in AS_PHOTOGRAPHED]
     return [System(way, one, step) for way, one in pairs for step in range(len(STEPS))]
+
+
+def left_out(systems: list[System]) -> str:
+    """A sentence for a table's note on the ways of completing that are not in it; empty where all are."""
+    names = [name for method, name in METHODS.items() if method not in {system.method for system in systems}]
+    if not names:
+        return ""
+    return f" Not measured: completing by {', '.join(names)}; `--all-methods` measures what there is of these."
 
 
 def regressors_behind(systems: list[System], method: str) -> list[str]:

@@ -31,7 +31,7 @@ from models.evaluation import (
 from models.evaluation.covered_people import KINDS, CoveredPeople
 from models.evaluation.data import Photo
 from models.evaluation.metrics import bootstrap, vertex_error
-from models.evaluation.rebuilding import STEPS, Answers, Cases, Look, System
+from models.evaluation.rebuilding import METHODS, STEPS, Answers, Cases, Look, System
 from models.evaluation.regression_synthetic import Measured
 from models.evaluation.sections import Bench
 from models.evaluation.shape_metrics import ERRORS, SLIDERS, FaceJudge
@@ -274,7 +274,7 @@ def test_only_what_is_pasted_is_told(people) -> None:
 def test_systems_of_a_build(monkeypatch) -> None:
     monkeypatch.setattr(rebuilding.regressors, "present", lambda: ("student", "e2far"))
     monkeypatch.setattr(rebuilding.completions, "is_there", lambda pipeline, method: method != "autoencoder")
-    found = rebuilding.there(None)  # pyright: ignore[reportArgumentType]
+    found = rebuilding.there(None, all_methods=True)  # pyright: ignore[reportArgumentType]
     assert {(system.method, system.regressor) for system in found} == {
         ("none", "student"), ("generator", "student"), ("telea", "student"), ("none", "e2far"),
     }  # fmt: skip
@@ -282,6 +282,17 @@ def test_systems_of_a_build(monkeypatch) -> None:
     assert [system.name for system in found[:2]] == ["student alone", "student + fit"]
     assert rebuilding.regressors_behind(found, "none") == ["student", "e2far"]
     assert set(rebuilding.NAMES) == set(regressors.REGRESSORS)
+    assert rebuilding.left_out(found).startswith(" Not measured: completing by auto-encoder; ")
+
+
+@pytest.mark.parametrize(("missing", "best"), [("autoencoder", "generator"), ("generator", "autoencoder")])
+def test_the_best_way_of_completing_is_measured_unless_all_are_asked_for(monkeypatch, missing, best) -> None:
+    monkeypatch.setattr(rebuilding.regressors, "present", lambda: ("student", "e2far"))
+    monkeypatch.setattr(rebuilding.completions, "is_there", lambda pipeline, method: method != missing)
+    found = rebuilding.there(None)  # pyright: ignore[reportArgumentType]
+    assert {(one.method, one.regressor) for one in found} == {("none", "student"), (best, "student"), ("none", "e2far")}
+    assert "Telea" in rebuilding.left_out(found) and METHODS[best] not in rebuilding.left_out(found)
+    assert rebuilding.left_out([replace(STUDENT, method=method) for method in METHODS]) == ""
 
 
 def test_what_colours_a_geometry_is_one_of_its_networks() -> None:
@@ -442,7 +453,7 @@ def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) 
     worn = [Photo(Path(f"{k}.png"), points, data.box_of(points), kind=kind) for k, kind in enumerate(kinds)]
     monkeypatch.setattr(data, "landmarks68", lambda: bare)
     monkeypatch.setattr(variants, "occluded", lambda photos: worn)
-    monkeypatch.setattr(regression_photos, "there", lambda pipeline: [STUDENT])
+    monkeypatch.setattr(regression_photos, "there", lambda pipeline, all_methods: [STUDENT])
     monkeypatch.setattr(regression_photos, "cases_of_photos", lambda name, photos: (name, len(photos)))
 
     def rebuild_all(pipeline, systems, cases):
@@ -465,3 +476,13 @@ def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) 
 def test_the_group_holds_every_section() -> None:
     names = ("synthetic", "robustness", "landmarks", "identity", "videos", "costs")
     assert run.sections_of("regression") == [f"regression-{name}" for name in names]
+
+
+@pytest.mark.parametrize(("options", "every"), [([], False), (["--all-methods"], True)])
+def test_every_way_of_completing_is_asked_for(monkeypatch, options: list[str], every: bool) -> None:
+    seen: list[Bench] = []
+    monkeypatch.setattr(run, "measure", lambda names, bench, keep: seen.append(bench))
+    monkeypatch.setattr(run, "compared", lambda revision, python: ())
+    monkeypatch.setattr("sys.argv", ["run", "--only", "regression-synthetic", "--draft", *options])
+    run.main()
+    assert [bench.all_methods for bench in seen] == [every]
