@@ -21,7 +21,7 @@ from .data import Photo
 from .glasses_people import PEOPLE, glasses_pair
 from .held_out import FOLDER
 from .photo_cases import best_box, cases_of_photos
-from .rebuilding import METHODS, Cases, System, rebuild_all, there
+from .rebuilding import METHODS, Cases, System, left_out, rebuild_all, there
 from .report import Table
 from .sections import Bench
 from .systems import content, digest
@@ -47,7 +47,7 @@ class LfwPairs:
 
 def identity_tables(bench: Bench) -> list[Table]:
     """Verification, and likeness with and without real glasses."""
-    systems = there(bench.pipeline)
+    systems = there(bench.pipeline, bench.all_methods)
     measures = likenesses(bench.pipeline, systems)
     return [_verification(bench, systems, measures), _glasses(bench.pipeline, systems, measures)]
 
@@ -142,7 +142,8 @@ def _verification(bench: Bench, systems: list[System], measures: dict[tuple[Syst
         f"{len(pairs.same)} test pairs of {len(pairs.photos)} photos; faces missed: {missed}. The measure of likeness "
         f"is decided for each system on {_KIN} synthetic people, never on these photos; the accuracy's threshold is "
         f"that of the other nine of {verification.FOLDS} parts. The published figures are of the same set; how its "
-        "glasses were put on is not known to us, so that of those only the order of size is comparable.",
+        "glasses were put on is not known to us, so that of those only the order of size is comparable."
+        + left_out(systems),
     )
 
 
@@ -159,7 +160,7 @@ def _glasses(pipeline: Pipeline, systems: list[System], measures: dict[tuple[Sys
         "Regression: distance between real photos with and without glasses (`glasses_pairs`)",
         ("coefficients", "system", "completing", "same person", "other people", "nearest is the person", "likeness"),
         tuple(rows),
-        "One minus the likeness, means over seven people.",
+        "One minus the likeness, means over seven people." + left_out(systems),
     )
 
 

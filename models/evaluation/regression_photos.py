@@ -9,7 +9,7 @@ from core.types import LANDMARKS
 from . import data, landmarks, variants
 from .metrics import INNER, bootstrap
 from .photo_cases import cases_of_photos
-from .rebuilding import METHODS, Answers, System, rebuild_all, there
+from .rebuilding import METHODS, Answers, System, left_out, rebuild_all, there
 from .report import Table
 from .sections import Bench
 
@@ -20,7 +20,7 @@ def landmark_tables(bench: Bench) -> list[Table]:
     """Every system on `landmarks68` and on the same photos with occluders."""
     bare = bench.photos(data.landmarks68())
     covered = variants.occluded(bare)
-    systems = there(bench.pipeline)
+    systems = there(bench.pipeline, bench.all_methods)
     clean = rebuild_all(bench.pipeline, systems, cases_of_photos("landmarks68", bare))
     worn = rebuild_all(bench.pipeline, systems, cases_of_photos("landmarks68_occluded", covered))
     kinds = np.array([photo.kind for photo in covered])
@@ -35,7 +35,8 @@ def landmark_tables(bench: Bench) -> list[Table]:
             tuple(rows),
             f"{len(bare)} photos, and each with {variants.KINDS_PER_PHOTO} of {', '.join(variants.KINDS)} pasted on. "
             "Errors over the distance of the outer eye corners; ratios over photos in which the face was found both "
-            "ways. The labels count pixels from 1, which adds to all figures alike; see the table of landmarks.",
+            "ways. The labels count pixels from 1, which adds to all figures alike; see the table of landmarks."
+            + left_out(systems),
         )
     ]
 

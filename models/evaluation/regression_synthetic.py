@@ -17,7 +17,7 @@ from .completions import told_box
 from .covered_people import COVERS, HALF, KINDS, SEED, CoveredPeople, covered_people
 from .held_out import MOST_YAW
 from .metrics import Interval, bootstrap
-from .rebuilding import METHODS, Answers, Cases, System, rebuild_all, there
+from .rebuilding import METHODS, Answers, Cases, System, left_out, rebuild_all, there
 from .report import Table
 from .sections import Bench
 from .shape_metrics import ERRORS, LARGEST, SLIDERS, FaceJudge
@@ -45,19 +45,19 @@ class Measured:
 
 def synthetic_tables(bench: Bench) -> list[Table]:
     """Errors of every system, one table for each of `ERRORS`, and the sliders one by one."""
-    found = measured(bench.pipeline, bench.covered)
+    found = measured(bench.pipeline, bench.covered, bench.all_methods)
     return [*(_error_table(found, name) for name in ERRORS), _slider_table(found)]
 
 
 def robustness_tables(bench: Bench) -> list[Table]:
     """Errors of covered faces over those of the same faces uncovered."""
-    return [ratio_table(measured(bench.pipeline, bench.covered))]
+    return [ratio_table(measured(bench.pipeline, bench.covered, bench.all_methods))]
 
 
 @lru_cache(maxsize=1)
-def measured(pipeline: Pipeline, count: int) -> Measured:
+def measured(pipeline: Pipeline, count: int, all_methods: bool) -> Measured:
     """Measure once for both sections."""
-    return measure(pipeline, there(pipeline), covered_people(count))
+    return measure(pipeline, there(pipeline, all_methods), covered_people(count))
 
 
 def measure(pipeline: Pipeline, systems: list[System], people: CoveredPeople) -> Measured:
@@ -93,6 +93,7 @@ def cases_of(people: CoveredPeople, kind: str) -> Cases:
         image=lambda index: np.array(pictures.image(int(rows[index]))),
         box=lambda pipeline, index, image: told_box(pictures.points[rows[index], :LANDMARKS]),
         mask=mask,
+        shapes=True,
     )
 
 
@@ -104,7 +105,8 @@ def _errors(judge: FaceJudge, people: CoveredPeople, answers: Answers, step: int
         if np.isfinite(answers.matrix[place]).all():
             pose = pose_from_camera(camera, answers.matrix[place], CROP_SIZE)
             turn = rotation_from_angles(*pose[:3]) @ camera.rotation.T
-        rows.append(judge.errors(answers.coefficients[place, step], people.truth(row), turn, camera.rotation))
+        made, own = answers.coefficients[place, step], answers.own_face(place)
+        rows.append(judge.errors(made, people.truth(row), turn, camera.rotation, own))
     return np.array(rows)
 
 
@@ -134,7 +136,7 @@ def _about(found: Measured) -> str:
         f"the face is. {100 * HALF:.0f} % covered: half of the face is pasted over, and what is pasted is told as a "
         "painted mask would; all other masks are found. Face region. Largest error: the "
         f"{LARGEST} % figure of the work on de-occluding eyeglasses, whose own figures are on other people and so not "
-        "comparable. The mean face is in the mean light, as seen by the photo's camera."
+        "comparable. The mean face is in the mean light, as seen by the photo's camera." + left_out(found.systems)
     )
 
 
@@ -168,7 +170,7 @@ def ratio_table(found: Measured) -> Table:
         header,
         padded,
         "Means over means, paired by person. The Occlusion Resistant Network's figures are landmark errors under real "
-        "occluders on other data, not ratios.",
+        "occluders on other data, not ratios." + left_out(found.systems),
     )
 
 

@@ -12,7 +12,7 @@ from core.types import LAYOUT
 
 from . import data
 from .photo_cases import best_box
-from .rebuilding import METHODS, Answers, Cases, System, rebuild_all, there
+from .rebuilding import METHODS, Answers, Cases, System, left_out, rebuild_all, there
 from .report import Table
 from .sections import Bench
 from .systems import digest
@@ -22,7 +22,7 @@ FRAMES = 100  # of each clip, from its beginning
 
 def video_tables(bench: Bench) -> list[Table]:
     """Jitter of every system on every clip, and the mean over clips."""
-    systems = there(bench.pipeline)
+    systems = there(bench.pipeline, bench.all_methods)
     clips = sorted((data.EVALUATION / "videos").glob("*.mp4"))
     count = min(bench.limit or FRAMES, FRAMES)
     found = [rebuild_all(bench.pipeline, systems, frames_of(clip, count)) for clip in clips]
@@ -34,7 +34,7 @@ def video_tables(bench: Bench) -> list[Table]:
             tuple(rows),
             f"The first {count} frames of each of {len(clips)} clips, frame by frame. Mean absolute second difference: "
             "of the angles in degrees, of the 64 sliders; identity is the deviation of its 80 coefficients over a "
-            "clip. Means over clips. People in them talk and act, so that some of it is theirs.",
+            "clip. Means over clips. People in them talk and act, so that some of it is theirs." + left_out(systems),
         )
     ]
 

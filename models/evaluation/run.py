@@ -212,6 +212,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--people", type=int, help="held-out synthetic people; 300, and 150 behind every kind of occluder, if not given"
     )
+    parser.add_argument(
+        "--all-methods", action="store_true", help="regressors behind every way of completing, not the best alone"
+    )
     parser.add_argument("--draft", action="store_true", help="leave the page as it is")
     parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
     parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
@@ -237,6 +240,7 @@ def main() -> int:
         args.photos,
         args.people or PEOPLE,
         args.people or COVERED,
+        args.all_methods,
     )
     if args.draft or args.photos is not None:
         log.info("docs/evaluation.md stays as it is")

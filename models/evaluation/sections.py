@@ -29,6 +29,7 @@ class Bench:
     limit: int | None  # photos of each set, None for all
     people: int  # held-out synthetic people
     covered: int = 150  # held-out synthetic people behind every kind of occluder
+    all_methods: bool = False  # regressors behind every way of completing, not the best alone
 
     def photos(self, photos: list[Photo]) -> list[Photo]:
         """The set, or its evenly spread part."""

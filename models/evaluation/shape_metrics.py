@@ -45,14 +45,17 @@ class FaceJudge:
         self._expression = model.expression_basis[:, self.face].reshape(EXPRESSION, -1)
         self._sliders = [model.expression_names.index(name) for name in SLIDERS]
 
-    def neutral(self, coefficients: np.ndarray) -> np.ndarray:
-        """(F, 3) metres: the face at rest of (239,) coefficients."""
+    def neutral(self, coefficients: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """(F, 3) metres: the face at rest of (239,) coefficients, or of (2, F, 3) `own` as in `Answers.free`."""
+        if own is not None:
+            return own[0].astype(np.float64)
         flat = self.model.vertices[self.face].reshape(-1) + coefficients[LAYOUT["identity"]] @ self._identity
         return flat.reshape(-1, 3).astype(np.float64)
 
-    def posed(self, coefficients: np.ndarray) -> np.ndarray:
-        """(F, 3) metres: the face with its expression."""
-        return self.neutral(coefficients) + (coefficients[LAYOUT["expression"]] @ self._expression).reshape(-1, 3)
+    def posed(self, coefficients: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
+        """(F, 3) metres: the face with its expression; `own` as in `neutral`."""
+        base = self.neutral(coefficients) if own is None else own[1].astype(np.float64)
+        return base + (coefficients[LAYOUT["expression"]] @ self._expression).reshape(-1, 3)
 
     def normals(self, vertices: np.ndarray) -> np.ndarray:
         """(R, 3) unit normals at the `rounded` ones of (F, 3) face vertices, by area."""
@@ -65,16 +68,24 @@ class FaceJudge:
         wrong = coefficients[LAYOUT["expression"]] - truth[LAYOUT["expression"]]
         return np.abs(wrong[self._sliders])
 
-    def errors(self, coefficients: np.ndarray, truth: np.ndarray, turn: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    def errors(
+        self,
+        coefficients: np.ndarray,
+        truth: np.ndarray,
+        turn: np.ndarray,
+        rotation: np.ndarray,
+        own: np.ndarray | None = None,
+    ) -> np.ndarray:
         """(8,) in the order of `ERRORS`; NaN coefficients give NaN.
 
         `rotation` is the (3, 3) true model -> camera rotation; `turn` leads from that camera's frame, in which the
-        light of (239,) `truth` is given, to the frame in which that of `coefficients` is.
+        light of (239,) `truth` is given, to the frame in which that of `coefficients` is. `own` is the geometry where
+        the coefficients are not; see `neutral`.
         """
         if np.isnan(coefficients).any():
             return np.full(len(ERRORS), np.nan)
-        rest, true_rest = self.neutral(coefficients), self.neutral(truth)
-        posed, true_posed = self.posed(coefficients), self.posed(truth)
+        rest, true_rest = self.neutral(coefficients, own), self.neutral(truth)
+        posed, true_posed = self.posed(coefficients, own), self.posed(truth)
         moved = align(posed, true_posed)
         far = distances(moved, true_posed)
         true_normals = self.normals(true_posed)

@@ -14,7 +14,8 @@ from core.geometry import alignment
 from core.geometry.grain import Grain, measured, noise
 from core.geometry.hole_mask import covers, grown, occluder_mask
 from core.geometry.membrane import membrane
-from core.pipeline import Pipeline, believed, uncovered
+from core.look import believed, uncovered
+from core.pipeline import Pipeline
 from core.runtime.specs import FACE_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.complete import Complete

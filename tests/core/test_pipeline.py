@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core import cautions
-from core.errors import Cancelled, FaceModelError, ImageError, NoFaceFound, WeightsError
+from core.errors import Cancelled, FaceModelError, ImageError, NoFaceFound, RegressorError, WeightsError
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.look import PersonPhoto
@@ -237,3 +237,13 @@ def test_a_person_can_be_cancelled(pipeline: Pipeline, photo_with_faces: MakePho
     photos = [PersonPhoto(name, photo_with_faces((300, 200, 150))) for name in ("a.jpg", "b.jpg")]
     with pytest.raises(Cancelled):
         pipeline.reconstruct_person(photos, cancelled=lambda: next(answers))
+
+
+def test_several_photos_need_the_linear_face_model(
+    pipeline: Pipeline, specs: dict[str, NetworkSpec], photo_with_faces: MakePhoto
+) -> None:
+    known = specs | {"pca_free": replace(specs["regressor"], name="pca_free")}
+    own = Pipeline(replace(pipeline.settings, regressor="pca_free"), known)
+    photos = [PersonPhoto(name, photo_with_faces((300, 200, 150))) for name in ("a.jpg", "b.jpg")]
+    with pytest.raises(RegressorError, match=r"linear face model only; choose the student"):
+        own.reconstruct_person(photos)

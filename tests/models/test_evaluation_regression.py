@@ -14,6 +14,7 @@ from core import regressors
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.lighting import LIGHT_FLIP, basis
 from core.settings import Settings
+from core.stages.pca_free import PersonalShape
 from core.types import LANDMARKS, LAYOUT, Camera, Completion, Crop, FaceBox, FaceParams, Landmarks
 from models.evaluation import (
     answers,
@@ -29,8 +30,8 @@ from models.evaluation import (
 )
 from models.evaluation.covered_people import KINDS, CoveredPeople
 from models.evaluation.data import Photo
-from models.evaluation.metrics import bootstrap
-from models.evaluation.rebuilding import STEPS, Answers, Cases, Look, System
+from models.evaluation.metrics import bootstrap, vertex_error
+from models.evaluation.rebuilding import METHODS, STEPS, Answers, Cases, Look, System
 from models.evaluation.regression_synthetic import Measured
 from models.evaluation.sections import Bench
 from models.evaluation.shape_metrics import ERRORS, SLIDERS, FaceJudge
@@ -183,7 +184,8 @@ def answer_for(people: CoveredPeople, judge: FaceJudge, off: float) -> Answers:
     shifted = points + np.array([1.0, 0.0]) * off * scale
     matrix = np.tile(np.array([[1.0, 0, 16], [0, 1, 16]]), (len(rows), 1, 1))
     nearly = points + np.float32(0.01)
-    return Answers(matrix, np.stack([wrong, truth], 1), np.stack([shifted, nearly], 1), np.zeros((len(rows), 2, 3)))
+    both = np.stack([wrong, truth], 1), np.stack([shifted, nearly], 1)
+    return Answers(matrix, *both, np.zeros((len(rows), 2, 3)), np.zeros((len(rows), 2, 0, 3)))
 
 
 def test_people_are_measured_by_kind(people, judge, monkeypatch) -> None:
@@ -230,6 +232,18 @@ def test_light_is_judged_in_the_crop_that_was_read(people, judge) -> None:
     assert found[:, list(ERRORS).index("light")] == pytest.approx(0.0, abs=0.05)
 
 
+def test_a_geometry_of_its_own_is_judged_by_itself(people, judge) -> None:
+    """The identity is wrong, the geometry beside it is right."""
+    made = answer_for(people, judge, 0.0)
+    rest = np.array([judge.neutral(people.truth(row)) for row in people.rows], np.float32)
+    made.coefficients[:, :, LAYOUT["identity"]] = 1.0
+    wrong = regression_synthetic._errors(judge, people, made, 1)
+    right = regression_synthetic._errors(judge, people, replace(made, free=np.stack([rest, rest], 1)), 1)
+    columns = [list(ERRORS).index(name) for name in ("neutral", "scaled", "posed", "largest")]
+    assert (wrong[:, columns] > 0.5).all() and (right[:, columns] < 1e-3).all()
+    assert right[:, list(ERRORS).index("albedo")] == pytest.approx(wrong[:, list(ERRORS).index("albedo")])
+
+
 def test_tables_have_a_row_for_every_system(people, judge) -> None:
     systems = [replace(STUDENT, step=step) for step in range(len(STEPS))]
     values = np.linspace(1.0, 2.0, 3 * len(ERRORS)).reshape(3, len(ERRORS))
@@ -260,7 +274,7 @@ def test_only_what_is_pasted_is_told(people) -> None:
 def test_systems_of_a_build(monkeypatch) -> None:
     monkeypatch.setattr(rebuilding.regressors, "present", lambda: ("student", "e2far"))
     monkeypatch.setattr(rebuilding.completions, "is_there", lambda pipeline, method: method != "autoencoder")
-    found = rebuilding.there(None)  # pyright: ignore[reportArgumentType]
+    found = rebuilding.there(None, all_methods=True)  # pyright: ignore[reportArgumentType]
     assert {(system.method, system.regressor) for system in found} == {
         ("none", "student"), ("generator", "student"), ("telea", "student"), ("none", "e2far"),
     }  # fmt: skip
@@ -268,6 +282,22 @@ def test_systems_of_a_build(monkeypatch) -> None:
     assert [system.name for system in found[:2]] == ["student alone", "student + fit"]
     assert rebuilding.regressors_behind(found, "none") == ["student", "e2far"]
     assert set(rebuilding.NAMES) == set(regressors.REGRESSORS)
+    assert rebuilding.left_out(found).startswith(" Not measured: completing by auto-encoder; ")
+
+
+@pytest.mark.parametrize(("missing", "best"), [("autoencoder", "generator"), ("generator", "autoencoder")])
+def test_the_best_way_of_completing_is_measured_unless_all_are_asked_for(monkeypatch, missing, best) -> None:
+    monkeypatch.setattr(rebuilding.regressors, "present", lambda: ("student", "e2far"))
+    monkeypatch.setattr(rebuilding.completions, "is_there", lambda pipeline, method: method != missing)
+    found = rebuilding.there(None)  # pyright: ignore[reportArgumentType]
+    assert {(one.method, one.regressor) for one in found} == {("none", "student"), (best, "student"), ("none", "e2far")}
+    assert "Telea" in rebuilding.left_out(found) and METHODS[best] not in rebuilding.left_out(found)
+    assert rebuilding.left_out([replace(STUDENT, method=method) for method in METHODS]) == ""
+
+
+def test_what_colours_a_geometry_is_one_of_its_networks() -> None:
+    assert rebuilding.networks_behind("pca_free") == ("pca_free", "regressor")
+    assert rebuilding.networks_behind("resnet50") == ("regressor_resnet50",)
 
 
 class Stage:
@@ -281,6 +311,12 @@ class Stage:
         other = Stage(self.face_model, settings)
         other.asked = self.asked
         return other
+
+    def _own_shape(self, photo, points) -> PersonalShape | None:
+        return None
+
+    def _shape(self, own, params, expression):
+        return self.face_model.shape(params.identity, expression)
 
     def _regress(self, photo, points):
         self.asked.append((self.settings.regressor, int(photo[0, 0, 0]), float(points[0, 0])))
@@ -301,8 +337,9 @@ def look(image_level: int = 10, completed_level: int = 20) -> Look:
 
 def test_answers_before_and_after_the_fit(model) -> None:
     stage = Stage(model, Settings())
-    matrix, coefficients, points, angles = rebuilding.rebuilt(stage, look())
+    matrix, coefficients, points, angles, free = rebuilding.rebuilt(stage, look(), shapes=True)
     assert stage.asked == [("student", 20, 2.0)]  # the completed photo, and its landmarks
+    assert free.shape == (2, 0, 3)  # the coefficients are the geometry
     assert matrix.shape == (2, 3) and coefficients.shape == (2, 239) and points.shape == (2, 68, 2)
     assert coefficients[:, LAYOUT["expression"]].max(axis=1).tolist() == [0.0, 0.5]
     fitted = model.shape(np.zeros(80), np.full(64, 0.5))
@@ -316,8 +353,65 @@ def test_answers_before_and_after_the_fit(model) -> None:
 
 def test_a_missed_face_has_no_answer(model) -> None:
     found, missed = rebuilding.rebuilt(Stage(model, Settings()), look()), rebuilding.rebuilt(None, None)  # pyright: ignore[reportArgumentType]
-    assert all(np.isnan(one).all() for one in missed)
+    assert all(np.isnan(one).all() for one in missed[:-1])
     assert [one.shape for one in missed] == [one.shape for one in found]
+
+
+class FreeStage(Stage):
+    """The same, with a head a tenth broader than the coefficients say, and its own sliders."""
+
+    def _own_shape(self, photo, points) -> PersonalShape:
+        assert int(photo[0, 0, 0]) == 20  # the completed photo
+        neutral = self.face_model.vertices * np.array([1.1, 1.0, 1.0], np.float32)
+        return PersonalShape(
+            model=replace(self.face_model, vertices=neutral + np.array([0.0, 0.0, 0.003], np.float32)),
+            neutral=neutral,
+            identity=np.full(80, 0.25, np.float32),
+            expression=np.full(64, 0.125, np.float32),
+            pose=np.array([0.1, 0.2, 0.0, 4.0, 0.5, 0.5], np.float32),
+        )
+
+    def _shape(self, own, params, expression):
+        return own.shape(expression)
+
+
+def shown(stage: FreeStage) -> Look:
+    """The stage's own head with its jaw dropped, as marked in the completed photo."""
+    model, before = stage.face_model, look()
+    sliders = np.full(64, 0.125)
+    sliders[model.expression_names.index("jawOpen")] = 0.4
+    vertices = stage._own_shape(before.completion.photo, None).shape(sliders)
+    points, dense = (
+        project(stage.camera, one)[:, :2]
+        for one in (model.visible_landmarks(vertices, stage.camera.rotation), model.dense_landmarks(vertices))
+    )
+    count = len(points) + len(dense)
+    return replace(before, seen=Landmarks(points, dense, np.ones(count), np.full(count, 0.2)), mouth=None)
+
+
+def test_geometry_free_of_the_basis_is_measured_itself(model, judge, person) -> None:
+    stage = FreeStage(model, Settings(regressor="pca_free"))
+    own = stage._own_shape(np.full((1, 1, 3), 20), None)
+    _, coefficients, points, _, free = rebuilding.rebuilt(stage, shown(stage), shapes=True)
+    assert coefficients[:, LAYOUT["identity"]] == pytest.approx(0.25)  # where the identity sliders start
+    assert coefficients[0, LAYOUT["expression"]] == pytest.approx(0.125)
+    jaw = coefficients[:, LAYOUT["expression"]][:, model.expression_names.index("jawOpen")]
+    assert jaw[1] > jaw[0] + 0.1  # fitted, the geometry held
+    assert np.array_equal(free, np.stack([own.neutral[judge.face], own.model.vertices[judge.face]]))
+    seen = shown(stage).seen.points
+    wrong = [np.linalg.norm(one[17:] - seen[17:], axis=1).mean() for one in points]
+    assert wrong[1] < 0.5 and wrong[1] < 0.5 * wrong[0]  # pixels
+    assert rebuilding.rebuilt(stage, shown(stage))[-1].shape == (2, 0, 3)  # nobody asks for shapes
+    assert rebuilding.rebuilt(stage, None, shapes=True)[-1].shape == free.shape
+
+    rest = judge.neutral(person, free)
+    assert rest == pytest.approx(own.neutral[judge.face])
+    posed = own.shape(coefficients[1, LAYOUT["expression"]])[judge.face]
+    assert judge.posed(coefficients[1], free) == pytest.approx(posed, abs=1e-6)
+    upright = rotation_from_angles(0.0, 0.0, 0.0)
+    found = dict(zip(ERRORS, judge.errors(coefficients[1], person, np.eye(3), upright, free), strict=True))
+    assert found["neutral"] == pytest.approx(vertex_error(rest, judge.neutral(person)), rel=1e-6)
+    assert found["posed"] == pytest.approx(vertex_error(posed, judge.posed(person)), rel=1e-3)
 
 
 def test_pictures_are_completed_once_for_all_regressors_and_answers_kept(model, tmp_path, monkeypatch) -> None:
@@ -359,7 +453,7 @@ def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) 
     worn = [Photo(Path(f"{k}.png"), points, data.box_of(points), kind=kind) for k, kind in enumerate(kinds)]
     monkeypatch.setattr(data, "landmarks68", lambda: bare)
     monkeypatch.setattr(variants, "occluded", lambda photos: worn)
-    monkeypatch.setattr(regression_photos, "there", lambda pipeline: [STUDENT])
+    monkeypatch.setattr(regression_photos, "there", lambda pipeline, all_methods: [STUDENT])
     monkeypatch.setattr(regression_photos, "cases_of_photos", lambda name, photos: (name, len(photos)))
 
     def rebuild_all(pipeline, systems, cases):
@@ -367,7 +461,7 @@ def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) 
         shift = 3.0 if "occluded" in name else 2.0
         found = np.tile(points + [shift, 0.0], (count, 2, 1, 1))
         found[0] = np.nan
-        return {("none", "student"): Answers(np.zeros(0), np.zeros(0), found, np.zeros(0))}
+        return {("none", "student"): Answers(np.zeros(0), np.zeros(0), found, np.zeros(0), np.zeros(0))}
 
     monkeypatch.setattr(regression_photos, "rebuild_all", rebuild_all)
     (table,) = regression_photos.landmark_tables(Bench(None, (), None, 0))  # pyright: ignore[reportArgumentType]
@@ -382,3 +476,13 @@ def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) 
 def test_the_group_holds_every_section() -> None:
     names = ("synthetic", "robustness", "landmarks", "identity", "videos", "costs")
     assert run.sections_of("regression") == [f"regression-{name}" for name in names]
+
+
+@pytest.mark.parametrize(("options", "every"), [([], False), (["--all-methods"], True)])
+def test_every_way_of_completing_is_asked_for(monkeypatch, options: list[str], every: bool) -> None:
+    seen: list[Bench] = []
+    monkeypatch.setattr(run, "measure", lambda names, bench, keep: seen.append(bench))
+    monkeypatch.setattr(run, "compared", lambda revision, python: ())
+    monkeypatch.setattr("sys.argv", ["run", "--only", "regression-synthetic", "--draft", *options])
+    run.main()
+    assert [bench.all_methods for bench in seen] == [every]

@@ -120,7 +120,7 @@ def test_people_are_told_apart_by_coefficients(monkeypatch) -> None:
     pairs = regression_identity.LfwPairs(photos, 2 * np.arange(40), second, np.arange(40) < 20)
     people = np.repeat(np.arange(30), 4)
     for name, stand_in in {
-        "there": lambda pipeline: [system],
+        "there": lambda pipeline, all_methods: [system],
         "rebuild_all": rebuild_all,
         "kin_cases": lambda: ("kin", people),
         "lfw_pairs": lambda limit: pairs,
