@@ -416,7 +416,10 @@ def parser() -> argparse.ArgumentParser:
     extension.add_argument("--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64")
     add("window", cmd_window)
     train = add("train", cmd_train)
-    train.add_argument("name", choices=("face_model", "detector", "landmarker", "parser", "completer", "embedder", "regressor", "pca_free"))
+    train.add_argument(
+        "name",
+        choices=("face_model", "detector", "landmarker", "parser", "completer", "embedder", "regressor", "pca_free"),
+    )
     train.add_argument("--minutes", type=float, default=30.0)
     synth = add("synth", cmd_synth)
     synth.add_argument("--show", action="store_true", help="write contact sheets instead of training pictures")
