@@ -58,6 +58,12 @@ def vertex_error(points: np.ndarray, target: np.ndarray, with_scale: bool = Fals
     return float(np.linalg.norm(align(points, target, with_scale) - target, axis=1).mean() * 1000.0)
 
 
+def resized(points: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(N, 3) points scaled about their centre until they lie as far from it as (M, 3) targets from theirs (r.m.s.)."""
+    away, far = points - points.mean(axis=0), target - target.mean(axis=0)
+    return points.mean(axis=0) + away * np.sqrt((far**2).sum(axis=1).mean() / (away**2).sum(axis=1).mean())
+
+
 def similarity(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(2, 3) similarity that brings (N, 2) points closest to (N, 2) targets (Umeyama, 1991)."""
     centre, centre_target = points.mean(axis=0), target.mean(axis=0)

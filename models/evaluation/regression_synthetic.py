@@ -20,7 +20,7 @@ from .metrics import Interval, bootstrap
 from .rebuilding import METHODS, Answers, Cases, System, left_out, rebuild_all, there
 from .report import Table
 from .sections import Bench
-from .shape_metrics import ERRORS, LARGEST, SLIDERS, FaceJudge
+from .shape_metrics import ABOUT_SIZELESS, ERRORS, LARGEST, SIZELESS, SLIDERS, FaceJudge, sizeless_error
 
 _COLUMNS = {kind: f"{100 * HALF:.0f} % covered" if kind == "half" else kind for kind in KINDS}
 _DIGITS = {"sliders": 3}
@@ -36,6 +36,7 @@ class Measured:
     sliders: dict[tuple[System, str], np.ndarray]  # (N, 7) by `SLIDERS`
     points: dict[tuple[System, str], np.ndarray]  # (N,) 68-point error of the projected mesh, per cent
     mean: np.ndarray  # (N, 8) of the mean face, in the mean light
+    sizeless: np.ndarray  # (N,) mm, of the true face at rest at the mean face's size
 
     @property
     def systems(self) -> list[System]:
@@ -63,7 +64,7 @@ def measured(pipeline: Pipeline, count: int, all_methods: bool) -> Measured:
 def measure(pipeline: Pipeline, systems: list[System], people: CoveredPeople) -> Measured:
     """Every system on every picture."""
     judge = FaceJudge(pipeline.face_model)
-    out = Measured(len(people.rows), {}, {}, {}, _mean_errors(judge, people))
+    out = Measured(len(people.rows), {}, {}, {}, _mean_errors(judge, people), _sizeless_errors(judge, people))
     truth = np.array([people.truth(row) for row in people.rows])
     points = people.pictures["clean"].points[people.rows, :LANDMARKS].astype(float)
     for kind in KINDS:
@@ -118,10 +119,18 @@ def _mean_errors(judge: FaceJudge, people: CoveredPeople) -> np.ndarray:
     return np.array([judge.errors(mean, people.truth(row), np.eye(3), camera.rotation) for row, camera in pairs])
 
 
+def _sizeless_errors(judge: FaceJudge, people: CoveredPeople) -> np.ndarray:
+    mean = judge.neutral(np.zeros(COEFFICIENTS, np.float32))
+    return np.array([sizeless_error(judge.neutral(people.truth(row)), mean) for row in people.rows])
+
+
 def _error_table(found: Measured, name: str) -> Table:
     column, digits = list(ERRORS).index(name), _DIGITS.get(name, 2)
-    baseline = _finite(found.mean[:, column]).text(digits)
-    rows: list[tuple[str, ...]] = [("mean face", "", baseline, *[""] * len(COVERS))]
+    known = {"mean face": found.mean[:, column]}  # no picture is looked at
+    if name == "neutral":
+        known[SIZELESS] = found.sizeless
+    rows: list[tuple[str, ...]]
+    rows = [(title, "", _finite(values).text(digits), *[""] * len(COVERS)) for title, values in known.items()]
     for system in found.systems:
         cells = [_finite(found.errors[system, kind][:, column]).text(digits) for kind in KINDS]
         rows.append((system.name, METHODS[system.method], *cells))
@@ -136,7 +145,8 @@ def _about(found: Measured) -> str:
         f"the face is. {100 * HALF:.0f} % covered: half of the face is pasted over, and what is pasted is told as a "
         "painted mask would; all other masks are found. Face region. Largest error: the "
         f"{LARGEST} % figure of the work on de-occluding eyeglasses, whose own figures are on other people and so not "
-        "comparable. The mean face is in the mean light, as seen by the photo's camera." + left_out(found.systems)
+        f"comparable. {ABOUT_SIZELESS}The mean face is in the mean light, as seen by the photo's camera."
+        + left_out(found.systems)
     )
 
 

@@ -9,7 +9,7 @@ from core.geometry.face_model import FACE_REGIONS, FaceModel
 from core.geometry.lighting import LIGHT_FLIP, irradiance
 from core.types import EXPRESSION, IDENTITY, LAYOUT
 
-from .metrics import align
+from .metrics import align, resized, vertex_error
 
 SLIDERS = (
     "jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthSmileRight", "browInnerUp", "mouthPucker",
@@ -25,6 +25,18 @@ ERRORS = {  # what is measured: its heading
     "light": "irradiance, % of the true mean",
     "albedo": "albedo, % of full white",
 }
+
+
+SIZELESS = "true shape at the mean head's size"  # a row of the tables of the shape at rest
+ABOUT_SIZELESS = (
+    "One photo does not tell how large a head is: the row of the true shape at the mean head's size is what a perfect "
+    "shape would still be wrong by. "
+)
+
+
+def sizeless_error(true: np.ndarray, mean: np.ndarray) -> float:
+    """Millimetres that (F, 3) `true` at the size of the (F, 3) `mean` face is from itself, rigidly aligned."""
+    return vertex_error(resized(true, mean), true)
 
 
 class FaceJudge:

@@ -14,6 +14,7 @@ from models.synthesis.dataset import held_out_pictures
 from .metrics import Interval, bootstrap, vertex_error
 from .protocols import Fitter
 from .report import Table
+from .shape_metrics import ABOUT_SIZELESS, SIZELESS, sizeless_error
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class SyntheticScore:
     regressed: Interval
     posed: Interval
     posed_mean: Interval
+    sizeless: Interval  # of the true neutral shape at the mean face's size
 
 
 def measure(pipeline: Pipeline, count: int) -> SyntheticScore:
@@ -62,9 +64,10 @@ def measure(pipeline: Pipeline, count: int) -> SyntheticScore:
                 vertex_error(regressed, truth),
                 vertex_error(moved, posed),
                 vertex_error(mean, posed),
+                sizeless_error(truth, mean),
             )
         )
-    columns = [bootstrap(column) for column in np.array(rows).reshape(-1, 7).T]
+    columns = [bootstrap(column) for column in np.array(rows).reshape(-1, 8).T]
     return SyntheticScore(len(rows), missed, *columns)
 
 
@@ -80,9 +83,11 @@ def shape_table(pipeline: Pipeline, count: int) -> Table:
         ("face region after alignment", "regression + fit", "mean face", "share"),
         (
             row("neutral shape, rigid", score.neutral, score.neutral_mean),
+            row(f"{SIZELESS}, rigid", score.sizeless, score.neutral_mean),
             row("neutral shape, similarity", score.neutral_scaled, score.neutral_scaled_mean),
             row("neutral shape, regression alone, rigid", score.regressed, score.neutral_mean),
             row("with expression, rigid", score.posed, score.posed_mean),
         ),
-        f"Faces missed by the detector: {score.missed}. Pictures of a seed that no training used, without occluders.",
+        f"{ABOUT_SIZELESS}Faces missed by the detector: {score.missed}. "
+        "Pictures of a seed that no training used, without occluders.",
     )

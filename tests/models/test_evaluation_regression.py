@@ -26,6 +26,7 @@ from models.evaluation import (
     regression_synthetic,
     run,
     shape_metrics,
+    synthetic,
     variants,
 )
 from models.evaluation.covered_people import KINDS, CoveredPeople
@@ -88,6 +89,40 @@ def test_shape_errors_are_distances_after_alignment(judge, model, person) -> Non
     assert found["scaled"] == pytest.approx(np.linalg.norm(scaled - target, axis=1).mean() * 1000, rel=1e-4)
     assert found["largest"] > found["posed"] > 0.1
     assert found["normals"] > 1.0
+
+
+def test_a_true_shape_of_the_wrong_size_is_off_by_its_size_alone(judge, person) -> None:
+    true, mean = judge.neutral(person), judge.neutral(np.zeros(239, np.float32))
+    away = true - true.mean(axis=0)
+    ratio = np.sqrt(((mean - mean.mean(axis=0)) ** 2).sum() / (away**2).sum())
+    expected = abs(ratio - 1.0) * np.linalg.norm(away, axis=1).mean() * 1000
+    assert expected > 0.2
+    assert shape_metrics.sizeless_error(true, mean) == pytest.approx(expected, rel=1e-6)
+    turned = 1.07 * mean @ rotation_from_angles(0.1, 0.2, 0.3).T + 0.05
+    assert shape_metrics.sizeless_error(mean, turned) == pytest.approx(
+        0.07 * np.linalg.norm(mean - mean.mean(axis=0), axis=1).mean() * 1000, rel=1e-6
+    )
+
+
+def test_the_size_that_no_photo_tells_stands_beside_the_reconstruction(judge, model, monkeypatch) -> None:
+    """People who are rebuilt as the mean face, and one who is missed."""
+    rng = np.random.default_rng(1)
+    people = [SimpleNamespace(image=None, identity=rng.normal(size=80), expression=np.zeros(64)) for _ in range(4)]
+    boxes = iter([[None], [], [None], [None]])
+    nobody = FaceParams.from_vector(np.zeros(239, np.float32))
+    fitted = SimpleNamespace(params=nobody, regressed=nobody)
+    monkeypatch.setattr(synthetic, "held_out_pictures", lambda model, count: people[:count])
+    monkeypatch.setattr(synthetic, "Fitter", lambda pipeline: lambda image, box: fitted)
+    pipeline = SimpleNamespace(face_model=model, detect=lambda image: next(boxes))
+    table = synthetic.shape_table(pipeline, 4)  # pyright: ignore[reportArgumentType]
+    rows = {row[0]: row[1:] for row in table.rows}
+    mean = model.vertices[judge.face]
+    true = [model.shape(people[k].identity)[judge.face] for k in (0, 2, 3)]
+    expected = bootstrap(np.array([shape_metrics.sizeless_error(one, mean) for one in true]))
+    value, baseline, share = rows[f"{shape_metrics.SIZELESS}, rigid"]
+    assert value == expected.text() and "missed by the detector: 1" in table.note
+    assert rows["neutral shape, rigid"] == (baseline, baseline, "100 %")
+    assert 0 < int(share.split()[0]) < 100
 
 
 def test_an_expression_counts_in_the_posed_shape_alone(judge, person) -> None:
@@ -207,6 +242,7 @@ def test_people_are_measured_by_kind(people, judge, monkeypatch) -> None:
     assert (found.points[STUDENT, "mask"] < 0.2).all()
     assert found.errors[STUDENT, "clean"][:, 0] == pytest.approx(0.0, abs=1e-3)
     assert (found.mean[:, 0] > 0.5).all()
+    assert ((found.sizeless > 0.0) & (found.sizeless < found.mean[:, 0])).all()
     table = regression_synthetic.ratio_table(found)
     row = next(row for row in table.rows if row[0].startswith("68 points") and row[1] == "student alone")
     assert row[3].startswith("2.00 ") and all(cell.startswith("2.00 ") for cell in row[4:])
@@ -248,10 +284,15 @@ def test_tables_have_a_row_for_every_system(people, judge) -> None:
     systems = [replace(STUDENT, step=step) for step in range(len(STEPS))]
     values = np.linspace(1.0, 2.0, 3 * len(ERRORS)).reshape(3, len(ERRORS))
     each = {(system, kind): values for system in systems for kind in KINDS}
-    found = Measured(3, each, {key: values[:, : len(SLIDERS)] for key in each}, {}, values + 1.0)
+    sizeless = np.array([0.2, 0.3, 0.4])
+    found = Measured(3, each, {key: values[:, : len(SLIDERS)] for key in each}, {}, values + 1.0, sizeless)
     table = regression_synthetic._error_table(found, "neutral")
-    assert [row[0] for row in table.rows] == ["mean face", "student alone", "student + fit"]
-    assert table.rows[1][2] == bootstrap(values[:, 0]).text()
+    titles = ["mean face", shape_metrics.SIZELESS, "student alone", "student + fit"]
+    assert [row[0] for row in table.rows] == titles
+    assert table.rows[1][2] == bootstrap(sizeless).text() and {len(row) for row in table.rows} == {len(table.header)}
+    assert table.rows[2][2] == bootstrap(values[:, 0]).text()
+    others = regression_synthetic._error_table(found, "posed").rows
+    assert [row[0] for row in others] == [title for title in titles if title != shape_metrics.SIZELESS]
     assert "3 held-out people" in table.note and "not comparable" in table.note
     sliders = regression_synthetic._slider_table(found)
     assert sliders.header[3:] == SLIDERS and sliders.rows[0][3] == bootstrap(values[:, 0]).text(3)
