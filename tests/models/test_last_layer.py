@@ -76,6 +76,6 @@ def test_light_and_pose_alone_are_solved(recipe: RegressorRecipe) -> None:
         else:
             assert not changed.any()
     improved = squares(recipe) / errors
-    assert (improved[:3] < 1.0).all()  # roll among them
+    assert (improved < 1.0).all()  # roll among them
     assert set(figures) == {f"{a}_degrees_{when}" for a in ("pitch", "yaw", "roll") for when in ("before", "after")}
     assert all(0.0 < value < 60.0 for value in figures.values())
