@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from core.fit_priors import FILE
+
 from .data import BUILD, ROOT
 from .systems import digest
 
@@ -40,7 +42,8 @@ def code_digest(*networks: str, also: Iterable[Path] = ()) -> str:
     """
     weights = (ROOT / "models" / "weights" / f"{name}.onnx" for name in networks)
     code = (path for path in sorted((ROOT / "core").rglob("*.py")) if path.name != "specs.py")
-    files = [*code, ROOT / "models" / "face_model" / "face_model.npz", *also, *weights]
+    priors = ROOT / "models" / "weights" / FILE  # of the fit
+    files = [*code, priors, ROOT / "models" / "face_model" / "face_model.npz", *also, *weights]
     return digest(tuple(path for path in files if path.exists()))
 
 
