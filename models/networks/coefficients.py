@@ -63,6 +63,29 @@ class CoefficientNetwork(nn.Module):
         )
 
 
+class SingleHeadNetwork(CoefficientNetwork):
+    """One linear layer, `out`, gives all coefficients from one vector of features."""
+
+    out: nn.Linear
+
+    @property
+    def expression_bias(self) -> Tensor:
+        return self.out.bias[LAYOUT["expression"]]
+
+    @property
+    def rest_layer(self) -> tuple[nn.Linear, int]:
+        return self.out, _LIGHT.start
+
+    def features(self, image: Tensor) -> Tensor:
+        """(N, F) of (N, 3, S, S) RGB in [0, 1]."""
+        raise NotImplementedError
+
+    def raw(self, image: Tensor) -> Tensor:
+        features = self.features(image)
+        with torch.autocast(features.device.type, enabled=False):
+            return self.out(features.float())
+
+
 class CoefficientExport(nn.Module):
     """The application's view: coefficients."""
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from core.types import COEFFICIENTS, LAYOUT
+from core.types import COEFFICIENTS
 
 from .blocks import MobileNetTrunk, MultiScaleHead, Normalise
-from .coefficients import CoefficientNetwork, output_layer
+from .coefficients import SingleHeadNetwork, output_layer
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class RegressorConfig:
     hidden: int = 256
 
 
-class Regressor(CoefficientNetwork):
+class Regressor(SingleHeadNetwork):
     """(N, 3, 128, 128) RGB in [0, 1] to (N, 239) coefficients; sliders in [0, 1]."""
 
     def __init__(self, config: RegressorConfig) -> None:
@@ -37,18 +36,8 @@ class Regressor(CoefficientNetwork):
         self.head = MultiScaleHead(self.trunk.channels, config.size, config.narrow, config.hidden)
         self.out = output_layer(config.hidden, COEFFICIENTS)
 
-    @property
-    def expression_bias(self) -> Tensor:
-        return self.out.bias[LAYOUT["expression"]]
-
-    @property
-    def rest_layer(self) -> tuple[nn.Linear, int]:
-        return self.out, LAYOUT["light"].start
-
-    def raw(self, image: Tensor) -> Tensor:
-        hidden = self.head(self.trunk(self.normalise(image)))
-        with torch.autocast(hidden.device.type, enabled=False):
-            return self.out(hidden.float())
+    def features(self, image: Tensor) -> Tensor:
+        return self.head(self.trunk(self.normalise(image)))
 
 
 def build_regressor(config: RegressorConfig) -> Regressor:

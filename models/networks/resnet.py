@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from core.types import COEFFICIENTS, LAYOUT
+from core.types import COEFFICIENTS
 
 from .blocks import Normalise
-from .coefficients import CoefficientNetwork, output_layer
+from .coefficients import SingleHeadNetwork, output_layer
 
 _BLOCKS = [3, 4, 6, 3]
 _FEATURES = 2048
@@ -29,7 +28,7 @@ class ResnetConfig:
     bottleneck: int = 32
 
 
-class ResnetRegressor(CoefficientNetwork):
+class ResnetRegressor(SingleHeadNetwork):
     """(N, 3, 128, 128) RGB in [0, 1] to (N, 239) coefficients; sliders in [0, 1]."""
 
     def __init__(self, config: ResnetConfig) -> None:
@@ -40,18 +39,8 @@ class ResnetRegressor(CoefficientNetwork):
         self.trunk.fc = nn.Identity()
         self.out = output_layer(_FEATURES, COEFFICIENTS)
 
-    @property
-    def expression_bias(self) -> Tensor:
-        return self.out.bias[LAYOUT["expression"]]
-
-    @property
-    def rest_layer(self) -> tuple[nn.Linear, int]:
-        return self.out, LAYOUT["light"].start
-
-    def raw(self, image: Tensor) -> Tensor:
-        features = self.trunk(self.normalise(image))
-        with torch.autocast(features.device.type, enabled=False):
-            return self.out(features.float())
+    def features(self, image: Tensor) -> Tensor:
+        return self.trunk(self.normalise(image))
 
 
 def build_resnet(config: ResnetConfig) -> ResnetRegressor:

@@ -40,21 +40,9 @@ from models.training.parser import ParserRecipe, PictureSet  # noqa: E402
 from models.training.regressor import RegressorRecipe  # noqa: E402
 from models.training.sources import PictureSource  # noqa: E402
 
-from .people import barred, make_pictures, smooth, write_all  # noqa: E402
-
 SIZE = 64
 FEEDS = ("completer", "landmarker", "parser", "embedder", "regressor")
 UNCHANGED = augment.Strength(*[0.0] * 8)
-
-
-@pytest.fixture(scope="module")
-def pictures(model: FaceModel) -> Pictures:
-    return barred(smooth(make_pictures(model)))
-
-
-@pytest.fixture(scope="module")
-def folder(pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_all(pictures, tmp_path_factory.mktemp("set"))
 
 
 def generator() -> torch.Generator:

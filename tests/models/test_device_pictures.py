@@ -12,7 +12,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
 from core.geometry import alignment  # noqa: E402
-from core.geometry.face_model import FaceModel  # noqa: E402
 from core.types import LANDMARKS  # noqa: E402
 from models.synthesis.labels import Label, Occluder  # noqa: E402
 from models.training import augment, device_crops  # noqa: E402
@@ -24,20 +23,10 @@ from models.training.device_portraits import DevicePortraits, device_heads  # no
 from models.training.parsed_portraits import ParsedPortraits  # noqa: E402
 from models.training.parsing_samples import targets  # noqa: E402
 
-from .people import SIDE, barred, make_pictures, smooth, write, write_all  # noqa: E402
+from .people import SIDE, write  # noqa: E402
 
 PLANES = ("image", "clean", "codes", "part", "kind")
 SIZE = 64
-
-
-@pytest.fixture(scope="module")
-def pictures(model: FaceModel) -> Pictures:
-    return barred(smooth(make_pictures(model)))
-
-
-@pytest.fixture(scope="module")
-def folder(pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_all(pictures, tmp_path_factory.mktemp("set"))
 
 
 @pytest.fixture(scope="module")
