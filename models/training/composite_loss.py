@@ -24,7 +24,7 @@ def agreement(criterion: CoefficientLoss, predicted: Tensor, wanted: Tensor) -> 
     """
     wrong = predicted - wanted.detach().repeat_interleave(len(predicted) // len(wanted), 0)
     shape = (
-        criterion.moved(wrong, "identity").norm(dim=-1).mean()
+        criterion.shape_distance(criterion.moved(wrong, "identity"))
         + criterion.moved(wrong, "expression").norm(dim=-1).mean()
     )
     colour = (wrong[:, LAYOUT["albedo"]] @ criterion.albedo).abs().mean()

@@ -13,6 +13,8 @@ from models.networks.detector import STRIDES, DetectorOutput
 from models.networks.landmarker import LandmarkerOutput
 from models.synthesis.torch_renderer import light_basis, rotation_matrices
 
+from .shape_distance import ShapeDistance
+
 _JAW_WEIGHT, _DENSE_WEIGHT = 0.4, 0.5  # against 1 for the inner 51
 _SOFT = 0.004  # crop fractions (half a pixel at 128): quadratic below, linear above
 
@@ -69,6 +71,7 @@ class CoefficientLoss(nn.Module):
         rng = np.random.default_rng(0)
         chosen = np.sort(rng.choice(chosen, min(vertices, len(chosen)), replace=False))
         mean, identity, expression = _embedded(model, chosen)
+        self.shape_distance = ShapeDistance(mean)
         self.register_buffer("mean", torch.from_numpy(mean), persistent=False)  # (P, 3) metres
         self.register_buffer("identity", torch.from_numpy(identity), persistent=False)  # (80, P, 3)
         self.register_buffer("expression", torch.from_numpy(expression), persistent=False)
@@ -100,7 +103,7 @@ class CoefficientLoss(nn.Module):
         projected = project_crop(self.points(predicted), predicted[:, LAYOUT["pose"]])
         target = project_crop(self.points(truth), truth[:, LAYOUT["pose"]])
         return {
-            "identity": 400.0 * self.moved(wrong, "identity").norm(dim=-1).mean(),
+            "identity": 400.0 * self.shape_distance(self.moved(wrong, "identity")),
             "expression": 400.0 * self.moved(wrong, "expression").norm(dim=-1).mean(),
             "sliders": 8.0 * sliders.mean(),
             "albedo": 8.0 * (wrong[:, LAYOUT["albedo"]] @ self.albedo).abs().mean(),

@@ -14,6 +14,8 @@ from models.networks.pca_free import PcaFree, PcaFreeConfig, PcaFreeOutput, buil
 from models.networks.regressor import RegressorConfig
 
 from .data import Pictures, read_pictures
+from .device_coefficients import CoefficientFeed
+from .device_pictures import device_arguments, device_pictures
 from .loop import Batch, common_arguments, config_from, run_recipe
 from .pca_free_losses import PcaFreeLoss
 from .regressor import RegressorRecipe
@@ -92,11 +94,18 @@ class PcaFreeRecipe:
 
 def main() -> None:
     """Train from the command line."""
-    arguments = common_arguments("pca_free", "Train the PCA-free model on synthetic pictures.").parse_args()
+    parser = common_arguments("pca_free", "Train the PCA-free model on synthetic pictures.")
+    device_arguments(parser)
+    parser.add_argument("--bare", type=float, default=0.5, help="share of faces shown without their cover, on a device")
+    arguments = parser.parse_args()
     config = config_from(arguments, batch=128, rate=2e-3)
     torch.manual_seed(config.seed)
-    recipe = PcaFreeRecipe(read_pictures(arguments.data), load_face_model())
-    run_recipe(recipe, config, arguments)
+    model, feed = load_face_model(), None
+    recipe = PcaFreeRecipe(read_pictures(arguments.data), model)
+    if arguments.device_data is not None:
+        pictures = device_pictures(arguments, config.device, CoefficientFeed.planes, recipe.samples.pictures)
+        feed = CoefficientFeed(pictures, model, recipe.config.size, bare=arguments.bare)
+    run_recipe(recipe, config, arguments, feed)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from models.networks.pca_free import PcaFreeOutput
 from models.synthesis.torch_renderer import rotation_matrices
 
 from .losses import project_crop
+from .shape_distance import ShapeDistance
 
 _FACE, _REST = 700, 500  # vertices on the face, and on ears, scalp and neck
 _REST_WEIGHT = 0.3  # of a vertex beyond the face
@@ -62,6 +63,7 @@ class PcaFreeLoss(nn.Module):
                 np.linalg.norm(model.expression_basis[:, chosen[face]], axis=2).max(axis=1) / _SLIDER_REACH, 0.15, 1.0
             ),
         }
+        self.shape_distance = ShapeDistance(tables["mean"])
         for name, array in tables.items():
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)), persistent=False)
         row = {int(vertex): k for k, vertex in enumerate(chosen)}
@@ -94,7 +96,7 @@ class PcaFreeLoss(nn.Module):
         wanted = project_crop(self.mean + true_neutral + true_expression, pose)
         wrong = (out.expression - truth[:, LAYOUT["expression"]]).abs()
         return {
-            "neutral": 400.0 * self._distance(neutral, true_neutral),
+            "neutral": 400.0 * self.shape_distance(neutral - true_neutral, self.weight),
             "expression": 400.0 * self._distance(expression, true_expression),
             "sliders": 8.0 * (wrong * self.slider_weight).mean(),
             "pose": ((out.pose - pose).abs() / pose_std).mean() * POSE / 4,

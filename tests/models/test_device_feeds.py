@@ -19,6 +19,7 @@ from models.networks.completer import AutoencoderConfig  # noqa: E402
 from models.networks.embedder import EmbedderConfig  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig  # noqa: E402
 from models.networks.parser import ParserConfig  # noqa: E402
+from models.networks.pca_free import PcaFreeConfig  # noqa: E402
 from models.networks.regressor import RegressorConfig  # noqa: E402
 from models.synthesis.labels import Label, OccluderType  # noqa: E402
 from models.training import augment, completion_samples, device_parsing, loop, parsing_samples  # noqa: E402
@@ -37,11 +38,12 @@ from models.training.feed import Feed  # noqa: E402
 from models.training.landmarker import LandmarkerRecipe  # noqa: E402
 from models.training.parsed_portraits import ParsedPortraits  # noqa: E402
 from models.training.parser import ParserRecipe, PictureSet  # noqa: E402
+from models.training.pca_free import PcaFreeRecipe  # noqa: E402
 from models.training.regressor import RegressorRecipe  # noqa: E402
 from models.training.sources import PictureSource  # noqa: E402
 
 SIZE = 64
-FEEDS = ("completer", "landmarker", "parser", "embedder", "regressor")
+FEEDS = ("completer", "landmarker", "parser", "embedder", "regressor", "pca_free")
 UNCHANGED = augment.Strength(*[0.0] * 8)
 
 
@@ -67,7 +69,7 @@ def stock() -> np.ndarray:
 def feed_of(name: str, folder: Path, model: FaceModel, views: int = 1, size: int = SIZE):
     classes = {
         "completer": CompletionFeed, "landmarker": LandmarkFeed, "parser": ParsingFeed, "embedder": EmbeddingFeed,
-        "regressor": CoefficientFeed,
+        "regressor": CoefficientFeed, "pca_free": CoefficientFeed,
     }  # fmt: skip
     there, pictures = GrowingPictures(folder, "cpu", 100, classes[name].planes), read_pictures(folder)
     if name == "completer":
@@ -94,6 +96,8 @@ def recipe_of(name: str, pictures: Pictures, model: FaceModel) -> loop.Recipe:
         return ParserRecipe([(PictureSet.of("made up", pictures, list(stock())), 1.0)], sizes)
     if name == "embedder":
         return EmbedderRecipe(pictures, EmbedderConfig(SIZE, 16, 0.25, 4, 16), views=2)
+    if name == "pca_free":
+        return PcaFreeRecipe(pictures, model, PcaFreeConfig(SIZE, 0.35, 4, 16, 8, (8, 8, 8, 8), (4, 4, 4, 4)))
     return RegressorRecipe(pictures, model, RegressorConfig(**trunk))
 
 
