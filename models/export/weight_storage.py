@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 BITS = (32, 16, 8)
 DESCRIBED = {32: "float32", 16: "float16", 8: "int8 per channel"}
 LEAST_SIZE = 256  # smaller arrays stay in single precision
+_LEAST_OF_8_BITS = 4096  # what is smaller saves little and is often a narrow place: it takes 16
 _LEVELS = 127  # of int8 on either side of zero
 _HALF, _LEVEL, _SCALE = ".half", ".int8", ".scale"  # ends of the names of what is stored
 
@@ -26,17 +27,22 @@ class StorageError(RuntimeError):
 
 
 def store(model: onnx.ModelProto, bits: int) -> None:
-    """Store the large weights of a model in so many `BITS`; what is not a matrix or a kernel takes at least 16."""
+    """Store the large weights of a model in so many `BITS`; what is not a matrix or a kernel takes at least 16.
+
+    So do the last layers: what they read is never negative, so that their rounding adds up, and nothing evens it out.
+    """
     if bits == 32:
         return
-    axes = _channel_axes(model)
-    narrow = {16: lambda name, array: _half(name, array), 8: lambda name, array: _bytes(name, array, axes.get(name, 0))}
+    axes, last = _channel_axes(model), _last_weights(model)
     widening: list[onnx.NodeProto] = []
     for tensor in list(model.graph.initializer):
         array = numpy_helper.to_array(tensor)
         if tensor.data_type != TensorProto.FLOAT or array.size < LEAST_SIZE or (bits == 8 and array.ndim < 2):
             continue
-        tensors, nodes = narrow[bits](tensor.name, array)
+        if bits == 16 or tensor.name in last or array.size < _LEAST_OF_8_BITS:
+            tensors, nodes = _half(tensor.name, array)
+        else:
+            tensors, nodes = _bytes(tensor.name, array, axes.get(tensor.name, 0))
         model.graph.initializer.remove(tensor)
         model.graph.initializer.extend(tensors)
         widening += nodes
@@ -87,11 +93,29 @@ def _channel_axes(model: onnx.ModelProto) -> dict[str, int]:
     return axes
 
 
+def _last_weights(model: onnx.ModelProto) -> set[str]:
+    """Names of the weights behind which no other layer follows on the way to an output."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    out, seen, waiting = set[str](), set[str](), [value.name for value in model.graph.output]
+    while waiting:
+        name = waiting.pop()
+        node = makers.get(name)
+        if node is None or name in seen:
+            continue
+        seen.add(name)
+        if node.op_type in _LAYERS:
+            out.add(node.input[1])
+        else:
+            waiting += node.input
+    return out
+
+
 def _gemm_axis(node: onnx.NodeProto, rank: int) -> int:
     transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
     return 0 if transposed else 1
 
 
+_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _AXES: dict[str, Callable[[onnx.NodeProto, int], int]] = {  # of the second input
     "ConvTranspose": lambda node, rank: 1,
     "Gemm": _gemm_axis,

@@ -147,28 +147,30 @@ def test_narrow_weights_make_a_small_file(bits: int, share: float, tmp_path) -> 
     assert sizes[1] < share * sizes[0]
 
 
-class ThreeWeights(torch.nn.Module):
-    """A convolution, a transposed one and a linear layer, whose output channels are of very different size."""
+class SeveralWeights(torch.nn.Module):
+    """Two convolutions, a transposed one and two linear layers, whose output channels are of very different size."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = torch.nn.Conv2d(3, 12, 3, stride=64)
-        self.up = torch.nn.ConvTranspose2d(12, 16, 2)
-        self.out = torch.nn.Linear(16, 239)
+        self.down = torch.nn.Conv2d(3, 40, 6, stride=64)
+        self.up = torch.nn.ConvTranspose2d(40, 30, 2)
+        self.small = torch.nn.Conv2d(30, 8, 3)
+        self.mix = torch.nn.Linear(8, 600)
+        self.out = torch.nn.Linear(600, 239)
         with torch.no_grad():
-            self.down.weight *= torch.logspace(-3, 0, 12)[:, None, None, None]
-            self.up.weight *= torch.logspace(-3, 0, 16)[None, :, None, None]
-            self.out.weight *= torch.logspace(-3, 0, 239)[:, None]
+            self.down.weight *= torch.logspace(-3, 0, 40)[:, None, None, None]
+            self.up.weight *= torch.logspace(-3, 0, 30)[None, :, None, None]
+            self.mix.weight *= torch.logspace(-3, 0, 600)[:, None]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.out(self.up(self.down(image)).mean(dim=(2, 3)))
+        return self.out(self.mix(self.small(self.up(self.down(image))).mean(dim=(2, 3))))
 
 
 def test_bytes_have_a_scale_for_each_output_channel(tmp_path) -> None:
-    net, path = ThreeWeights(), tmp_path / "x.onnx"
+    net, path = SeveralWeights(), tmp_path / "x.onnx"
     onnx_export.convert(onnx_export.Exportable("regressor", net, torch.rand(2, 3, 128, 128), {0: "N"}), path, bits=8)
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(str(path)).graph.initializer}
-    for layer, axis in (("down", 0), ("up", 1), ("out", 0)):
+    for layer, axis in (("down", 0), ("up", 1), ("mix", 0)):
         levels, scale = stored[f"{layer}.weight.int8"], stored[f"{layer}.weight.scale"]
         assert levels.dtype == np.int8
         wanted = getattr(net, layer).weight.detach().numpy()
@@ -176,6 +178,8 @@ def test_bytes_have_a_scale_for_each_output_channel(tmp_path) -> None:
         assert (np.abs(levels * scale - wanted) <= 0.501 * scale).all()  # half a level of its own channel
         assert np.abs(levels).max(axis=tuple(k for k in range(wanted.ndim) if k != axis)).min() == 127
         assert stored[f"{layer}.bias"].dtype == np.float32
+    for layer in ("small", "out"):  # narrow places, and what is read in its own unit
+        assert stored[f"{layer}.weight.half"].dtype == np.float16
 
 
 def test_runtime_widens_bytes_when_it_loads_the_file(tmp_path) -> None:
