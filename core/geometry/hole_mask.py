@@ -18,8 +18,8 @@ _LIKELY = 0.5  # of the threshold: what hangs on a find is believed from here on
 _RIM = 0.02  # what is unsure within this reach of kept glasses is theirs
 _FRAME = 0.024  # width of a frame with what is unsure about its place
 _EDGE = 1 / 3  # of the growth: a frame is seen in the photo, and its place is surer than that of other finds
-_MOSTLY, _PARTLY = 0.7, 0.4  # shares of clear lenses of glasses that are seen through: at any rate, or if bright
-_BRIGHT = 0.6  # of the skin near them: as bright are lenses that hide nothing
+_PARTLY = 0.4  # share of glasses that the parser calls clear, if they are
+_BRIGHT, _BRIGHTER = 0.7, 0.75  # of the skin near them, and share of such lenses that is darker: the eyes, shadows
 _NEARBY = 0.08  # reach of the skin that tells what glasses would show
 _CLEAR, _DARK = _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
 _SKIN, _BROWS = PARTS.index("skin"), [PARTS.index(name) for name in ("brow_left", "brow_right")]
@@ -133,15 +133,13 @@ class _Glasses:
 
     def seen_through(self) -> bool:
         """Whether the lenses show the face."""
-        clear, total = self._clear.sum(), self._all.sum()
-        return bool(total > 0 and (clear >= _MOSTLY * total or (clear >= _PARTLY * total and self._bright())))
-
-    def _bright(self) -> bool:
         lenses = self._depth > _FRAME * self._side
-        if not lenses.any() or not self._skin.any():
+        if self._clear.sum() < _PARTLY * self._all.sum() or not lenses.any():
             return False
+        if not self._skin.any():
+            return True
         grey = cv2.cvtColor(self._photo, cv2.COLOR_RGB2GRAY)
-        return bool(np.median(grey[lenses]) >= _BRIGHT * np.median(grey[self._skin]))
+        return bool(np.quantile(grey[lenses], _BRIGHTER) >= _BRIGHT * np.median(grey[self._skin]))
 
     def frame(self, points: np.ndarray, grow: float) -> np.ndarray:
         """(h, w) uint8, 1 on the frame; (68, 2) landmarks, growth in crop sides."""
