@@ -122,8 +122,8 @@ def _draw(out: np.ndarray, middle: np.ndarray, half: np.ndarray, seen: np.ndarra
     """Closed polyline through (N, 2) points as (N,) pixels wide to either side, where it is (N,) seen."""
     following = np.roll(middle, -1, axis=0)
     for place in np.flatnonzero(seen & np.roll(seen, -1)):
-        ends = (np.rint(point).astype(int).tolist() for point in (middle[place], following[place]))
-        cv2.line(out, *ends, 1, max(round(2.0 * float(half[place])), 1))
+        begin, end = (np.rint(point).astype(int).tolist() for point in (middle[place], following[place]))
+        cv2.line(out, begin, end, 1, max(round(2.0 * float(half[place])), 1))
 
 
 def _joined(strong: np.ndarray, rim: np.ndarray, glasses: np.ndarray, eyes: np.ndarray) -> np.ndarray:
