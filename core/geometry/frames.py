@@ -55,19 +55,23 @@ def frame_of(
 
 
 def _lines(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(S, S) float32: by how many levels narrow things in a (S, S, 3) picture differ from skin, and from both sides."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
+    """(S, S) float32: by how many levels narrow things in a (S, S, 3) picture differ from skin, and from both sides.
+
+    That is in the channel where they do most: frames may be as bright as skin, but of another colour.
+    """
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
     around = _disc(0.5 * _WIDTH)
-    dark, bright = (cv2.morphologyEx(grey, how, around) for how in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
-    darker = _usual(grey, skin) - grey
-    return np.maximum(np.minimum(dark, darker), np.minimum(bright, -darker)).clip(0.0).astype(np.float32)
+    dark, bright = (cv2.morphologyEx(smooth, how, around) for how in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
+    darker = _usual(smooth, skin) - smooth
+    contrast = np.maximum(np.minimum(dark, darker), np.minimum(bright, -darker))
+    return contrast.max(axis=2).clip(0.0).astype(np.float32)
 
 
-def _usual(grey: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(S, S) float32 brightness of the skin around."""
-    weight = (skin > 0).astype(np.float32) + np.float32(1e-6)
-    both = cv2.GaussianBlur(cv2.merge([grey * weight, weight]), (0, 0), _AROUND * _SIDE)
-    return both[..., 0] / both[..., 1]
+def _usual(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """(S, S, 3) float32 colour of the skin around."""
+    weight = ((skin > 0).astype(np.float32) + np.float32(1e-6))[..., None]
+    sums = cv2.GaussianBlur(np.concatenate([picture * weight, weight], axis=2), (0, 0), _AROUND * _SIDE)
+    return sums[..., :3] / sums[..., 3:]
 
 
 def _level(contrast: np.ndarray, skin: np.ndarray) -> float:

@@ -94,7 +94,7 @@ def found(
 class Spectacles:
     """Round glasses before the eyes: lenses, and a rim so many times as bright as the skin, with a brow above each."""
 
-    def __init__(self, points: np.ndarray, photo: np.ndarray, rim: float, width: int) -> None:
+    def __init__(self, points: np.ndarray, photo: np.ndarray, rim: float | tuple[float, ...], width: int) -> None:
         self.eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
         self.radius = 0.2 * float(np.linalg.norm(points[45] - points[36]))
         shape = (photo.shape[0], photo.shape[1])
@@ -105,7 +105,7 @@ class Spectacles:
             cv2.circle(within, middle, round(self.radius + width / 2), 1, -1)
             cv2.ellipse(self.brows, middle, (round(1.55 * self.radius),) * 2, 0, 240, 300, 1, 2 + width)
         self.photo[self.brows > 0] = (70, 50, 40)
-        self.photo[self.rims > 0] = np.clip(rim * self.photo[self.rims > 0], 0, 255)
+        self.photo[self.rims > 0] = np.clip(np.asarray(rim) * self.photo[self.rims > 0], 0, 255)
         self.photo = cv2.GaussianBlur(self.photo, (0, 0), 0.7)
         self.parsing = parsed(within * GLASSES)
         self.parsing.parts[within == 0] = PARTS.index("skin")
@@ -185,9 +185,11 @@ def test_glasses_may_stay(points: np.ndarray) -> None:
     assert not kept[: int(eyes[1]) + 40].any()
 
 
-@pytest.mark.parametrize("rim", [0.15, 0.8, 1.5], ids=["dark", "faint", "bright"])
+@pytest.mark.parametrize("rim", [0.15, 0.8, 1.5, (0.72, 1.12, 1.1)], ids=["dark", "faint", "bright", "green"])
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
-def test_of_clear_glasses_the_rims_alone_go(points: np.ndarray, rim: float, scale: float) -> None:
+def test_of_clear_glasses_the_rims_alone_go(
+    points: np.ndarray, rim: float | tuple[float, float, float], scale: float
+) -> None:
     side = round(640 * scale)
     worn = Spectacles((points * scale).astype(np.float32), scene((side, side), 2.0), rim, max(round(4 * scale), 2))
     mask = found(worn.parsing, (points * scale).astype(np.float32), keep_lenses=True, photo=worn.photo) > 0
