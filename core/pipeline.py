@@ -93,7 +93,7 @@ class Pipeline:
         check_shape("points", points, (LANDMARKS, 2))
         if self.settings.deocclusion == "none":
             return np.zeros(photo.shape[:2], np.uint8)
-        return self._found_mask(self._parse(photo, points), points)
+        return self._found_mask(photo, self._parse(photo, points), points)
 
     def complete(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None = None) -> Completion:
         """The photo without what hides the face at (68, 2) landmarks.
@@ -253,9 +253,10 @@ class Pipeline:
     def _parse(self) -> Parse:
         return Parse(self._network("parser"))
 
-    def _found_mask(self, parsed: Parsing, points: np.ndarray) -> np.ndarray:
+    def _found_mask(self, photo: np.ndarray, parsed: Parsing, points: np.ndarray) -> np.ndarray:
         chosen = self.settings
         return occluder_mask(
+            photo,
             parsed,
             points,
             threshold=chosen.mask_threshold,
@@ -272,7 +273,7 @@ class Pipeline:
             return Completion(photo, np.zeros(photo.shape[:2], np.uint8), "none")
         if mask is None:
             assert parsed is not None
-            mask = self._found_mask(parsed, points)
+            mask = self._found_mask(photo, parsed, points)
         return self._complete(photo, points, mask)
 
     def _look_again(self, completion: Completion, landmarks: Landmarks) -> Landmarks:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..types import OCCLUDERS, Parsing
+from ..types import OCCLUDERS, PARTS, Parsing
 from . import alignment
+from .frames import frame_of
 
 _UNIT = 1000  # sides of the face crop in its own thousandths: lengths below are shares of it
 _CLOSED = 0.012  # half the width of a slit of seen skin that is closed
@@ -16,8 +17,12 @@ _AROUND = 0.03  # reach of the face beyond the hull of its landmarks
 _LIKELY = 0.5  # of the threshold: what hangs on a find is believed from here on
 _RIM = 0.02  # what is unsure within this reach of kept glasses is theirs
 _FRAME = 0.024  # width of a frame with what is unsure about its place
-_MOSTLY = 0.7  # share of clear lenses of glasses that are seen through
+_EDGE = 1 / 3  # of the growth: a frame is seen in the photo, and its place is surer than that of other finds
+_PARTLY = 0.4  # share of glasses that the parser calls clear, if they are
+_BRIGHT, _BRIGHTER = 0.7, 0.75  # of the skin near them, and share of such lenses that is darker: the eyes, shadows
+_NEARBY = 0.08  # reach of the skin that tells what glasses would show
 _CLEAR, _DARK = _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
+_SKIN, _BROWS = PARTS.index("skin"), [PARTS.index(name) for name in ("brow_left", "brow_right")]
 
 
 class FaceWindow:
@@ -33,6 +38,7 @@ class FaceWindow:
         low = np.clip(np.floor(corners.min(axis=0)), 0, limit).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, limit).astype(int)
         self.part = (slice(low[1], high[1]), slice(low[0], high[0]))  # rows and columns of the photo
+        self.corner = low  # (2,) int x, y of its first pixel
         self.inside = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)  # 1 in the crop
         if self.inside.size:
             cv2.fillConvexPoly(self.inside, np.rint(corners - low).astype(np.int32), 1)
@@ -45,9 +51,16 @@ class FaceWindow:
 
 
 def occluder_mask(
-    parsing: Parsing, points: np.ndarray, *, threshold: float, grow: float, keep_glasses: bool, keep_lenses: bool
+    photo: np.ndarray,
+    parsing: Parsing,
+    points: np.ndarray,
+    *,
+    threshold: float,
+    grow: float,
+    keep_glasses: bool,
+    keep_lenses: bool,
 ) -> np.ndarray:
-    """(H, W) uint8, 255 where something stands before the face at (68, 2) `points`, else 0.
+    """(H, W) uint8, 255 where something stands before the face at (68, 2) `points` of a (H, W, 3) photo, else 0.
 
     `threshold` is of the parser's probability, `grow` in face-crop sides: rims and shadows are swallowed. With
     `keep_lenses` the face that shows through clear lenses stays; their frame alone is deleted.
@@ -55,18 +68,18 @@ def occluder_mask(
     shape = (parsing.parts.shape[0], parsing.parts.shape[1])
     window = FaceWindow(points, shape)
     found, occluder = _reached(parsing.occluded[window.part], 255.0 * threshold), parsing.occluder[window.part]
-    lenses = np.zeros(found.shape, bool)
+    frame = np.zeros(found.shape, np.uint8)
     if keep_glasses:
         found = _without_glasses(found, occluder, window.side)
-    elif keep_lenses:
-        lenses = _seen_through(occluder, window.side)
-        found[lenses] = 0
-    if not found.any():
-        return np.zeros(shape, np.uint8)
-    reach = grown(found, grow * window.side)
-    hole = _on_face(_without_islands(reach, window) & window.inside, points, window)
-    hole[lenses & (reach == 0)] = 0  # however small they are
-    return window.whole(hole, shape)
+    elif keep_lenses and found.any():
+        glasses = _Glasses(photo[window.part], parsing.parts[window.part], occluder, window.side)
+        if glasses.seen_through():
+            frame = glasses.frame(points - window.corner, grow) & window.inside
+            found = _without_glasses(found, occluder, window.side)
+    hole = np.zeros(found.shape, np.uint8)
+    if found.any():
+        hole = _without_islands(grown(found, grow * window.side), window) & window.inside
+    return window.whole(_on_face(hole | frame, points, window), shape)
 
 
 def within_face(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -107,13 +120,33 @@ def _without_glasses(found: np.ndarray, occluder: np.ndarray, side: float) -> np
     return np.where(theirs & ~other, 0, found).astype(np.uint8)
 
 
-def _seen_through(occluder: np.ndarray, side: float) -> np.ndarray:
-    """(h, w) bool within the frame of clear glasses."""
-    clear, dark = occluder == _CLEAR, occluder == _DARK
-    if clear.sum() < _MOSTLY * (clear | dark).sum():
-        return np.zeros(occluder.shape, bool)
-    whole = np.pad((clear | dark).astype(np.uint8), 1)
-    return cv2.distanceTransform(whole, cv2.DIST_L2, 5)[1:-1, 1:-1] > _FRAME * side
+class _Glasses:
+    """What stands before the eyes in a part of the photo, and may be looked through."""
+
+    def __init__(self, photo: np.ndarray, parts: np.ndarray, occluder: np.ndarray, side: float) -> None:
+        """`photo` is (h, w, 3) uint8, `parts` and `occluder` (h, w) of its `Parsing`, `side` the crop's in pixels."""
+        self._photo, self._parts, self._side = photo, parts, side
+        self._clear, self._all = occluder == _CLEAR, np.isin(occluder, _GLASSES)
+        whole = np.pad(self._all.astype(np.uint8), 1)
+        self._depth = cv2.distanceTransform(whole, cv2.DIST_L2, 5)[1:-1, 1:-1]
+        self._skin = (grown(self._all.astype(np.uint8), _NEARBY * side) > 0) & ~self._all & (parts == _SKIN)
+
+    def seen_through(self) -> bool:
+        """Whether the lenses show the face."""
+        lenses = self._depth > _FRAME * self._side
+        if self._clear.sum() < _PARTLY * self._all.sum() or not lenses.any():
+            return False
+        if not self._skin.any():
+            return True
+        grey = cv2.cvtColor(self._photo, cv2.COLOR_RGB2GRAY)
+        return bool(np.quantile(grey[lenses], _BRIGHTER) >= _BRIGHT * np.median(grey[self._skin]))
+
+    def frame(self, points: np.ndarray, grow: float) -> np.ndarray:
+        """(h, w) uint8, 1 on the frame; (68, 2) landmarks, growth in crop sides."""
+        brows = np.isin(self._parts, _BROWS).astype(np.uint8)
+        return frame_of(
+            self._photo, points, self._all.astype(np.uint8), self._skin.astype(np.uint8), brows, _EDGE * grow
+        )
 
 
 def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:
@@ -130,9 +163,8 @@ def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:
 
 def _on_face(hole: np.ndarray, points: np.ndarray, window: FaceWindow) -> np.ndarray:
     """The pieces of the hole that reach the face: what covers a shoulder hides nothing of it."""
-    corner = [window.part[1].start, window.part[0].start]
     face = np.zeros_like(hole)
-    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points - corner).astype(np.int32)), 1)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.rint(points - window.corner).astype(np.int32)), 1)
     _, labels = cv2.connectedComponents(hole, connectivity=8)
     pieces = np.asarray(labels, np.int32)
     reaching = np.unique(pieces[(grown(face, _AROUND * window.side) > 0) & (hole > 0)])

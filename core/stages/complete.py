@@ -15,7 +15,7 @@ from .landmark import network_input
 
 NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
 TELEA_RADIUS = 3.0  # crop pixels, OpenCV's usual
-_OVERLAP = 3.0  # crop pixels that are painted beyond the hole, so that painting and photo can be compared
+_OVERLAP = 1.5  # crop pixels painted beyond the hole, where painting and photo are compared; more hides what is seen
 
 
 class Complete:
