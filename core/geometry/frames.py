@@ -43,22 +43,37 @@ def frame_of(
     glasses, skin, brows = (
         cv2.warpAffine(part, matrix, (_SIDE, _SIDE), flags=cv2.INTER_NEAREST) for part in (glasses, skin, brows)
     )
-    contrast = _lines(seen, skin)
-    level = _level(contrast, skin)
+    part = _surroundings(glasses)
     eyes = _eyes(alignment.apply(matrix, points))
-    contrast[brows > 0] *= _BROW
-    contrast[_wider(eyes, _LIDS) > 0] *= _EYE
-    rim = _rims(contrast / level, glasses)
-    rim |= _joined(contrast > level, rim, glasses, eyes)
     pixel = float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) / _SIDE
-    rim = _wider(rim, max(reach, _BLUR * pixel)).astype(np.float32)
-    rim = cv2.GaussianBlur(rim, (0, 0), _ROUNDED)
+    near = _frame(seen[part], glasses[part], skin[part], brows[part], eyes[part], max(reach, _BLUR * pixel))
+    rim = np.zeros((_SIDE, _SIDE), np.float32)
+    rim[part] = near
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return (cv2.warpAffine(rim, matrix, photo.shape[1::-1], flags=flags) >= 0.5).astype(np.uint8)
 
 
+def _surroundings(glasses: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of (S, S) glasses and of all that they are compared with."""
+    margin, (left, top, width, height) = round(_AROUND * _SIDE), cv2.boundingRect(glasses)
+    return slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin)
+
+
+def _frame(
+    picture: np.ndarray, glasses: np.ndarray, skin: np.ndarray, brows: np.ndarray, eyes: np.ndarray, reach: float
+) -> np.ndarray:
+    """(h, w) float32, from 0.5 on where the frame is: `frame_of` in a part of the crop."""
+    contrast = _lines(picture, skin)
+    level = _level(contrast, skin)
+    contrast[brows > 0] *= _BROW
+    contrast[_wider(eyes, _LIDS) > 0] *= _EYE
+    rim = _rims(contrast / level, glasses)
+    rim |= _joined(contrast > level, rim, glasses, eyes)
+    return cv2.GaussianBlur(_wider(rim, reach).astype(np.float32), (0, 0), _ROUNDED)
+
+
 def _lines(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(S, S) float32: by how many levels narrow things in a (S, S, 3) picture differ from skin, and from both sides.
+    """(h, w) float32: by how many levels narrow things in a (h, w, 3) picture differ from skin, and from both sides.
 
     That is in the channel where they do most: frames may be as bright as skin, but of another colour.
     """
@@ -71,11 +86,13 @@ def _lines(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 
 def _usual(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(S, S, 3) float32 colour of the skin around."""
+    """(h, w, 3) float32 colour of the skin around."""
     weight = ((skin > 0).astype(np.float32) + np.float32(1e-6))[..., None]
-    few = (_SIDE // _COARSE, _SIDE // _COARSE)
+    size = skin.shape[::-1]
+    few = (max(size[0] // _COARSE, 1), max(size[1] // _COARSE, 1))
     sums = cv2.resize(np.concatenate([picture * weight, weight], axis=2), few, interpolation=cv2.INTER_AREA)
-    sums = cv2.resize(cv2.GaussianBlur(sums, (0, 0), _AROUND * few[0]), (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    sums = cv2.GaussianBlur(sums, (0, 0), _AROUND * _SIDE / _COARSE)
+    sums = cv2.resize(sums, size, interpolation=cv2.INTER_LINEAR)
     return sums[..., :3] / sums[..., 3:]
 
 
@@ -86,7 +103,7 @@ def _level(contrast: np.ndarray, skin: np.ndarray) -> float:
 
 
 def _rims(contrast: np.ndarray, glasses: np.ndarray) -> np.ndarray:
-    """(S, S) uint8, 1 on the lines round the glasses, as wide as they are seen."""
+    """(h, w) uint8, 1 on the lines round the glasses, as wide as they are seen."""
     out = np.zeros_like(glasses)
     for strip in rim_path.strips_round(glasses, _INWARD * _SIDE, _OUTWARD * _SIDE, _SHORTEST * _SIDE):
         across = strip.sampled(contrast)
@@ -136,7 +153,7 @@ def _draw(out: np.ndarray, middle: np.ndarray, half: np.ndarray, seen: np.ndarra
 
 
 def _joined(strong: np.ndarray, rim: np.ndarray, glasses: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """(S, S) uint8: hinges, bridge and pads, that hang on the rim; not what is seen through the lenses."""
+    """(h, w) uint8: hinges, bridge and pads, that hang on the rim; not what is seen through the lenses."""
     near = (_wider(rim, _JOINED) > 0) & (glasses > 0) & (_wider(eyes, _LASHES) == 0)
     pieces = (strong & near).astype(np.uint8) | rim
     _, labels = cv2.connectedComponents(pieces, connectivity=8)

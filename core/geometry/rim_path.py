@@ -10,6 +10,7 @@ import numpy as np
 STEP = 3.0  # pixels from one place on the outline to the next
 _SMOOTH = 3.0  # places over which the outline is smoothed before its normals are taken
 _LONGEST = 2  # pixels across by which the line may move from one place to the next
+_BEYOND = 60  # places before the first and after the last from which on a line no longer knows where it began
 _STIFF = 0.35  # what a pixel of such a move costs, in the contrast's unit
 
 
@@ -40,7 +41,8 @@ def strips_round(region: np.ndarray, inward: float, outward: float, shortest: fl
 
 def best_line(values: np.ndarray) -> np.ndarray:
     """(N,) int: for each place the column of a closed line that collects most of (N, D) `values` and bends little."""
-    return _line(np.concatenate([values, values, values]))[len(values) : 2 * len(values)]
+    count, more = len(values), min(len(values), _BEYOND)
+    return _line(np.concatenate([values[count - more :], values, values[:more]]))[more : more + count]
 
 
 def _line(values: np.ndarray) -> np.ndarray:
@@ -49,14 +51,14 @@ def _line(values: np.ndarray) -> np.ndarray:
     cost = (_STIFF * np.abs(moves)).astype(np.float32)[:, None]
     width = values.shape[1]
     sources = np.arange(width) + moves[:, None]
-    within = np.where((sources >= 0) & (sources < width), np.float32(0.0), np.float32(-np.inf))
+    cost = np.where((sources >= 0) & (sources < width), cost, np.float32(np.inf))
     sources = sources.clip(0, width - 1)
-    best, came = values[0], np.zeros(values.shape, np.int64)
+    columns, best, came = np.arange(width), values[0], np.zeros(values.shape, np.int64)
     for place in range(1, len(values)):
-        reached = best[sources] + within - cost
+        reached = best[sources] - cost
         chosen = reached.argmax(axis=0)
-        came[place] = sources[chosen, np.arange(width)]
-        best = values[place] + reached.max(axis=0)
+        came[place] = sources[chosen, columns]
+        best = values[place] + reached[chosen, columns]
     line = np.zeros(len(values), np.int64)
     line[-1] = best.argmax()
     for place in range(len(values) - 1, 0, -1):

@@ -20,14 +20,14 @@ STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
     "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
-    "completer": "55a14d8d3de920a9acc67e20d7512db1a1363117e2f765d228a5860154ff9723",
+    "completer": "6e93fa0a2aa8f08e92412060a81a492b4cb3eae62081be8a21324f6f2e8d7916",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
-    "landmarker": "4453ba7ac18bdb015f40a9feb9036c265a2f7a015bf4129ae5abb37c82375151",
+    "landmarker": "ab85f5f5ca165ab34247307357160e0de0433f02a77494f3a3950f0f712d41d7",
     "parser": "ec5ecba4cf3cda0867494b26a738bb2cd64ad24ac5b3b75e7da19026a3744326",
-    "pca_free": "0a299f4d86a9d4cff0200056602c127ac9b63ee180aceef280128a395e59b360",
-    "regressor": "13faafe3bd660af26929ec86e505212233955e65e1db46ae43689a52f8ecb819",
-    "regressor_e2far": "2c87497e46c2a8aae156d60a62531f5d5c7e1717349a2f475b8171a6fd6245d9",
-    "regressor_resnet50": "873496d35f5274ac0aab1fa4c38211a505210ce1ba8360c6fafc5a5f8f023508",
+    "pca_free": "4541d2280113200de113c9814df7b9219bdd53d5fa085295ee42d6d36b79c5ec",
+    "regressor": "88036652f9d98671f682aa8bcbeb006b92b84c6f05dd6ca5e271015660697b2c",
+    "regressor_e2far": "7e70ea9e50b4c7e65f1dc61c30233f02c028426e24c266475e465e6457bea66b",
+    "regressor_resnet50": "c96e0dbc64383521ac44c8f9672342f8fd82cb8763a5cbe87309b0e631e7d831",
 }
 
 Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
