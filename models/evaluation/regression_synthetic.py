@@ -22,7 +22,7 @@ from .report import Table
 from .sections import Bench
 from .shape_metrics import ABOUT_SIZELESS, ERRORS, LARGEST, SIZELESS, SLIDERS, FaceJudge, sizeless_error
 
-_COLUMNS = {kind: f"{100 * HALF:.0f} % covered" if kind == "half" else kind for kind in KINDS}
+COLUMNS = {kind: f"{100 * HALF:.0f} % covered" if kind == "half" else kind for kind in KINDS}
 _DIGITS = {"sliders": 3}
 _EVERY = slice(0, LANDMARKS)
 
@@ -71,7 +71,7 @@ def measure(pipeline: Pipeline, systems: list[System], people: CoveredPeople) ->
         answers = rebuild_all(pipeline, systems, cases_of(people, kind))
         for system in systems:
             own = answers[system.method, system.regressor]
-            out.errors[system, kind] = _errors(judge, people, own, system.step)
+            out.errors[system, kind] = shape_errors(judge, people, own, system.step)
             made = own.coefficients[:, system.step]
             out.sliders[system, kind] = np.array([judge.sliders(*pair) for pair in zip(made, truth, strict=True)])
             out.points[system, kind] = landmarks.errors(own.points[:, system.step], points, _EVERY)
@@ -98,7 +98,7 @@ def cases_of(people: CoveredPeople, kind: str) -> Cases:
     )
 
 
-def _errors(judge: FaceJudge, people: CoveredPeople, answers: Answers, step: int) -> np.ndarray:
+def shape_errors(judge: FaceJudge, people: CoveredPeople, answers: Answers, step: int) -> np.ndarray:
     rows = []
     for place, row in enumerate(people.rows):
         camera = people.pictures["clean"].camera(int(row))
@@ -134,7 +134,7 @@ def _error_table(found: Measured, name: str) -> Table:
     for system in found.systems:
         cells = [_finite(found.errors[system, kind][:, column]).text(digits) for kind in KINDS]
         rows.append((system.name, METHODS[system.method], *cells))
-    header = ("system", "completing", *_COLUMNS.values())
+    header = ("system", "completing", *COLUMNS.values())
     return Table(f"Regression: {ERRORS[name]}", header, tuple(rows), _about(found) if name == "neutral" else "")
 
 
@@ -173,7 +173,7 @@ def ratio_table(found: Measured) -> Table:
     ]
     rows.append(("published: landmarks, real occluders", "Occlusion Resistant Network", "", "0.77: not comparable"))
     rows.append(("", "the method before it", "", "5.84: not comparable"))
-    header = ("error", "system", "completing", "any occluder", *(_COLUMNS[kind] for kind in COVERS))
+    header = ("error", "system", "completing", "any occluder", *(COLUMNS[kind] for kind in COVERS))
     padded = tuple((*row, *[""] * (len(header) - len(row))) for row in rows)
     return Table(
         "Regression: error of covered faces over that of the same faces uncovered",

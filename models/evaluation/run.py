@@ -86,6 +86,13 @@ def regression_robustness(bench: Bench) -> list[Table]:
     return regression_synthetic.robustness_tables(bench)
 
 
+def regression_resistance(bench: Bench) -> list[Table]:
+    """What occlusion-resistant training does to the student."""
+    from . import regression_resistance
+
+    return regression_resistance.resistance_tables(bench)
+
+
 def regressed_photos(bench: Bench) -> list[Table]:
     """Regressors on real photos, bare and covered."""
     from . import regression_photos
@@ -141,6 +148,7 @@ SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "deocclusion-sheet": completion_sheet,
     "regression-synthetic": regressed_people,
     "regression-robustness": regression_robustness,
+    "regression-resistance": regression_resistance,
     "regression-landmarks": regressed_photos,
     "regression-identity": regressed_people_known,
     "regression-videos": regressed_videos,
@@ -152,7 +160,13 @@ GROUPS = {  # several at once
     group: tuple(name for name in SECTIONS if name.startswith(f"{group}-")) for group in ("deocclusion", "regression")
 }
 # What can be measured where the evaluation data is not.
-WITHOUT_PHOTOS = ("synthetic", "regression-synthetic", "regression-robustness", "regression-costs")
+WITHOUT_PHOTOS = (
+    "synthetic",
+    "regression-synthetic",
+    "regression-robustness",
+    "regression-resistance",
+    "regression-costs",
+)
 
 
 def measure(names: list[str], bench: Bench, keep: Callable[[str, list[Table]], None]) -> None:
@@ -215,6 +229,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--all-methods", action="store_true", help="regressors behind every way of completing, not the best alone"
     )
+    parser.add_argument(
+        "--bare-student", type=Path, help="folder of a draft student that was trained on bare faces alone"
+    )
     parser.add_argument("--draft", action="store_true", help="leave the page as it is")
     parser.add_argument("--previous", default=GENERATION_1, help="git revision of the previous generation")
     parser.add_argument("--mediapipe", type=Path, help="Python of an environment that has MediaPipe")
@@ -241,6 +258,7 @@ def main() -> int:
         args.people or PEOPLE,
         args.people or COVERED,
         args.all_methods,
+        args.bare_student,
     )
     if args.draft or args.photos is not None:
         log.info("docs/evaluation.md stays as it is")

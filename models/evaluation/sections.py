@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Bench:
     people: int  # held-out synthetic people
     covered: int = 150  # held-out synthetic people behind every kind of occluder
     all_methods: bool = False  # regressors behind every way of completing, not the best alone
+    bare_student: Path | None = None  # folder of a student trained on bare faces alone, if there is one
 
     def photos(self, photos: list[Photo]) -> list[Photo]:
         """The set, or its evenly spread part."""

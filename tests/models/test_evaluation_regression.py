@@ -264,7 +264,7 @@ def test_light_is_judged_in_the_crop_that_was_read(people, judge) -> None:
         there, here = (basis(one * LIGHT_FLIP) for one in (directions @ turn.T, directions))
         light = np.linalg.lstsq(there, here @ people.truth(row)[LAYOUT["light"]], rcond=None)[0]
         own.coefficients[place, :, LAYOUT["light"]] = light
-    found = regression_synthetic._errors(judge, people, own, 0)
+    found = regression_synthetic.shape_errors(judge, people, own, 0)
     assert found[:, list(ERRORS).index("light")] == pytest.approx(0.0, abs=0.05)
 
 
@@ -273,8 +273,8 @@ def test_a_geometry_of_its_own_is_judged_by_itself(people, judge) -> None:
     made = answer_for(people, judge, 0.0)
     rest = np.array([judge.neutral(people.truth(row)) for row in people.rows], np.float32)
     made.coefficients[:, :, LAYOUT["identity"]] = 1.0
-    wrong = regression_synthetic._errors(judge, people, made, 1)
-    right = regression_synthetic._errors(judge, people, replace(made, free=np.stack([rest, rest], 1)), 1)
+    wrong = regression_synthetic.shape_errors(judge, people, made, 1)
+    right = regression_synthetic.shape_errors(judge, people, replace(made, free=np.stack([rest, rest], 1)), 1)
     columns = [list(ERRORS).index(name) for name in ("neutral", "scaled", "posed", "largest")]
     assert (wrong[:, columns] > 0.5).all() and (right[:, columns] < 1e-3).all()
     assert right[:, list(ERRORS).index("albedo")] == pytest.approx(wrong[:, list(ERRORS).index("albedo")])
@@ -515,7 +515,7 @@ def test_landmarks_of_covered_photos_are_paired_with_the_bare_ones(monkeypatch) 
 
 
 def test_the_group_holds_every_section() -> None:
-    names = ("synthetic", "robustness", "landmarks", "identity", "videos", "costs")
+    names = ("synthetic", "robustness", "resistance", "landmarks", "identity", "videos", "costs")
     assert run.sections_of("regression") == [f"regression-{name}" for name in names]
 
 
