@@ -36,7 +36,11 @@ class ShapeDistance(nn.Module):
 
     def forward(self, wrong: Tensor, weight: Tensor | None = None) -> Tensor:
         """Of (N, P, 3) displacements, in their unit; (P,) weights sum to one, none stands for equal ones."""
-        flat = wrong.flatten(1)
-        place = (flat @ self.tangents.T @ self.tangents).view_as(wrong)
-        lengths = _SHAPE * (wrong - place).norm(dim=-1) + _PLACE * place.norm(dim=-1)
+        rest = self.beside_place(wrong)
+        lengths = _SHAPE * rest.norm(dim=-1) + _PLACE * (wrong - rest).norm(dim=-1)
         return lengths.mean() if weight is None else (lengths * weight).sum(-1).mean()
+
+    def beside_place(self, wrong: Tensor) -> Tensor:
+        """(N, P, 3) displacements without what a similarity mends."""
+        flat = wrong.flatten(1)
+        return (flat - flat @ self.tangents.T @ self.tangents).view_as(wrong)
