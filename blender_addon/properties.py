@@ -154,7 +154,7 @@ class FacewrightScene(bpy.types.PropertyGroup):
         update=_search_again,
     )
     regressor: bpy.props.EnumProperty(
-        name="Estimate With",
+        name="Network",
         description="What estimates shape, expression and colours of the head",
         items=REGRESSORS,
         default=_DEFAULTS.regressor,

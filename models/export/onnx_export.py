@@ -44,10 +44,10 @@ from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_fre
 from models.networks.regressor import RegressorConfig, build_regressor
 from models.networks.resnet import ResnetConfig, build_resnet
 from models.training.cards import network_sizes
+from models.training.checkpoints import CHECKPOINT, load_averaged
 from models.training.completion_samples import CompletionSampler
 from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
-from models.training.loop import CHECKPOINT, load_averaged
 
 from . import weight_storage
 from .weight_storage import BITS

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from core.runtime.specs import CROP_SIZE
+from models.training.checkpoints import CHECKPOINT
 from models.training.crops import Cropper
 from models.training.data import Pictures, read_pictures
-from models.training.loop import CHECKPOINT
 
 from . import weight_storage
 from .onnx_export import CARD, NETWORKS, TOLERANCE, WEIGHTS, ParityError, check_parity, load_example, parity_images

@@ -26,12 +26,14 @@ from models.networks.landmarker import LandmarkerConfig
 from models.synthesis.ingredients import NAMES, UNKNOWN, used
 
 from .backgrounds import background_stock
+from .checkpoints import load_shared
 from .crops import split
 from .crowd import Crowd, Group, picture_groups, portrait_groups
 from .data import Pictures, read_pictures
 from .detector import DetectorRecipe
 from .landmarker import LandmarkerRecipe, weighted
-from .loop import Recipe, Run, TrainConfig, load_shared
+from .loop import Recipe, Run
+from .options import TrainConfig
 from .parser import ParserRecipe, PictureSet
 from .portraits import read_portraits
 from .real_figures import measure

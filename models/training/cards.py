@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .loop import Recipe, TrainConfig
+    from .loop import Recipe
+    from .options import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 LICENSE = "MIT"

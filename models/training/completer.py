@@ -29,6 +29,7 @@ from models.networks.completer import (
 )
 
 from .cards import PORTRAITS_NOTICE, network_sizes
+from .checkpoints import CHECKPOINT, load_averaged
 from .completion_losses import (
     PerceptualJudge,
     adversarial_loss,
@@ -44,7 +45,8 @@ from .device_completion import CompletionFeed
 from .device_pictures import device_arguments, device_pictures
 from .device_portraits import device_portraits
 from .embedder import load_embedder
-from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
+from .loop import Batch, run_recipe
+from .options import common_arguments, config_from
 from .parser import load_parser
 from .people import draw, split_people
 from .portraits import Portraits, read_portraits

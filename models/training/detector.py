@@ -23,8 +23,9 @@ from .crops import split
 from .crowd import MASKED_SHARE, Crowd, Group, picture_groups, portrait_groups
 from .data import read_pictures
 from .landmarker import add_sources
-from .loop import Batch, common_arguments, config_from, run_recipe
+from .loop import Batch, run_recipe
 from .losses import detector_terms
+from .options import common_arguments, config_from
 from .portraits import read_portraits
 from .scenes import Scene, SceneComposer
 from .sources import PORTRAITS_SET

@@ -21,12 +21,14 @@ from models.networks.embedder import Embedder, EmbedderConfig, build_embedder, f
 
 from . import augment
 from .cards import network_sizes
+from .checkpoints import CHECKPOINT, load_averaged
 from .crops import Cropper
 from .data import Pictures, read_pictures
 from .device_embedding import EmbeddingFeed
 from .device_pictures import device_arguments, device_pictures
 from .identity_loss import margin_softmax, pair_cosines, verification
-from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
+from .loop import Batch, run_recipe
+from .options import common_arguments, config_from
 from .people import draw, split_people
 from .variation import EMBEDDER, UNCOVERED
 

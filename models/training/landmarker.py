@@ -24,8 +24,9 @@ from .data import read_pictures
 from .device_landmarks import LandmarkFeed
 from .device_pictures import device_arguments, device_pictures
 from .device_portraits import device_portraits
-from .loop import Batch, common_arguments, config_from, run_recipe
+from .loop import Batch, run_recipe
 from .losses import landmark_terms, landmark_weights
+from .options import common_arguments, config_from
 from .portraits import read_portraits
 from .relabel import follow_model
 from .sources import FaceSource, PictureSource, PortraitSource

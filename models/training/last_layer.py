@@ -21,8 +21,8 @@ from core.types import LAYOUT
 from models.networks.coefficients import CoefficientNetwork
 
 from .cards import network_sizes
+from .checkpoints import CHECKPOINT
 from .data import read_pictures
-from .loop import CHECKPOINT
 from .regressor import NETWORKS, RegressorRecipe, load_regressor
 
 LOG = logging.getLogger(__name__)

@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,13 +22,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .cards import earlier_card, write_card
+from .checkpoints import CHECKPOINT, load_shared
 from .feed import Feed
+from .opposition import GRADIENT, Opposed, Opposition
+from .options import TrainConfig
 from .ranks import Ranks
 
 LOG = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]
-CHECKPOINT = "checkpoint.pt"
-_GRADIENT = 10.0  # norm that gradients are cut at
 
 
 class Recipe(Protocol):
@@ -57,70 +57,6 @@ class Recipe(Protocol):
     def provenance(self) -> dict[str, object]:
         """What the card says of data and configuration."""
         ...
-
-
-@runtime_checkable
-class Opposed(Protocol):
-    """What a recipe brings besides when its network learns against another one.
-
-    `loss` holds the terms of both; those of the one must not reach the weights of the other.
-    """
-
-    opponent_rate: float  # in units of the network's own rate
-
-    @property
-    def opponent(self) -> nn.Module:
-        """The other network; it has its own optimiser and is not averaged."""
-        ...
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How long and how. With `steps` a run is a function of its seed; with `minutes` the clock sets the rate."""
-
-    minutes: float = 25.0
-    steps: int | None = None
-    seed: int = 0
-    batch: int = 128
-    rate: float = 2e-3  # peak of the one-cycle schedule
-    weight_decay: float = 0.02
-    average: float = 0.998  # per step, of the exponential moving average
-    warmup: float = 0.03  # share of the run
-    validate_minutes: float = 4.0
-    workers: int = 1  # threads that prepare batches
-    half: bool = False  # bfloat16 autocast
-    compile: bool = False  # torch.compile of the network in training; pays in runs of more than ten minutes
-    device: str = "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def common_arguments(name: str, description: str, data: bool = True) -> argparse.ArgumentParser:
-    """The command line shared by all recipes; `data` adds the one folder of pictures that most of them read."""
-    parser = argparse.ArgumentParser(description=description)
-    if data:
-        parser.add_argument("--data", type=Path, default=Path("build/synthetic"), help="folder of picture shards")
-    parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--steps", type=int, default=None, help="a fixed number of steps instead of minutes")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=None)
-    parser.add_argument("--rate", type=float, default=None)
-    parser.add_argument(
-        "--compile", action="store_true", default=None, help="fuse layers: two minutes, then a third faster"
-    )
-    parser.add_argument(
-        "--half", action=argparse.BooleanOptionalAction, default=None, help="compute in bfloat16: pays in wide layers"
-    )
-    parser.add_argument("--out", type=Path, default=Path("build/training") / name)
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument(
-        "--start", type=Path, default=None, help="checkpoint whose averaged weights to start from, where layers agree"
-    )
-    return parser
-
-
-def config_from(arguments: argparse.Namespace, **defaults: object) -> TrainConfig:
-    """The run's configuration: the recipe's defaults, overridden by the command line."""
-    given = {key: getattr(arguments, key) for key in ("minutes", "steps", "seed", "batch", "rate", "compile", "half")}
-    return TrainConfig(**{**defaults, **{key: value for key, value in given.items() if value is not None}})
 
 
 def batches(recipe: Recipe, config: TrainConfig, first: int, ranks: Ranks = Ranks()) -> Iterator[Batch]:
@@ -154,30 +90,6 @@ def to_device(batch: Batch, device: str) -> tuple[Tensor, dict[str, Tensor]]:
         key: torch.from_numpy(value).to(device, non_blocking=True) for key, value in batch.items() if key != "image"
     }
     return image, labels
-
-
-@dataclass(frozen=True)
-class Opposition:
-    """The network that a run's own learns against, and how it learns."""
-
-    net: nn.Module
-    optimiser: torch.optim.AdamW
-    rate: float  # in units of the network's own
-
-    @staticmethod
-    def of(recipe: Opposed, config: TrainConfig) -> Opposition:
-        """Of a recipe; moved to the run's device."""
-        net = recipe.opponent.to(config.device).train()
-        betas = (0.5, 0.99)  # what is right changes as the other learns: shorter memory
-        optimiser = torch.optim.AdamW(net.parameters(), lr=config.rate, betas=betas, weight_decay=0.0)
-        return Opposition(net, optimiser, recipe.opponent_rate)
-
-    def step(self, rate: float) -> None:
-        """One step at the network's `rate`, unless the gradient is not finite."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * self.rate
-        if torch.isfinite(nn.utils.clip_grad_norm_(self.net.parameters(), _GRADIENT)):
-            self.optimiser.step()
 
 
 class Run:
@@ -265,7 +177,7 @@ class Run:
         if self.opposition is not None:
             self.opposition.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), _GRADIENT)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT)
         if torch.isfinite(norm):  # one bad batch must not spoil the weights
             self.optimiser.step()
             self.average.update_parameters(self.net)
@@ -321,27 +233,6 @@ class Run:
             self.opposition.net.load_state_dict(state["opponent"])
             self.opposition.optimiser.load_state_dict(state["opponent_optimiser"])
         self.step, self.elapsed = state["step"], state["elapsed"]
-
-
-def load_averaged(net: nn.Module, checkpoint: Path) -> None:
-    """Put a checkpoint's averaged weights into `net`."""
-    net.load_state_dict(_averaged(checkpoint))
-
-
-def load_shared(net: nn.Module, checkpoint: Path) -> None:
-    """Put the averaged weights of another network's checkpoint into `net` where names and shapes agree."""
-    own = net.state_dict()
-    shared = {k: v for k, v in _averaged(checkpoint).items() if k in own and own[k].shape == v.shape}
-    if not shared:
-        raise ValueError(f"{checkpoint} shares no layer with this network; start from a network with the same trunk.")
-    net.load_state_dict(shared, strict=False)
-    LOG.info("started with %d of %d tensors of %s", len(shared), len(own), checkpoint)
-
-
-def _averaged(checkpoint: Path) -> dict[str, Tensor]:
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
-    prefix = "module."
-    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
 def run_recipe(

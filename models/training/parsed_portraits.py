@@ -23,7 +23,7 @@ from models.networks.parser import OUTPUT_STRIDE, Parser, ParserConfig, build_pa
 from models.synthesis.labels import Label, Occluder, OccluderType
 from models.synthesis.overlay import paste_occluder
 
-from .loop import load_averaged
+from .checkpoints import load_averaged
 from .painted_parts import IGNORED, with_outlined_parts
 from .portraits import Portraits, read_portraits
 from .sources import PORTRAITS_SET, tinted

@@ -20,13 +20,15 @@ from models.synthesis.labels import Label, OccluderType, occluder_type
 
 from .backgrounds import BACKGROUNDS_NOTICE, background_stock
 from .cards import DATA_NOTICE, PORTRAITS_NOTICE, network_sizes
+from .checkpoints import CHECKPOINT, load_averaged
 from .crops import split
 from .data import read_pictures
 from .device_parsing import ParsingFeed
 from .device_pictures import device_arguments, device_pictures
 from .device_portraits import device_heads
 from .landmarker import weighted
-from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
+from .loop import Batch, run_recipe
+from .options import common_arguments, config_from
 from .parsed_portraits import ParsedPortraits, read_parsed
 from .parsing_loss import parser_terms
 from .parsing_samples import LabelledHeads, ParsingSample, ParsingSampler

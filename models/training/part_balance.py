@@ -20,9 +20,9 @@ from core.types import PARTS
 from models.evaluation.part_scores import GROUPS, f1_percent, group_counts
 from models.networks.parser import Parser
 
+from .checkpoints import CHECKPOINT
 from .crops import split
 from .data import read_pictures
-from .loop import CHECKPOINT
 from .painted_parts import IGNORED
 from .parser import load_parser
 from .parsing_samples import LOOKED_THROUGH, ParsingSampler

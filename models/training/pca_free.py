@@ -16,7 +16,8 @@ from models.networks.regressor import RegressorConfig
 from .data import Pictures, read_pictures
 from .device_coefficients import CoefficientFeed
 from .device_pictures import device_arguments, device_pictures
-from .loop import Batch, common_arguments, config_from, run_recipe
+from .loop import Batch, run_recipe
+from .options import common_arguments, config_from
 from .pca_free_losses import PcaFreeLoss
 from .regressor import RegressorRecipe
 

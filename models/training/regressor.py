@@ -33,14 +33,16 @@ from models.synthesis.torch_renderer import RenderingLayer
 
 from . import augment
 from .cards import network_sizes
+from .checkpoints import CHECKPOINT, load_averaged
 from .composite_loss import RenderingLoss, agreement
 from .crops import Cropper, split
 from .data import Pictures, read_pictures
 from .device_coefficients import CoefficientFeed
 from .device_pictures import device_arguments, device_pictures
 from .embedder import load_embedder
-from .loop import CHECKPOINT, Batch, common_arguments, config_from, load_averaged, run_recipe
+from .loop import Batch, run_recipe
 from .losses import CoefficientLoss
+from .options import common_arguments, config_from
 from .variation import REGRESSOR
 
 _DIRECTIONS = np.random.default_rng(3).normal(size=(24, 3))

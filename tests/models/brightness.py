@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.training.loop import Batch, TrainConfig, common_arguments, run_recipe
+from models.training.loop import Batch, run_recipe
+from models.training.options import TrainConfig, common_arguments
 
 STEPS, BATCH = 8, 6
 

@@ -25,7 +25,7 @@ from models.networks.completer import (  # noqa: E402
 from models.networks.embedder import EmbedderConfig, build_embedder  # noqa: E402
 from models.networks.parser import ParserConfig, build_parser  # noqa: E402
 from models.training import completion_losses as criteria  # noqa: E402
-from models.training import loop  # noqa: E402
+from models.training import loop, opposition, options  # noqa: E402
 from models.training.completer import AutoencoderRecipe, CompleterRecipe, hole_scores, load_completer  # noqa: E402
 from models.training.completion_losses import PerceptualJudge  # noqa: E402
 from models.training.completion_samples import CompletionSampler, free_form, grown, misplaced  # noqa: E402
@@ -313,7 +313,7 @@ def losses(folder) -> list[float]:
 
 @pytest.mark.parametrize("name", ["autoencoder", "completer"])
 def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, tmp_path) -> None:
-    config = loop.TrainConfig(steps=5, batch=4, seed=3, device="cpu")
+    config = options.TrainConfig(steps=5, batch=4, seed=3, device="cpu")
     figures = loop.Run(recipe_of(name, pictures), config, tmp_path / "whole").train()
     assert all(np.isfinite(value) for value in figures.values())
     broken = loop.Run(recipe_of(name, pictures), config, tmp_path / "parts")
@@ -332,7 +332,7 @@ def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, tmp_path) -> 
 def test_terms_of_generator_and_critic_reach_their_own_weights_alone(pictures) -> None:
     recipe = recipe_of("completer", pictures)
     assert isinstance(recipe, CompleterRecipe)
-    assert isinstance(recipe, loop.Opposed)
+    assert isinstance(recipe, opposition.Opposed)
     image, labels = loop.to_device(recipe.batch(np.random.default_rng(0), 4), "cpu")
     assert "critic" not in recipe.loss(image, labels, 0.5)  # it would only be in the way yet
     terms = recipe.loss(image, labels, 0.7)
@@ -347,7 +347,7 @@ def test_terms_of_generator_and_critic_reach_their_own_weights_alone(pictures) -
 
 
 def test_critic_learns_beside_the_generator(pictures, tmp_path) -> None:
-    run = loop.Run(recipe_of("completer", pictures), loop.TrainConfig(steps=3, batch=4, device="cpu"), tmp_path)
+    run = loop.Run(recipe_of("completer", pictures), options.TrainConfig(steps=3, batch=4, device="cpu"), tmp_path)
     recipe = run.recipe
     assert isinstance(recipe, CompleterRecipe)
     before = [parameter.detach().clone() for parameter in recipe.critic.parameters()]
@@ -356,7 +356,7 @@ def test_critic_learns_beside_the_generator(pictures, tmp_path) -> None:
 
 
 def test_a_trained_teacher_is_loaded_and_others_are_refused(pictures, tmp_path) -> None:
-    config = loop.TrainConfig(steps=2, batch=4, device="cpu")
+    config = options.TrainConfig(steps=2, batch=4, device="cpu")
     loop.Run(recipe_of("teacher", pictures), config, tmp_path).train()
     teacher = load_completer(tmp_path)
     assert teacher.config.sees_behind
@@ -370,7 +370,7 @@ def test_a_trained_teacher_is_loaded_and_others_are_refused(pictures, tmp_path) 
 
 def test_training_fills_a_hole_better_than_it_began(pictures, tmp_path) -> None:
     recipe = recipe_of("autoencoder", pictures)
-    run = loop.Run(recipe, loop.TrainConfig(steps=40, batch=8, rate=1e-2, device="cpu"), tmp_path)
+    run = loop.Run(recipe, options.TrainConfig(steps=40, batch=8, rate=1e-2, device="cpu"), tmp_path)
     run.train()
     curve = losses(tmp_path)
     assert np.mean(curve[-5:]) < 0.8 * np.mean(curve[:5])

@@ -22,7 +22,7 @@ from models.networks.parser import ParserConfig  # noqa: E402
 from models.networks.pca_free import PcaFreeConfig  # noqa: E402
 from models.networks.regressor import RegressorConfig  # noqa: E402
 from models.synthesis.labels import Label, OccluderType  # noqa: E402
-from models.training import augment, completion_samples, device_parsing, loop, parsing_samples  # noqa: E402
+from models.training import augment, completion_samples, device_parsing, loop, options, parsing_samples  # noqa: E402
 from models.training.completer import AutoencoderRecipe  # noqa: E402
 from models.training.data import Pictures, read_pictures  # noqa: E402
 from models.training.device_coefficients import CoefficientFeed  # noqa: E402
@@ -122,7 +122,7 @@ def test_every_recipe_trains_on_its_feed(
 ) -> None:
     recipe = recipe_of(name, pictures, model)
     before = {key: value.clone() for key, value in recipe.net.named_parameters()}
-    config = loop.TrainConfig(steps=2, batch=8, seed=1, device="cpu")
+    config = options.TrainConfig(steps=2, batch=8, seed=1, device="cpu")
     figures = loop.Run(recipe, config, tmp_path, feed_of(name, folder, model)).train()
     assert all(np.isfinite(value) for value in figures.values())
     assert any(not torch.equal(value, before[key]) for key, value in recipe.net.named_parameters())

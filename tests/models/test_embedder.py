@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training packages are not installed
 from core.geometry.face_model import FaceModel  # noqa: E402
 from models.networks.embedder import STRIDES, EmbedderConfig, build_embedder, frozen  # noqa: E402
 from models.synthesis.shards import Shard  # noqa: E402
-from models.training import loop  # noqa: E402
+from models.training import loop, options  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.embedder import EmbedderRecipe, load_embedder  # noqa: E402
 from models.training.identity_loss import margin_softmax, pair_cosines, verification  # noqa: E402
@@ -133,7 +133,7 @@ def test_two_toy_people_are_told_apart_after_sixty_steps(pictures, tmp_path) -> 
     torch.manual_seed(0)
     recipe = EmbedderRecipe(pictures, TINY, views=4)
     recipe.train, recipe.held_out = recipe.train[:2], [np.arange(8, 12), np.arange(12, 16)]
-    run = loop.Run(recipe, loop.TrainConfig(steps=60, batch=16, rate=2e-2, device="cpu"), tmp_path)
+    run = loop.Run(recipe, options.TrainConfig(steps=60, batch=16, rate=2e-2, device="cpu"), tmp_path)
     figures = run.train()
     assert figures["validation_equal_error_percent"] < 20.0
     points = torch.from_numpy(recipe._embedded(load_embedder(tmp_path), np.arange(8), clean=False))
@@ -142,7 +142,7 @@ def test_two_toy_people_are_told_apart_after_sixty_steps(pictures, tmp_path) -> 
 
 
 def test_resumed_run_repeats_the_uninterrupted_one(pictures, tmp_path) -> None:
-    config = loop.TrainConfig(steps=4, batch=8, seed=2, device="cpu")
+    config = options.TrainConfig(steps=4, batch=8, seed=2, device="cpu")
 
     def recipe() -> EmbedderRecipe:
         torch.manual_seed(0)

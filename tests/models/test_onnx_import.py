@@ -15,7 +15,7 @@ from core.geometry.face_model import FaceModel  # noqa: E402
 from models.export import onnx_export, onnx_import  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig, build_landmarker  # noqa: E402
 from models.networks.parser import ParserConfig, build_parser  # noqa: E402
-from models.training import loop  # noqa: E402
+from models.training import checkpoints  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 
 from .people import make_pictures  # noqa: E402
@@ -59,7 +59,7 @@ def test_imported_network_computes_what_the_exported_one_does(
     worst = onnx_import.import_weights(name, pictures, tmp_path / "run", tmp_path / "weights")
     assert max(worst.values()) < 1e-3  # of the rounded weights, not of the unrounded network
     again = built(name)
-    loop.load_averaged(again, tmp_path / "run" / loop.CHECKPOINT)
+    checkpoints.load_averaged(again, tmp_path / "run" / checkpoints.CHECKPOINT)
     image = torch.rand(2, 3, CONFIGS[name].size, CONFIGS[name].size)
     with torch.no_grad():
         for found, wanted in zip(again.eval()(image), net(image), strict=True):

@@ -20,7 +20,7 @@ from models.evaluation.part_scores import GROUPS, f1_intervals, f1_percent, grou
 from models.export import onnx_export  # noqa: E402
 from models.networks.parser import ParserConfig, ParserExport, build_parser  # noqa: E402
 from models.synthesis.labels import Label, Occluder, OccluderType  # noqa: E402
-from models.training import loop  # noqa: E402
+from models.training import loop, options  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.parsed_portraits import ParsedPortraits, bare_maps, glasses_by_name, read_parsed  # noqa: E402
 from models.training.parser import ParserRecipe, PictureSet, sought_pictures  # noqa: E402
@@ -218,7 +218,7 @@ def test_ignored_pixels_have_no_gradient() -> None:
 
 
 def test_resumed_run_repeats_the_uninterrupted_one(pictures: Pictures, tmp_path) -> None:
-    config = loop.TrainConfig(steps=4, batch=4, seed=3, device="cpu")
+    config = options.TrainConfig(steps=4, batch=4, seed=3, device="cpu")
     figures = loop.Run(_recipe(pictures), config, tmp_path / "whole").train()
     assert "validation_f1_skin_percent" in figures
     broken = loop.Run(_recipe(pictures), config, tmp_path / "parts")

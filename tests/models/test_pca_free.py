@@ -14,7 +14,7 @@ from core.geometry.uv_grid import GridField  # noqa: E402
 from core.runtime.specs import GRID_SIZE  # noqa: E402
 from core.types import LAYOUT  # noqa: E402
 from models.networks.pca_free import PcaFreeConfig, PcaFreeOutput  # noqa: E402
-from models.training import loop  # noqa: E402
+from models.training import loop, options  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.pca_free import PcaFreeRecipe  # noqa: E402
 from models.training.pca_free_losses import PcaFreeLoss  # noqa: E402
@@ -91,7 +91,7 @@ def test_points_move_as_the_application_moves_them(criterion: PcaFreeLoss, model
 
 
 def test_recipe_learns_and_reports(pictures: Pictures, model: FaceModel, tmp_path) -> None:
-    config = loop.TrainConfig(steps=14, batch=6, seed=2, rate=4e-3, device="cpu")
+    config = options.TrainConfig(steps=14, batch=6, seed=2, rate=4e-3, device="cpu")
     figures = loop.Run(recipe_of(pictures, model), config, tmp_path).train()
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     curve = [row["loss"] for row in rows if "loss" in row]

@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
-from models.training.loop import CHECKPOINT  # noqa: E402
+from models.training.checkpoints import CHECKPOINT  # noqa: E402
 from models.training.ranks import Ranks  # noqa: E402
 
 from . import brightness  # noqa: E402

@@ -20,7 +20,7 @@ from core.types import LAYOUT  # noqa: E402
 from models.networks.detector import DetectorConfig  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig  # noqa: E402
 from models.networks.regressor import RegressorConfig  # noqa: E402
-from models.training import augment, cards, loop  # noqa: E402
+from models.training import augment, cards, checkpoints, loop, options  # noqa: E402
 from models.training.crops import Cropper  # noqa: E402
 from models.training.crowd import Crowd, mouth_hidden, picture_groups, portrait_groups  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
@@ -91,7 +91,7 @@ def losses(folder) -> list[float]:
 
 @pytest.mark.parametrize("name", ["landmarker", "regressor", "detector"])
 def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, model, tmp_path) -> None:
-    config = loop.TrainConfig(steps=5, batch=4, seed=3, device="cpu")
+    config = options.TrainConfig(steps=5, batch=4, seed=3, device="cpu")
     whole = loop.Run(recipe_of(name, pictures, model), config, tmp_path / "whole")
     figures = whole.train()
     assert all(np.isfinite(value) for value in figures.values())
@@ -114,18 +114,18 @@ def test_resumed_run_repeats_the_uninterrupted_one(name, pictures, model, tmp_pa
 
 
 def test_averaged_weights_are_loaded_from_a_checkpoint(pictures, model, tmp_path) -> None:
-    config = loop.TrainConfig(steps=2, batch=4, device="cpu")
+    config = options.TrainConfig(steps=2, batch=4, device="cpu")
     run = loop.Run(recipe_of("regressor", pictures, model), config, tmp_path)
     run.train()
     other = recipe_of("regressor", pictures, model)
-    loop.load_averaged(other.net, tmp_path / loop.CHECKPOINT)
+    checkpoints.load_averaged(other.net, tmp_path / checkpoints.CHECKPOINT)
     for a, b in zip(other.net.state_dict().values(), run.average.module.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_batches_depend_on_seed_and_step_alone(pictures, model) -> None:
     recipe = recipe_of("landmarker", pictures, model)
-    config = loop.TrainConfig(steps=4, batch=3, seed=1, workers=3)
+    config = options.TrainConfig(steps=4, batch=3, seed=1, workers=3)
     first = [batch for batch, _ in zip(loop.batches(recipe, config, 0), range(4), strict=False)]
     again = next(iter(loop.batches(recipe, config, 3)))
     assert np.array_equal(first[3]["image"], again["image"])
