@@ -22,6 +22,8 @@ _PARTLY = 0.4  # share of glasses that the parser calls clear, if they are
 _BRIGHT, _BRIGHTER = 0.7, 0.75  # of the skin near them, and share of such lenses that is darker: the eyes, shadows
 _NEARBY = 0.08  # reach of the skin that tells what glasses would show
 _CLEAR, _DARK = _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
+_SMALLEST = 0.085  # of the hull of the landmarks: 1 in 40 pairs of glasses is smaller, deep-set eyes are often
+_ASIDE = 0.55  # ratio of the eyes' distances from the nose below which a face is seen too far from aside to say
 _SKIN, _BROWS = PARTS.index("skin"), [PARTS.index(name) for name in ("brow_left", "brow_right")]
 
 
@@ -69,7 +71,7 @@ def occluder_mask(
     window = FaceWindow(points, shape)
     found, occluder = _reached(parsing.occluded[window.part], 255.0 * threshold), parsing.occluder[window.part]
     frame = np.zeros(found.shape, np.uint8)
-    if keep_glasses:
+    if keep_glasses or _too_small(found, occluder, points):
         found = _without_glasses(found, occluder, window.side)
     elif keep_lenses and found.any():
         glasses = _Glasses(photo[window.part], parsing.parts[window.part], occluder, window.side)
@@ -118,6 +120,17 @@ def _without_glasses(found: np.ndarray, occluder: np.ndarray, side: float) -> np
     other = (occluder > 0) & ~glasses
     theirs = grown(glasses.astype(np.uint8), _RIM * side) > 0
     return np.where(theirs & ~other, 0, found).astype(np.uint8)
+
+
+def _too_small(found: np.ndarray, occluder: np.ndarray, points: np.ndarray) -> bool:
+    """Whether what looks like glasses is smaller than any are: dark, deep-set eyes."""
+    outer, bridge = points[[36, 45]], points[27]
+    across = (outer[1] - outer[0]) / max(float(np.linalg.norm(outer[1] - outer[0])), 1e-6)
+    right, left = (float(abs((corner - bridge) @ across)) for corner in outer)
+    if min(right, left) < _ASIDE * max(right, left):
+        return False
+    area = float((np.isin(occluder, _GLASSES) & (found > 0)).sum())
+    return area < _SMALLEST * cv2.contourArea(cv2.convexHull(points.astype(np.float32)))
 
 
 class _Glasses:

@@ -218,6 +218,32 @@ def test_dark_and_tinted_lenses_go(points: np.ndarray) -> None:
         assert found(worn.parsing, points, keep_lenses=True, photo=worn.photo)[within].all()
 
 
+def eye_discs(points: np.ndarray, radius: float) -> np.ndarray:
+    """(640, 640) uint8: what a parser calls glasses, two discs of so many eye widths about the eyes."""
+    occluder = np.zeros((640, 640), np.uint8)
+    for eye in (points[36:42], points[42:48]):
+        size = radius * float(np.linalg.norm(eye[3] - eye[0]))
+        occluder[disc((640, 640), *eye.mean(axis=0), size) > 0] = GLASSES
+    return occluder
+
+
+def test_deep_set_eyes_are_no_glasses(points: np.ndarray) -> None:
+    small, whole = eye_discs(points, 0.5), eye_discs(points, 0.8)
+    small[disc((640, 640), *points[48:].mean(axis=0), 35) > 0] = MASK
+    mask = found(parsed(small), points)
+    assert covers(mask, points[48:].mean(axis=0)[None]).all()
+    assert not covers(mask, points[36:48]).any()
+    assert found(parsed(whole), points)[whole > 0].all()
+
+
+def test_small_glasses_are_believed_from_aside(points: np.ndarray) -> None:
+    small = eye_discs(points, 0.5)
+    small[:, : int(points[27, 0])] = 0
+    turned = points.copy()
+    turned[27, 0] = 0.8 * points[45, 0] + 0.2 * points[36, 0]  # the bridge lies near the far eye's corner
+    assert found(parsed(small), turned)[small > 0].all()
+
+
 def test_lenses_go_when_asked(points: np.ndarray) -> None:
     worn = Spectacles(points, scene(), 0.15, 4)
     assert found(worn.parsing, points, photo=worn.photo)[worn.parsing.occluder > 0].all()
