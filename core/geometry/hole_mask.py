@@ -71,7 +71,9 @@ def occluder_mask(
     window = FaceWindow(points, shape)
     found, occluder = _reached(parsing.occluded[window.part], 255.0 * threshold), parsing.occluder[window.part]
     frame = np.zeros(found.shape, np.uint8)
-    if keep_glasses or _too_small(found, occluder, points):
+    if _too_small(found, occluder, points):
+        found = _without_deep_eyes(found, occluder)
+    elif keep_glasses:
         found = _without_glasses(found, occluder, window.side)
     elif keep_lenses and found.any():
         glasses = _Glasses(photo[window.part], parsing.parts[window.part], occluder, window.side)
@@ -120,6 +122,15 @@ def _without_glasses(found: np.ndarray, occluder: np.ndarray, side: float) -> np
     other = (occluder > 0) & ~glasses
     theirs = grown(glasses.astype(np.uint8), _RIM * side) > 0
     return np.where(theirs & ~other, 0, found).astype(np.uint8)
+
+
+def _without_deep_eyes(found: np.ndarray, occluder: np.ndarray) -> np.ndarray:
+    """Without what is called glasses, and what hangs on it and is called nothing else."""
+    glasses = np.isin(occluder, _GLASSES)
+    alike = found * (glasses | (occluder == 0)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(alike, connectivity=8)
+    pieces = np.asarray(labels, np.int32)
+    return np.where((pieces > 0) & np.isin(pieces, np.unique(pieces[glasses])), 0, found).astype(np.uint8)
 
 
 def _too_small(found: np.ndarray, occluder: np.ndarray, points: np.ndarray) -> bool:
