@@ -71,7 +71,7 @@ def _unit_noise(octave: int) -> np.ndarray:
 def _calm(octave: np.ndarray, chosen: np.ndarray, index: int) -> np.ndarray:
     """(H, W) bool: where the octave is weakest for some pixels around; stronger parts are brows, lids and stubble."""
     side = (_CALM_SIDE << index) | 1
-    energy = cv2.blur(np.square(octave).sum(axis=2) * chosen, (side, side))
+    energy = cv2.blur(np.einsum("hwc,hwc->hw", octave, octave) * chosen, (side, side))
     energy /= cv2.blur(chosen.astype(np.float32), (side, side)).clip(1e-3)
     return energy <= np.quantile(energy[chosen], _CALM)
 

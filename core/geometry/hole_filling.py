@@ -108,7 +108,8 @@ def _believed(difference: np.ndarray, border: np.ndarray) -> np.ndarray:
 
 
 def _near(difference: np.ndarray, usual: np.ndarray, tolerance: float) -> np.ndarray:
-    distance = np.abs(difference - usual).max(axis=2)
+    red, green, blue = cv2.split(np.abs(difference - usual))
+    distance = cv2.max(cv2.max(red, green), blue)
     return 1.0 / (1.0 + (distance / tolerance) ** 2) ** 2
 
 
