@@ -36,12 +36,12 @@ from models.synthesis.dataset import held_out_pictures
 from .data import ROOT
 from .metrics import INNER, landmark_error, vertex_error
 from .report import Table
+from .shape_metrics import SLIDERS
 from .variants import factory_digest
 
 log = logging.getLogger(__name__)
 SEED = 990_011  # of no training set and no evaluation
 FACTORS = (0.2, 0.3, 0.45, 0.65, 1.0)
-NAMED = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthSmileRight", "browInnerUp", "mouthPucker")
 _THINNED = 5  # every so many vertices of the face are compared
 _LEAST = (0.02, 0.004)  # deviations of identity and sliders; a prior of none would hold a coefficient for good
 
@@ -67,7 +67,7 @@ class Ruler:
         self._mean = model.vertices[rows]
         self._bases = model.identity_basis[:, rows], model.expression_basis[:, rows]
         self._landmarks = LandmarkBasis(model)
-        self._named = [model.expression_names.index(name) for name in NAMED]
+        self._named = [model.expression_names.index(name) for name in SLIDERS]
 
     def __call__(self, params: FaceParams, camera: Camera, sample: Sample) -> tuple[float, float, float, float]:
         """Neutral mm, posed mm, mean absolute slider error, inner landmarks in per cent of the eyes' distance."""

@@ -28,11 +28,6 @@ class CoefficientNetwork(nn.Module):
         """(64,) biases of the layer that gives the sliders; a view, to be written to."""
         raise NotImplementedError
 
-    @property
-    def rest_layer(self) -> tuple[nn.Linear, int]:
-        """The layer that gives light and pose, and the row of its weights at which these begin, one after the other."""
-        raise NotImplementedError
-
     def raw(self, image: Tensor) -> Tensor:
         """(N, 239) outputs of about unit size, sliders as logits."""
         raise NotImplementedError
@@ -71,10 +66,6 @@ class SingleHeadNetwork(CoefficientNetwork):
     @property
     def expression_bias(self) -> Tensor:
         return self.out.bias[LAYOUT["expression"]]
-
-    @property
-    def rest_layer(self) -> tuple[nn.Linear, int]:
-        return self.out, _LIGHT.start
 
     def features(self, image: Tensor) -> Tensor:
         """(N, F) of (N, 3, S, S) RGB in [0, 1]."""

@@ -57,10 +57,6 @@ class E2FARMod(CoefficientNetwork):
     def expression_bias(self) -> Tensor:
         return self.expression[-1].bias  # pyright: ignore[reportReturnType]
 
-    @property
-    def rest_layer(self) -> tuple[nn.Linear, int]:
-        return self.rest[-1], LAYOUT["light"].start - LAYOUT["albedo"].start  # pyright: ignore[reportReturnType]
-
     def raw(self, image: Tensor) -> Tensor:
         features, scales = self.stem(self.normalise(image)), []
         for stage in self.stages:

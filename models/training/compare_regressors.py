@@ -25,7 +25,6 @@ from .losses import CoefficientLoss
 from .regressor import RegressorRecipe, load_regressor
 
 LOG = logging.getLogger(__name__)
-_CHUNK = 64
 _VIEWS = {"bare": True, "as photographed": False}
 
 
@@ -48,19 +47,16 @@ def figures(criterion: CoefficientLoss, wrong: Tensor, sliders: list[int]) -> di
 @torch.no_grad()
 def compare(runs: dict[str, CoefficientNetwork], pictures: Pictures, model: FaceModel) -> dict[str, dict[str, object]]:
     """Figures by run, or "mean" for what a network that knows nothing would have, and by `_VIEWS`."""
-    recipe = RegressorRecipe(pictures, model)
-    matrices, everyone = recipe.cropper.matrices, range(len(pictures))
-    truth = torch.from_numpy(np.stack([recipe.label(index, matrices[index]) for index in everyone]))
+    recipe, everyone = RegressorRecipe(pictures, model), np.arange(len(pictures))
+    truth = recipe.labels(everyone)
     sliders = [model.expression_names.index(name) for name in SLIDERS]
     idle = truth.mean(dim=0, keepdim=True) - truth
     for name in ("identity", "expression"):
         idle[:, LAYOUT[name]] = -truth[:, LAYOUT[name]]
     out: dict[str, dict[str, object]] = {"mean": dict(figures(recipe.criterion, idle, sliders))}
     for view, clean in _VIEWS.items():
-        crops = np.stack([recipe.cropper.cut(index, matrices[index], clean=clean) for index in everyone])
-        images = torch.from_numpy(crops).permute(0, 3, 1, 2)
         for name, net in runs.items():
-            found = torch.cat([net(part.float() / 255.0) for part in images.split(_CHUNK)])
+            found = torch.cat([net(image) for image in recipe.crops(everyone, "cpu", clean)])
             out.setdefault(name, {})[view] = figures(recipe.criterion, found - truth, sliders)
     return out
 

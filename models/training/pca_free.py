@@ -22,7 +22,6 @@ from .pca_free_losses import PcaFreeLoss
 from .regressor import RegressorRecipe
 
 _COUNTED = 3000  # pictures whose labels give the statistics
-_CHUNK = 128
 
 
 class PcaFreeRecipe:
@@ -34,7 +33,7 @@ class PcaFreeRecipe:
         self.config = config or PcaFreeConfig()
         self.samples = RegressorRecipe(pictures, model, RegressorConfig(size=self.config.size))
         self.net: PcaFree = build_pca_free(self.config)
-        labels = torch.from_numpy(self._labels(self.samples.train[:_COUNTED]))
+        labels = self.samples.labels(self.samples.train[:_COUNTED])
         mean, std = labels.mean(dim=0), labels.std(dim=0)
         self.net.set_statistics(mean[LAYOUT["expression"]], mean[LAYOUT["pose"]], std[LAYOUT["pose"]])
         self.pose_std = std[LAYOUT["pose"]].clamp_min(1e-3)
@@ -53,7 +52,7 @@ class PcaFreeRecipe:
 
     def validate(self, net: nn.Module) -> dict[str, float]:
         """Errors on held-out people beside those of the mean head at rest."""
-        truth = torch.from_numpy(self._labels(self.samples.held_out))
+        truth = self.samples.labels(self.samples.held_out)
         out, criterion = self._answers(net), self.criterion.to("cpu")
         neutral, expression = criterion.moved(truth, "identity"), criterion.moved(truth, "expression")
         found = criterion.displaced(out.neutral)
@@ -74,18 +73,10 @@ class PcaFreeRecipe:
         }
         return {key: float(value) for key, value in figures.items()}
 
-    def _labels(self, indices: np.ndarray) -> np.ndarray:
-        """(N, 239) float32 labels of pictures in their true crops."""
-        return np.stack([self.samples.label(i, self.samples.cropper.matrices[i]) for i in indices])
-
     def _answers(self, net: nn.Module) -> PcaFreeOutput:
         """The network's answers to all held-out crops, on the CPU."""
-        device, cropper, held_out = next(net.parameters()).device, self.samples.cropper, self.samples.held_out
-        parts = []
-        for chunk in np.array_split(held_out, max(len(held_out) // _CHUNK, 1)):
-            crops = np.stack([cropper.cut(i, cropper.matrices[i]) for i in chunk])
-            image = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255.0
-            parts.append([part.cpu() for part in net(image)])
+        images = self.samples.crops(self.samples.held_out, next(net.parameters()).device)
+        parts = [[part.cpu() for part in net(image)] for image in images]
         return PcaFreeOutput(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def provenance(self) -> dict[str, object]:

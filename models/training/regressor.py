@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ _DIRECTIONS = np.random.default_rng(3).normal(size=(24, 3))
 _DIRECTIONS /= np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
 _SOLVE = np.linalg.pinv(basis(_DIRECTIONS).astype(np.float64))
 _AGREEMENT = 0.5  # weight of what the variants of a face and its teacher say against the truth's
+_CHUNK = 128  # crops that are looked at together
 _DRAWN_SIDE = 96  # pixels, of the pictures that the rendering layer draws
 NETWORKS: dict[str, tuple[type, Callable[[Any], CoefficientNetwork]]] = {
     "regressor": (RegressorConfig, build_regressor),
@@ -141,18 +142,21 @@ class RegressorRecipe:
         with torch.no_grad():
             return self.teacher.to(image.device)(image[:: self.views])
 
+    def labels(self, indices: np.ndarray) -> Tensor:
+        """(N, 239) float32 labels of pictures in their true crops."""
+        return torch.from_numpy(np.stack([self.label(index, self.cropper.matrices[index]) for index in indices]))
+
+    def crops(self, indices: np.ndarray, device: torch.device | str, clean: bool = False) -> Iterator[Tensor]:
+        """Their true crops as networks take them, some at a time; `clean` shows them without their cover."""
+        for chunk in np.array_split(indices, max(len(indices) // _CHUNK, 1)):
+            cut = [self.cropper.cut(index, self.cropper.matrices[index], clean=clean) for index in chunk]
+            yield torch.from_numpy(np.stack(cut)).to(device).permute(0, 3, 1, 2).float() / 255.0
+
     def validate(self, net: nn.Module) -> dict[str, float]:
         """Errors on held-out people beside those of the mean coefficients."""
-        device = next(net.parameters()).device
         criterion = self.criterion.to("cpu")
-        labels = np.stack([self.label(i, self.cropper.matrices[i]) for i in self.held_out])
-        chunks = np.array_split(self.held_out, max(len(self.held_out) // 128, 1))
-        predicted = []
-        for chunk in chunks:
-            crops = np.stack([self.cropper.cut(i, self.cropper.matrices[i]) for i in chunk])
-            predicted.append(net(torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255.0).cpu())
-        wrong = torch.cat(predicted) - torch.from_numpy(labels)
-        truth = torch.from_numpy(labels)
+        truth, device = self.labels(self.held_out), next(net.parameters()).device
+        wrong = torch.cat([net(image).cpu() for image in self.crops(self.held_out, device)]) - truth
 
         def millimetres(coefficients: Tensor, name: str) -> float:
             return float(1000.0 * criterion.moved(coefficients, name).norm(dim=-1).mean())

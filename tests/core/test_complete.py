@@ -244,6 +244,7 @@ def test_small_glasses_are_believed_from_aside(points: np.ndarray) -> None:
     turned = points.copy()
     turned[27, 0] = 0.8 * points[45, 0] + 0.2 * points[36, 0]  # the bridge lies near the far eye's corner
     assert found(parsed(small), turned)[small > 0].all()
+    assert not found(parsed(small), points).any()  # the same from before
 
 
 def test_lenses_go_when_asked(points: np.ndarray) -> None:

@@ -42,7 +42,7 @@ def recipe_of(pictures: Pictures, model: FaceModel) -> PcaFreeRecipe:
 
 
 def truth_of(pictures: Pictures, model: FaceModel) -> torch.Tensor:
-    return torch.from_numpy(recipe_of(pictures, model)._labels(np.arange(4)))
+    return recipe_of(pictures, model).samples.labels(np.arange(4))
 
 
 def nearest(criterion: PcaFreeLoss, truth: torch.Tensor) -> PcaFreeOutput:
