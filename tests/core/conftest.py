@@ -22,7 +22,7 @@ from core.pipeline import Pipeline
 from core.runtime import sessions
 from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
 from core.settings import Settings
-from core.types import ALBEDO, EXPRESSION, IDENTITY, OCCLUDERS, PARTS, Camera, FaceTexture
+from core.types import ALBEDO, EXPRESSION, IDENTITY, LANDMARKS, OCCLUDERS, PARTS, Camera, FaceTexture
 
 PAINT = (0.6, 0.4, 0.3)  # what the generator paints, RGB
 FIVE_POINTS = np.array([[-0.22, -0.28], [0.22, -0.28], [0.0, 0.05], [-0.17, 0.28], [0.17, 0.28]])  # of the size
@@ -48,6 +48,12 @@ def landmark_points(face_model: FaceModel, portrait_camera: Camera) -> np.ndarra
     visible = face_model.visible_landmarks(vertices, portrait_camera.rotation)
     points = np.concatenate([visible, face_model.dense_landmarks(vertices)])
     return project(portrait_camera, points)[:, :2]
+
+
+@pytest.fixture
+def points(landmark_points: np.ndarray) -> np.ndarray:
+    """(68, 2) of a face of about 250 pixels in a photo of 640 x 640."""
+    return landmark_points[:LANDMARKS]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Completion: what is deleted, that nothing else changes, and that the painted part belongs to its photo."""
+"""Completion: nothing but the hole changes, and the painted part belongs to its photo."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,20 +12,19 @@ from core.cautions import about_completion
 from core.errors import WeightsError
 from core.geometry import alignment
 from core.geometry.grain import Grain, measured, noise
-from core.geometry.hole_mask import covers, grown, occluder_mask
+from core.geometry.hole_mask import covers, grown
 from core.geometry.membrane import membrane
-from core.geometry.rim_path import best_line
 from core.look import believed, uncovered
 from core.pipeline import Pipeline
 from core.runtime.specs import FACE_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.complete import Complete
-from core.types import LANDMARKS, OCCLUDERS, PARTS, Completion, FaceTexture, Landmarks, Parsing
+from core.types import LANDMARKS, Completion, FaceTexture, Landmarks
 
 from .conftest import PAINT
+from .skin import disc, scene
 
 BLUE, GREEN = (0, 0, 255), (0, 255, 0)
-MASK, GLASSES, HAND = (OCCLUDERS.index(name) for name in ("mask", "clear_glasses", "hand"))
 
 
 class Painter:
@@ -44,253 +43,9 @@ class Painter:
         return {"completed": np.where(mask > 0.5, painted, image)}
 
 
-@pytest.fixture
-def points(landmark_points: np.ndarray) -> np.ndarray:
-    """(68, 2) of a face of about 250 pixels in a photo of 640 x 640."""
-    return landmark_points[:LANDMARKS]
-
-
-def scene(shape: tuple[int, int] = (640, 640), noise_level: float = 0.0) -> np.ndarray:
-    """Skin that is lit from one side."""
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    light = 0.6 + 0.4 * x / shape[1] - 0.2 * y / shape[0]
-    skin = light[..., None] * np.array([225, 170, 140], np.float32)
-    skin += np.random.default_rng(0).normal(0, noise_level, skin.shape) if noise_level else 0
-    return np.clip(skin, 0, 255).round().astype(np.uint8)
-
-
-def disc(shape: tuple[int, int], x: float, y: float, radius: float) -> np.ndarray:
-    """(H, W) uint8 mask, 255 in a disc."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    return np.where(np.hypot(columns - x, rows - y) < radius, 255, 0).astype(np.uint8)
-
-
 def crop_of(photo: np.ndarray, points: np.ndarray) -> np.ndarray:
     matrix = alignment.crop_matrix(points, FACE_SIZE)
     return alignment.extract(photo, matrix, FACE_SIZE, cv2.BORDER_REFLECT_101).image.astype(np.float32)
-
-
-def parsed(occluder: np.ndarray, share: float = 1.0) -> Parsing:
-    """What the parser would say of these occluders."""
-    occluded = np.where(occluder > 0, round(255 * share), 0).astype(np.uint8)
-    return Parsing(np.zeros_like(occluder), occluder, occluded)
-
-
-def found(
-    parsing: Parsing,
-    points: np.ndarray,
-    threshold=0.5,
-    grow=0.018,
-    keep_glasses=False,
-    keep_lenses=False,
-    photo: np.ndarray | None = None,
-) -> np.ndarray:
-    photo = scene(parsing.parts.shape) if photo is None else photo
-    return occluder_mask(
-        photo, parsing, points, threshold=threshold, grow=grow, keep_glasses=keep_glasses, keep_lenses=keep_lenses
-    )
-
-
-class Spectacles:
-    """Round glasses before the eyes: lenses, and a rim so many times as bright as the skin, with a brow above each."""
-
-    def __init__(self, points: np.ndarray, photo: np.ndarray, rim: float | tuple[float, ...], width: int) -> None:
-        self.eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
-        self.radius = 0.2 * float(np.linalg.norm(points[45] - points[36]))
-        shape = (photo.shape[0], photo.shape[1])
-        self.photo, self.rims, self.brows, within = photo.copy(), *(np.zeros(shape, np.uint8) for _ in range(3))
-        for eye in self.eyes:
-            middle = (round(float(eye[0])), round(float(eye[1])))
-            cv2.circle(self.rims, middle, round(self.radius), 1, width)
-            cv2.circle(within, middle, round(self.radius + width / 2), 1, -1)
-            cv2.ellipse(self.brows, middle, (round(1.55 * self.radius),) * 2, 0, 240, 300, 1, 2 + width)
-        self.photo[self.brows > 0] = (70, 50, 40)
-        self.photo[self.rims > 0] = np.clip(np.asarray(rim) * self.photo[self.rims > 0], 0, 255)
-        self.photo = cv2.GaussianBlur(self.photo, (0, 0), 0.7)
-        self.parsing = parsed(within * GLASSES)
-        self.parsing.parts[within == 0] = PARTS.index("skin")
-        self.parsing.parts[grown(self.brows, 2.0) > 0] = PARTS.index("brow_left")
-
-
-# The mask
-
-
-def test_mask_is_grown_by_shares_of_the_crop(points: np.ndarray) -> None:
-    x, y = points[33]
-    occluder = (disc((640, 640), x, y, 60) > 0).astype(np.uint8) * MASK
-    side = FACE_SIZE / np.sqrt(np.linalg.det(alignment.crop_matrix(points, FACE_SIZE)[:, :2]))
-    for grow in (0.0, 0.018, 0.05):
-        mask = found(parsed(occluder), points, grow=grow)
-        assert set(np.unique(mask)) == {0, 255}
-        assert np.sqrt((mask > 0).sum() / np.pi) == pytest.approx(60 + grow * side, abs=1.0)
-
-
-def test_mask_follows_the_threshold(points: np.ndarray) -> None:
-    occluder = (disc((640, 640), *points[33], 60) > 0).astype(np.uint8) * MASK
-    assert not found(parsed(occluder, 0.4), points, threshold=0.5).any()
-    assert found(parsed(occluder, 0.4), points, threshold=0.3).any()
-
-
-def test_what_hangs_on_a_find_belongs_to_it(points: np.ndarray) -> None:
-    x, y = points[33].round().astype(int)
-    occluder = (disc((640, 640), x, y, 40) > 0).astype(np.uint8) * MASK
-    parsing = parsed(occluder)
-    parsing.occluded[y - 3 : y + 3, x + 30 : x + 80] = 90  # a strap that the parser is unsure of
-    parsing.occluded[y - 80 : y - 60, x - 10 : x + 10] = 90  # the same, alone
-    mask = found(parsing, points, grow=0.0)
-    assert mask[y, x + 70] == 255
-    assert not mask[y - 70, x]
-
-
-def test_mask_ends_with_the_face_crop(points: np.ndarray) -> None:
-    everywhere = np.full((640, 640), HAND, np.uint8)
-    mask = found(parsed(everywhere), points)
-    matrix = alignment.crop_matrix(points, FACE_SIZE)
-    y, x = np.mgrid[:640, :640]
-    place = alignment.apply(matrix, np.stack([x.ravel(), y.ravel()], 1).astype(float)).reshape(640, 640, 2)
-    inside = ((place > -0.5) & (place < FACE_SIZE - 0.5)).all(axis=2)
-    assert ((mask > 0) != inside).mean() < 0.005
-
-
-def test_holes_are_closed_and_specks_dropped(points: np.ndarray) -> None:
-    x, y = points[33]
-    occluder = (disc((640, 640), x, y, 60) > 0).astype(np.uint8) * MASK
-    occluder[disc((640, 640), x, y, 8) > 0] = 0  # a highlight
-    occluder[disc((640, 640), x, y - 110, 3) > 0] = HAND
-    mask = found(parsed(occluder), points, grow=0.0)
-    assert mask[int(y), int(x)] == 255
-    assert not mask[int(y) - 115 : int(y) - 100].any()
-
-
-def test_what_does_not_reach_the_face_stays(points: np.ndarray) -> None:
-    chin, side = points[8], np.ptp(points, axis=0).max()
-    occluder = np.zeros((640, 640), np.uint8)
-    away = chin + [0.0, 0.15 * side]
-    occluder[disc((640, 640), *away, 0.04 * side) > 0] = HAND
-    assert not found(parsed(occluder), points).any()
-    occluder[disc((640, 640), *chin, 0.15 * side) > 0] = HAND  # now it hangs on what hides the chin
-    assert covers(found(parsed(occluder), points), away[None]).all()
-
-
-def test_glasses_may_stay(points: np.ndarray) -> None:
-    occluder = np.zeros((640, 640), np.uint8)
-    eyes, mouth = points[36:48].mean(axis=0), points[48:].mean(axis=0)
-    occluder[disc((640, 640), *eyes, 35) > 0] = GLASSES
-    occluder[disc((640, 640), *mouth, 35) > 0] = MASK
-    parsing = parsed(occluder)
-    parsing.occluded[disc((640, 640), *eyes, 39) > 0] = 255  # the rim of the find is unsure of its kind
-    both, kept = found(parsing, points), found(parsing, points, keep_glasses=True)
-    assert covers(both, np.array([eyes, mouth])).all()
-    assert covers(kept, np.array([eyes, mouth])).tolist() == [False, True]
-    assert not kept[: int(eyes[1]) + 40].any()
-
-
-@pytest.mark.parametrize("rim", [0.15, 0.8, 1.5, (0.72, 1.12, 1.1)], ids=["dark", "faint", "bright", "green"])
-@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
-def test_of_clear_glasses_the_rims_alone_go(
-    points: np.ndarray, rim: float | tuple[float, float, float], scale: float
-) -> None:
-    side = round(640 * scale)
-    worn = Spectacles((points * scale).astype(np.float32), scene((side, side), 2.0), rim, max(round(4 * scale), 2))
-    mask = found(worn.parsing, (points * scale).astype(np.float32), keep_lenses=True, photo=worn.photo) > 0
-    assert mask[worn.rims > 0].mean() > 0.99
-    assert mask[grown(worn.rims, 1.0) > 0].mean() > 0.97  # the blurred edge too
-    assert not covers(mask, worn.eyes).any()
-    assert mask[worn.brows > 0].mean() < 0.2
-    assert mask.sum() < 4.5 * worn.rims.sum()
-
-
-def test_breaks_in_a_rim_are_closed(points: np.ndarray) -> None:
-    worn = Spectacles(points, scene(noise_level=2.0), 0.2, 4)
-    x, y = worn.eyes[0].astype(int)
-    below = slice(y + round(worn.radius) - 6, y + round(worn.radius) + 7), slice(x - 6, x + 7)
-    worn.photo[below] = scene()[below]  # a reflection hides the rim
-    mask = found(worn.parsing, points, keep_lenses=True, photo=worn.photo) > 0
-    assert mask[worn.rims > 0].all()
-
-
-def test_dark_and_tinted_lenses_go(points: np.ndarray) -> None:
-    for kind, brightness in ((OCCLUDERS.index("dark_glasses"), 1.0), (GLASSES, 0.4)):
-        worn = Spectacles(points, scene(), 0.15, 4)
-        worn.parsing.occluder[worn.parsing.occluder > 0] = kind
-        within = worn.parsing.occluder > 0
-        worn.photo[within] = (worn.photo[within] * brightness).astype(np.uint8)
-        assert found(worn.parsing, points, keep_lenses=True, photo=worn.photo)[within].all()
-
-
-def eye_discs(points: np.ndarray, radius: float) -> np.ndarray:
-    """(640, 640) uint8: what a parser calls glasses, two discs of so many eye widths about the eyes."""
-    occluder = np.zeros((640, 640), np.uint8)
-    for eye in (points[36:42], points[42:48]):
-        size = radius * float(np.linalg.norm(eye[3] - eye[0]))
-        occluder[disc((640, 640), *eye.mean(axis=0), size) > 0] = GLASSES
-    return occluder
-
-
-def test_deep_set_eyes_are_no_glasses(points: np.ndarray) -> None:
-    small, whole = eye_discs(points, 0.5), eye_discs(points, 0.8)
-    small[disc((640, 640), *points[48:].mean(axis=0), 35) > 0] = MASK
-    parsing = parsed(small)
-    parsing.occluded[eye_discs(points, 0.9) > 0] = 255  # sure of a cover, unsure of its kind
-    mask = found(parsing, points)
-    assert covers(mask, points[48:].mean(axis=0)[None]).all()
-    assert not mask[eye_discs(points, 0.9) > 0].any()
-    assert found(parsed(whole), points)[whole > 0].all()
-
-
-def test_small_glasses_are_believed_from_aside(points: np.ndarray) -> None:
-    small = eye_discs(points, 0.5)
-    small[:, : int(points[27, 0])] = 0
-    turned = points.copy()
-    turned[27, 0] = 0.8 * points[45, 0] + 0.2 * points[36, 0]  # the bridge lies near the far eye's corner
-    assert found(parsed(small), turned)[small > 0].all()
-    assert not found(parsed(small), points).any()  # the same from before
-
-
-def test_lenses_go_when_asked(points: np.ndarray) -> None:
-    worn = Spectacles(points, scene(), 0.15, 4)
-    assert found(worn.parsing, points, photo=worn.photo)[worn.parsing.occluder > 0].all()
-
-
-def test_a_hand_beside_clear_glasses_goes_whole(points: np.ndarray) -> None:
-    worn = Spectacles(points, scene(), 0.15, 4)
-    hand = disc((640, 640), *points[48:].mean(axis=0), 30) > 0
-    worn.parsing.occluder[hand], worn.parsing.occluded[hand] = HAND, 255
-    mask = found(worn.parsing, points, keep_lenses=True, photo=worn.photo) > 0
-    assert mask[hand].all()
-    assert not covers(mask, worn.eyes).any()
-
-
-def test_best_line_follows_a_ridge_through_a_break() -> None:
-    place = np.arange(120)
-    ridge = np.rint(20 + 6 * np.sin(2 * np.pi * place / 120)).astype(int)
-    values = np.random.default_rng(3).uniform(0, 0.6, (120, 40)).astype(np.float32)
-    values[place, ridge] += 1.5
-    values[50:56] = 0.0
-    values[30:34, 35] = 2.0  # a speck beside it
-    line = best_line(values)
-    seen = (place < 48) | (place > 58)
-    assert np.abs(line - ridge)[seen].max() <= 1
-    assert np.abs(line - ridge).max() <= 4
-    assert np.abs(np.diff(line, append=line[0])).max() <= 2
-
-
-def test_nothing_found_is_an_empty_mask(pipeline: Pipeline, points: np.ndarray) -> None:
-    photo = scene()
-    mask = pipeline.occluder_mask(photo, points)
-    assert mask.shape == (640, 640) and mask.dtype == np.uint8
-    assert not mask.any()
-
-
-def test_pipeline_finds_what_the_parser_sees(pipeline: Pipeline, points: np.ndarray) -> None:
-    photo = np.full((640, 640, 3), GREEN, np.uint8)
-    hidden = disc((640, 640), *points[33], 70) > 0
-    photo[hidden] = BLUE
-    mask = pipeline.occluder_mask(photo, points)
-    assert mask[hidden].mean() > 250
-    assert (mask > 0).sum() < 1.6 * hidden.sum()
-    without = pipeline.with_settings(replace(pipeline.settings, deocclusion="none"))
-    assert not without.occluder_mask(photo, points).any()
 
 
 # The photo
@@ -441,6 +196,24 @@ def test_membrane_is_harmonic() -> None:
 
 
 # In the pipeline
+
+
+def test_nothing_found_is_an_empty_mask(pipeline: Pipeline, points: np.ndarray) -> None:
+    photo = scene()
+    mask = pipeline.occluder_mask(photo, points)
+    assert mask.shape == (640, 640) and mask.dtype == np.uint8
+    assert not mask.any()
+
+
+def test_pipeline_finds_what_the_parser_sees(pipeline: Pipeline, points: np.ndarray) -> None:
+    photo = np.full((640, 640, 3), GREEN, np.uint8)
+    hidden = disc((640, 640), *points[33], 70) > 0
+    photo[hidden] = BLUE
+    mask = pipeline.occluder_mask(photo, points)
+    assert mask[hidden].mean() > 250
+    assert (mask > 0).sum() < 1.6 * hidden.sum()
+    without = pipeline.with_settings(replace(pipeline.settings, deocclusion="none"))
+    assert not without.occluder_mask(photo, points).any()
 
 
 def test_untrained_network_gives_way_to_the_classical_method(
