@@ -1,8 +1,10 @@
 """What the tests of the models share."""
 
+import numpy as np
 import pytest
 
 from core.geometry.face_model import DEFAULT_PATH, FaceModel, load_face_model
+from core.types import LAYOUT
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,22 @@ def folder(pictures, tmp_path_factory):
     from .people import write_all
 
     return write_all(pictures, tmp_path_factory.mktemp("set"))
+
+
+@pytest.fixture(scope="module")
+def judge(model):
+    """Errors of faces against the truth."""
+    from models.evaluation.shape_metrics import FaceJudge
+
+    return FaceJudge(model)
+
+
+@pytest.fixture(scope="module")
+def person() -> np.ndarray:
+    """(239,) coefficients of somebody."""
+    rng = np.random.default_rng(5)
+    out = np.zeros(239, np.float32)
+    out[LAYOUT["identity"]], out[LAYOUT["albedo"]] = rng.normal(size=80), rng.normal(size=80)
+    out[LAYOUT["expression"]] = 0.3 * rng.random(64)
+    out[LAYOUT["light"]] = [0.8, 0.1, 0.2, -0.1, 0, 0, 0, 0, 0]
+    return out
