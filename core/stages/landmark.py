@@ -9,7 +9,7 @@ from ..runtime.sessions import Network
 from ..runtime.specs import CROP_SIZE
 from ..types import LANDMARKS, Crop, FaceBox, Landmarks
 
-LOOKS = 3  # single looks, the first at the detector's crop, each further one at the crop of the landmarks before it
+LOOKS = 2  # single looks, the first at the detector's crop, each further one at the crop of the landmarks before it
 VIEWS = (1.0, 1.08, 1.16)  # scales of the last crop; each is also looked at mirrored
 
 

@@ -31,9 +31,13 @@ _CALIBRATED = 64  # pictures
 
 
 def stored(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-    """Arrays by name, and the (weight, bias) names of the file's convolutions in their order."""
+    """Arrays by name, and the (weight, bias) names of the file's convolutions in their order.
+
+    A convolution without a bias is a fixed filter: whatever is learnt was folded with its normalisation and has one.
+    """
     model = onnx.load(str(path))
-    pairs = [(node.input[1], node.input[2]) for node in model.graph.node if node.op_type == "Conv"]
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv" and len(node.input) > 2]
+    pairs = [(node.input[1], node.input[2]) for node in convolutions]
     return weight_storage.widened(model), pairs
 
 

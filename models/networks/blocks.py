@@ -68,7 +68,6 @@ class MobileNetTrunk(nn.Module):
         ends = [0, *(_TRUNK_ENDS[stride] for stride in TRUNK_STRIDES)]
         self.parts = nn.ModuleList(features[a:b] for a, b in itertools.pairwise(ends))
         self.channels = tuple(_output_channels(part) for part in self.parts)
-        self.stem_channels = _output_channels(features[1])
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of strides 8, 16, 32 of a (N, 3, H, W) normalised picture."""
@@ -77,15 +76,6 @@ class MobileNetTrunk(nn.Module):
             image = part(image)
             out.append(image)
         return out
-
-    def with_stem(self, image: Tensor) -> list[Tensor]:
-        """Features of strides 4, 8, 16, 32."""
-        stem, first, *rest = self.parts[0].children()
-        quarter = eighth = first(stem(image))
-        for block in rest:
-            eighth = block(eighth)
-        sixteenth = self.parts[1](eighth)
-        return [quarter, eighth, sixteenth, self.parts[2](sixteenth)]
 
 
 class MultiScaleHead(nn.Module):

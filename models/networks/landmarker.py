@@ -2,8 +2,8 @@
 
 MobileNet-V3 (Howard et al., 2019) regresses positions and a standard deviation per point, trained with a Gaussian
 likelihood on dense landmarks of synthetic faces (Wood et al., "3D face reconstruction with dense landmarks", 2022).
-A top-down decoder draws a heatmap per point, whose expectation is the position (Sun et al., "Integral human pose
-regression", 2018); the regression adds what the heatmap cannot say, such as points outside the crop.
+What it sees as a whole places the points roughly; a cascade of second looks moves them to where they belong
+(refinement.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from core.types import LANDMARKS
 
-from .blocks import ConvUnit, MobileNetTrunk, MultiScaleHead, Normalise, Separable
+from .blocks import MobileNetTrunk, MultiScaleHead, Normalise
+from .refinement import Descent, Gradients
 
 _SIGMA_START = 0.03  # crop fractions
 _SIGMA_RANGE = (-7.0, 0.0)  # log of 0.1 % of the crop up to the whole crop
-_FINE_STRIDE, _COARSE_STRIDE = 4, 8  # of the heatmaps of the 68 and of the dense points
+_DENSE_STEP = 10  # every so many dense points one is looked at again, beside all of the 68
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class LandmarkerConfig:
     width: float = 1.0
     narrow: int = 24
     hidden: int = 256
-    decoder: int = 64  # channels that the heatmaps are drawn from
+    reaches: tuple[float, ...] = ()  # half the side that each second look sees round a point, crop fractions
+    rank: int = 96  # directions in which a second look may move the points together
 
 
 class LandmarkerOutput(NamedTuple):
@@ -41,20 +43,6 @@ class LandmarkerOutput(NamedTuple):
     points: Tensor  # (N, P, 2) crop fractions
     log_sigma: Tensor  # (N, P) log of the standard deviation, crop fractions
     visibility_logit: Tensor  # (N, P)
-
-
-class Expectation(nn.Module):
-    """(N, P, cells, cells) logits to the (N, P, 2) mean place of their softmax, in fractions of the map."""
-
-    centers: Tensor
-
-    def __init__(self, cells: int) -> None:
-        super().__init__()
-        self.register_buffer("centers", (torch.arange(cells) + 0.5) / cells, persistent=False)
-
-    def forward(self, logits: Tensor) -> Tensor:
-        share = logits.float().flatten(2).softmax(-1).view_as(logits)
-        return torch.stack([share.sum(2) @ self.centers, share.sum(3) @ self.centers], dim=-1)
 
 
 class Landmarker(nn.Module):
@@ -68,45 +56,37 @@ class Landmarker(nn.Module):
         self.head = MultiScaleHead(self.trunk.channels, config.size, config.narrow, config.hidden)
         self.rest = nn.Linear(config.hidden, config.points * 4)
         nn.init.normal_(self.rest.weight, std=0.01)
-        wide = config.decoder
-        fine, middle, coarse = self.trunk.channels
-        quarter = self.trunk.stem_channels
-        self.lateral = nn.ModuleList(ConvUnit(inputs, wide, kernel=1) for inputs in (coarse, middle, fine, quarter))
-        self.smooth = nn.ModuleList(
-            nn.Sequential(*(Separable(wide, wide) for _ in range(count))) for count in (1, 2, 2)
-        )
-        self.fine_map = nn.Conv2d(wide, LANDMARKS, 1)
-        self.dense_map = nn.Conv2d(wide, config.points - LANDMARKS, 1)
-        self.fine_place = Expectation(config.size // _FINE_STRIDE)
-        self.dense_place = Expectation(config.size // _COARSE_STRIDE)
+        self.gradients = Gradients()
+        seen = torch.cat([torch.arange(LANDMARKS), torch.arange(LANDMARKS, config.points, _DENSE_STEP)])
+        self.descents = nn.ModuleList(Descent(config.points, seen, reach, config.rank) for reach in config.reaches)
+        # second looks make points surer, and some points more than others: log sigma = offset + slope * regressed
+        self.sigma_offset = nn.Parameter(torch.zeros(config.points))
+        self.sigma_slope = nn.Parameter(torch.ones(config.points))
         self._start()
 
     def _start(self) -> None:
-        """The heatmaps alone place the points; every point is as uncertain as the others."""
+        """All points begin in the middle of the crop, each as uncertain as the others."""
         start = torch.zeros(self.config.points, 4)
+        start[:, :2] = 0.5
         start[:, 2] = torch.log(torch.tensor(_SIGMA_START))
         with torch.no_grad():
             self.rest.bias.copy_(start.flatten())
 
-    def forward(self, image: Tensor) -> LandmarkerOutput:
-        quarter, *features = self.trunk.with_stem(self.normalise(image))
-        hidden = self.head(features)
-        eighth, fourth = self._decode([quarter, *features])
-        with torch.autocast(hidden.device.type, enabled=False):  # bf16 would round positions to half a pixel
-            rest = self.rest(hidden.float()).view(-1, self.config.points, 4)
-            fine = self.fine_place(self.fine_map(fourth.float()))
-            dense = self.dense_place(self.dense_map(eighth.float()))
-            points = torch.cat([fine, dense], dim=1) + rest[..., :2]
-        return LandmarkerOutput(points, rest[..., 2].clamp(*_SIGMA_RANGE), rest[..., 3])
+    def hidden(self, image: Tensor) -> Tensor:
+        """(N, hidden) float32 features that the first answer is read off."""
+        return self.head(self.trunk(self.normalise(image))).float()
 
-    def _decode(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Features of strides 8 and 4 that know of the coarser ones (Lin et al., 2017)."""
-        *finer, coarsest = features
-        maps = [self.lateral[0](coarsest)]
-        for lateral, smooth, feature in zip(self.lateral[1:], self.smooth, reversed(finer), strict=True):
-            enlarged = nn.functional.interpolate(maps[-1], scale_factor=2.0, mode="nearest")
-            maps.append(smooth(enlarged + lateral(feature)))
-        return maps[-2], maps[-1]
+    def forward(self, image: Tensor) -> LandmarkerOutput:
+        hidden = self.hidden(image)
+        with torch.autocast(hidden.device.type, enabled=False):  # bf16 would round positions to half a pixel
+            rest = self.rest(hidden).view(-1, self.config.points, 4)
+            points = rest[..., :2]
+            if self.descents:
+                gradients = self.gradients(image.float())
+                for descent in self.descents:
+                    points = descent(gradients, points)
+            log_sigma = self.sigma_offset + self.sigma_slope * rest[..., 2].clamp(*_SIGMA_RANGE)
+        return LandmarkerOutput(points, log_sigma, rest[..., 3])
 
 
 class LandmarkerExport(nn.Module):

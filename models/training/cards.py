@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .loop import Recipe
-    from .options import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 LICENSE = "MIT"
@@ -60,29 +58,26 @@ def network_sizes(run: Path) -> dict[str, Any]:
 def write_card(
     path: Path,
     recipe: Recipe,
-    config: TrainConfig,
-    step: int,
-    elapsed: float,
+    training: dict[str, object],
     figures: dict[str, float],
     started_from: dict[str, object] | None = None,
-    fed: dict[str, object] | None = None,
+    more: dict[str, object] | None = None,
 ) -> None:
     """Write the training's card as JSON.
 
-    `started_from` is the card of the run whose weights it began with; `fed` describes the pictures that were learnt
-    from where these are not the recipe's own, which then only validate.
+    `training` says how long and how; `started_from` is the card of the run whose weights it began with; `more` joins
+    what else the run has to tell.
     """
     card = {
         "name": recipe.name,
         "license": LICENSE,
         "provenance": DATA_NOTICE,
         "code": git_commit(),
-        "training": {**dataclasses.asdict(config), "steps": step, "seconds": round(elapsed)},
+        "training": training,
         **recipe.provenance(),
         "figures": {key: round(value, 5) for key, value in figures.items()},
     }
-    if fed is not None:
-        card["data_on_device"] = fed
+    card.update(more or {})
     if started_from is not None:
         card["started_from"] = started_from
     path.write_text(json.dumps(card, indent=2) + "\n")

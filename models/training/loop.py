@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import logging
@@ -150,8 +151,10 @@ class Run:
         self._log(**figures)
         self.save()
         card = self.out / "card.json"
-        fed = None if self.feed is None else self.feed.describe()
-        write_card(card, self.recipe, self.config, self.step, self.elapsed, figures, self.started_from, fed)
+        # the pictures that were learnt from where these are not the recipe's own, which then only validate
+        fed: dict[str, object] = {} if self.feed is None else {"data_on_device": self.feed.describe()}
+        training = {**dataclasses.asdict(self.config), "steps": self.step, "seconds": round(self.elapsed)}
+        write_card(card, self.recipe, training, figures, self.started_from, fed)
         return figures
 
     def _batches(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:

@@ -144,6 +144,7 @@ def test_people_are_told_apart_by_coefficients(monkeypatch) -> None:
 
 @pytest.mark.skipif(not (Settings().weights_dir / "regressor.onnx").exists(), reason="no weights here")
 def test_costs_of_the_regressors_of_this_build(monkeypatch) -> None:
+    pytest.importorskip("torch", reason="training packages are not installed")
     monkeypatch.setattr(regression_costs, "_photo_ms", lambda pipeline, photo: 99.0)
     monkeypatch.setattr(regression_costs, "median_ms", lambda call, rounds: call() is None or 1.5)
     (table,) = regression_costs.cost_tables(Bench(Pipeline(Settings(threads=1)), (), None, 0))
@@ -151,7 +152,16 @@ def test_costs_of_the_regressors_of_this_build(monkeypatch) -> None:
     assert [row[0] for row in rows] == [NAMES[name] for name in present()]
     size = (Settings().weights_dir / "regressor.onnx").stat().st_size
     assert rows[0][1:] == ("1.50", "1.50", "1.50", "3.00", "99", f"{size / 1e6:.2f}")
-    assert peer[1] == "0.5" and len(peer) == len(table.header)
+    assert 0.05 < float(peer[1]) < 100.0 and len(peer) == len(table.header)
+
+
+def test_the_peer_in_time_is_the_network_that_it_is_named_after() -> None:
+    torch = pytest.importorskip("torch", reason="training packages are not installed")
+    from models.evaluation import mobilenet_peer
+
+    peer = mobilenet_peer.build_peer()
+    assert peer(torch.rand(2, 3, mobilenet_peer.SIDE, mobilenet_peer.SIDE)).shape == (2, 62)
+    assert sum(weight.numel() for weight in peer.parameters()) == 850398  # 3DDFA_V2 names 0.85 M for mb0.5
 
 
 # Clips

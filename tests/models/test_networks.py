@@ -35,7 +35,7 @@ from models.training.losses import all_cells, assign, detector_terms, landmark_t
 
 POINTS = 72
 TINY_DETECTOR = DetectorConfig(stem=8, channels=(8, 16, 16), depth=(1, 1, 1), neck=8)
-TINY_LANDMARKER = LandmarkerConfig(points=POINTS, width=0.35, narrow=4, hidden=16)
+TINY_LANDMARKER = LandmarkerConfig(POINTS, width=0.35, narrow=4, hidden=16, reaches=(0.05, 0.03), rank=4)
 TINY_E2FAR = E2FARConfig(stem=4, channels=(4, 8, 8, 8), narrow=4, hidden=16)
 TINY_PCA_FREE = PcaFreeConfig(
     width=0.35, narrow=2, code=16, pose_code=8, channels=(8, 8, 8, 8), correction_channels=(4, 4, 4, 4)

@@ -21,7 +21,7 @@ from models.training.data import Pictures  # noqa: E402
 from .people import make_pictures  # noqa: E402
 
 CONFIGS = {
-    "landmarker": LandmarkerConfig(points=72, width=0.35, narrow=4, hidden=16),
+    "landmarker": LandmarkerConfig(points=72, width=0.35, narrow=4, hidden=16, reaches=(0.05, 0.03), rank=4),
     "parser": ParserConfig(width=0.35, decoder=(8, 8, 8, 8)),
 }
 
