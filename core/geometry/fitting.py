@@ -35,7 +35,7 @@ class FitSettings:
     depth_sigma: float = 0.15  # of the starting depth, relative
     shift_sigma: float = 0.02  # metres, of the starting shift across the view
     model_sigma: float = 0.006  # what the model cannot follow, of the outer eye corners' distance
-    independent_points: float = 40.0  # landmark errors move together: all points count as this many
+    independent_points: float = 160.0  # landmark errors move together: all points count as this many
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
     gap_sigma: float = 0.008  # between facing lips, of the outer eye corners' distance
     closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed

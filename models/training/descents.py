@@ -198,6 +198,7 @@ class Cascade:
         begun = time.perf_counter() - self.elapsed
         points = self._resumed() if self.figures else self._read_off()
         for descent in list(self.net.descents)[self.done :]:
+            assert isinstance(descent, Descent)
             if time.perf_counter() - begun > minutes * 60.0:
                 break
             points = solve_descent(self.net, descent, self.crops, points, self.device)
