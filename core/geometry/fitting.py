@@ -35,9 +35,9 @@ class FitSettings:
     depth_sigma: float = 0.15  # of the starting depth, relative
     shift_sigma: float = 0.02  # metres, of the starting shift across the view
     model_sigma: float = 0.006  # what the model cannot follow, of the outer eye corners' distance
-    independent_points: float = 160.0  # landmark errors move together: all points count as this many
+    independent_points: float = 60.0  # landmark errors move together: all points count as this many
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
-    gap_sigma: float = 0.008  # between facing lips, of the outer eye corners' distance
+    gap_sigma: float = 0.0065  # between facing lips, of the outer eye corners' distance
     closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed
     closed_mouth: tuple[float, float] = (0.16, 0.42)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
