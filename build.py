@@ -418,7 +418,17 @@ def parser() -> argparse.ArgumentParser:
     train = add("train", cmd_train)
     train.add_argument(
         "name",
-        choices=("face_model", "detector", "landmarker", "parser", "completer", "embedder", "regressor", "pca_free"),
+        choices=(
+            "face_model",
+            "detector",
+            "landmarker",
+            "descents",
+            "parser",
+            "completer",
+            "embedder",
+            "regressor",
+            "pca_free",
+        ),
     )
     train.add_argument("--minutes", type=float, default=30.0)
     synth = add("synth", cmd_synth)
