@@ -70,6 +70,9 @@ SHIPPED = (  # the extension's files, from the top of the tree
     "models/face_model/face_model.npz",
     "models/face_model/card.*",
 )
+TRAINED = (
+    "face_model", "detector", "landmarker", "descents", "parser", "completer", "embedder", "regressor", "pca_free",
+)  # fmt: skip
 RETRAIN = (
     "Restore it from the repository, or train and export it (`build.py train`, `python -m models.export.onnx_export`)."
 )
@@ -416,20 +419,7 @@ def parser() -> argparse.ArgumentParser:
     extension.add_argument("--platforms", nargs="+", default=None, help="for example linux-x64 windows-x64 macos-arm64")
     add("window", cmd_window)
     train = add("train", cmd_train)
-    train.add_argument(
-        "name",
-        choices=(
-            "face_model",
-            "detector",
-            "landmarker",
-            "descents",
-            "parser",
-            "completer",
-            "embedder",
-            "regressor",
-            "pca_free",
-        ),
-    )
+    train.add_argument("name", choices=TRAINED)
     train.add_argument("--minutes", type=float, default=30.0)
     synth = add("synth", cmd_synth)
     synth.add_argument("--show", action="store_true", help="write contact sheets instead of training pictures")

@@ -22,7 +22,7 @@ _PARTLY = 0.4  # share of glasses that the parser calls clear, if they are
 _BRIGHT, _BRIGHTER = 0.7, 0.75  # of the skin near them, and share of such lenses that is darker: the eyes, shadows
 _NEARBY = 0.08  # reach of the skin that tells what glasses would show
 _CLEAR, _DARK = _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
-_SMALLEST = 0.085  # of the hull of the landmarks: 1 in 40 pairs of glasses is smaller, deep-set eyes are often
+_SMALLEST = 0.085  # of the hull of the landmarks: 1 in 20 pairs of glasses is smaller, deep-set eyes are often
 _ASIDE = 0.55  # ratio of the eyes' distances from the nose below which a face is seen too far from aside to say
 _SKIN, _BROWS = PARTS.index("skin"), [PARTS.index(name) for name in ("brow_left", "brow_right")]
 

@@ -14,21 +14,16 @@ import onnxruntime
 import torch
 from torch import nn
 
+from models.export.onnx_export import OPSET
+from models.networks.blocks import ConvUnit
+
 from .data import BUILD
 from .speed import median_ms
 
 SIDE, OUTPUTS = 120, 62
-_BLOCKS = (
-    (1, 64),
-    (2, 128),
-    (1, 128),
-    (2, 256),
-    (1, 256),
-    (2, 512),
-    *((1, 512),) * 5,
-    (2, 1024),
-    (1, 1024),
-)
+_BLOCKS = (  # stride and width
+    (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), *((1, 512),) * 5, (2, 1024), (1, 1024),
+)  # fmt: skip
 _WIDTH = 0.5
 _ROUNDS = 40
 
@@ -36,16 +31,11 @@ _ROUNDS = 40
 def build_peer() -> nn.Module:
     """(N, 3, 120, 120) to (N, 62); Howard et al., "MobileNets" (2017), table 1, at half the channels."""
     channels = int(32 * _WIDTH)
-    layers: list[nn.Module] = [*_unit(3, channels, 3, 2)]
+    layers: list[nn.Module] = [ConvUnit(3, channels, stride=2)]
     for stride, width in _BLOCKS:
-        layers += [*_unit(channels, channels, 3, stride, channels), *_unit(channels, int(width * _WIDTH), 1)]
+        layers += [ConvUnit(channels, channels, 3, stride, channels), ConvUnit(channels, int(width * _WIDTH), 1)]
         channels = int(width * _WIDTH)
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, OUTPUTS)).eval()
-
-
-def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
 def peer_ms(threads: int) -> float:
@@ -66,5 +56,10 @@ def _export(path: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            build_peer(), (torch.rand(1, 3, SIDE, SIDE),), path, input_names=["image"], opset_version=17, dynamo=False
+            build_peer(),
+            (torch.rand(1, 3, SIDE, SIDE),),
+            path,
+            input_names=["image"],
+            opset_version=OPSET,
+            dynamo=False,
         )

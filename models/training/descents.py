@@ -32,7 +32,7 @@ from .checkpoints import CHECKPOINT, load_averaged, load_shared
 from .landmarker import LandmarkerRecipe, add_sources, read_sources
 
 LOG = logging.getLogger(__name__)
-REACHES = (0.05, 0.04, 0.03, 0.03)  # crop fractions
+REACHES = (0.05, 0.04, 0.03)  # crop fractions
 _FARTHEST = 0.05  # crop fractions that one look is asked to move a point by
 _SURE = 0.012  # crop fractions: crops that err by more say less
 _RIDGE = 0.02  # of the mean variance of a descriptor's entry
@@ -242,7 +242,7 @@ def main() -> None:
     add_sources(parser)
     parser.add_argument("--start", type=Path, required=True, help="checkpoint of a trained landmarker")
     parser.add_argument("--out", type=Path, default=Path("build/training/descents"))
-    parser.add_argument("--crops", type=int, default=60000, help="50 kB of memory each")
+    parser.add_argument("--crops", type=int, default=80000, help="50 kB of memory each")
     parser.add_argument("--reaches", type=float, nargs="+", default=list(REACHES), help="one look each, crop fractions")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
