@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.geometry.alignment import roll_from_points
+from core.geometry.alignment import HEAD_LIFT, roll_from_points
 from core.geometry.camera import rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.types import Camera
@@ -14,6 +14,7 @@ from core.types import Camera
 from .chance import pick
 
 PICTURE_MARGIN = 2.0  # picture side over the larger side of the landmarks' upright box
+HEAD_PICTURE_MARGIN = 2.6  # the same of a picture that shows the whole head crop, however it is moved a little
 HEADROOM = 0.6  # share of pictures with the face lower, as portraits are framed: the hair and the hat are in it
 
 
@@ -28,6 +29,11 @@ class View:
     offset: tuple[float, float]  # tangent of the face's angle off the optical axis, right and down
     margin: float
     shift: tuple[float, float]  # of the face's box from the picture's centre, picture sides
+
+    def of_whole_head(self) -> View:
+        """The same view framed so that hair, hat and shoulders are in it, as the head crop frames a photo."""
+        wider = HEAD_PICTURE_MARGIN / PICTURE_MARGIN
+        return replace(self, margin=self.margin * wider, shift=(self.shift[0], HEAD_LIFT / HEAD_PICTURE_MARGIN))
 
 
 def sample_view(rng: np.random.Generator) -> View:

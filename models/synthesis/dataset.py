@@ -38,9 +38,11 @@ def _assets(model_path: Path) -> Assets:
     return Assets.load(load_face_model(model_path))
 
 
-def make_picture(assets: Assets, seed: int, index: int, size: int = PICTURE_SIZE, group: int = GROUP) -> Picture:
+def make_picture(
+    assets: Assets, seed: int, index: int, size: int = PICTURE_SIZE, group: int = GROUP, whole_head: bool = False
+) -> Picture:
     """Picture `index` of the set `seed`, in which `group` neighbours show one person."""
-    return render(sample_scene(assets, seed, index, size, group), assets)
+    return render(sample_scene(assets, seed, index, size, group, whole_head=whole_head), assets)
 
 
 def held_out_pictures(model: FaceModel, count: int, size: int = 320, seed: int = HELD_OUT_SEED) -> Iterator[Picture]:
@@ -68,6 +70,7 @@ class _Task:
     geometry: bool
     frames: int  # of each clip; 0 for single pictures
     size: int  # pixels
+    whole_head: bool
 
 
 def _write(task: _Task) -> int:
@@ -77,7 +80,7 @@ def _write(task: _Task) -> int:
     if task.frames:
         pictures = (make_frame(assets, task.seed, index, task.frames, task.size) for index in indices)
     else:
-        pictures = (make_picture(assets, task.seed, index, task.size, task.group) for index in indices)
+        pictures = (make_picture(assets, task.seed, index, task.size, task.group, task.whole_head) for index in indices)
     write_shard(task.folder, pictures, task.seed, task.first, task.geometry)
     return task.count
 
@@ -92,17 +95,19 @@ def make_dataset(
     geometry: bool = False,
     frames: int = 0,
     size: int = PICTURE_SIZE,
+    whole_head: bool = False,
 ) -> int:
     """Write the missing shards of a set; returns how many pictures were made.
 
-    With `frames`, the set consists of clips of that length, one person each, instead of groups of pictures.
+    With `frames`, the set consists of clips of that length, one person each, instead of groups of pictures. With
+    `whole_head`, pictures are framed as the parser's head crop is.
     """
     tasks = []
     for first in range(0, count, SHARD):
         folder = out / f"shard_{first // SHARD:05d}"
         if not folder.is_dir():
             number = min(SHARD, count - first)
-            tasks.append(_Task(folder, model_path, seed, first, number, group, geometry, frames, size))
+            tasks.append(_Task(folder, model_path, seed, first, number, group, geometry, frames, size, whole_head))
     for variable in THREAD_VARIABLES:  # read by the workers' libraries when they start
         os.environ[variable] = "1"
     started, made = time.perf_counter(), 0
@@ -125,6 +130,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=0, help="length of clips; 0 renders single pictures")
     parser.add_argument("--size", type=int, default=PICTURE_SIZE, help="side of the pictures, pixels")
     parser.add_argument("--geometry", action="store_true", help="store depth, normals and UV too")
+    parser.add_argument("--whole-head", action="store_true", help="frame head and shoulders, as the parser sees them")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -138,6 +144,7 @@ def main() -> None:
         options.geometry,
         options.frames,
         options.size,
+        options.whole_head,
     )
 
 

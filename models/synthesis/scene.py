@@ -102,16 +102,26 @@ def sample_person(assets: Assets, seed: int, number: int) -> Person:
     )
 
 
-def sample_scene(assets: Assets, seed: int, index: int, size: int = 192, group: int = 1, alone: bool = False) -> Scene:
+def sample_scene(
+    assets: Assets,
+    seed: int,
+    index: int,
+    size: int = 192,
+    group: int = 1,
+    alone: bool = False,
+    whole_head: bool = False,
+) -> Scene:
     """The scene of picture `index` of a set whose people have `group` pictures each.
 
-    It depends on nothing but (seed, index, group) and the assets. `alone`: nobody stands behind.
+    It depends on nothing but the arguments and the assets. `alone`: nobody stands behind. `whole_head`: framed as the
+    head crop is, not as the face crop.
     """
     rng = np.random.default_rng([seed, index])
     person = sample_person(assets, seed, index // group)
     model = assets.head.model
     ingredients = {**person.ingredients, **sample_ingredients(rng, OF_THE_PICTURE)}
     view = sample_view(rng)
+    view = view.of_whole_head() if whole_head else view
     expression, sealed = assets.expressions.sample(rng, view.yaw, view.pitch)
     vertices = person.neutral + (expression @ model.expression_basis.reshape(len(expression), -1)).reshape(-1, 3)
     if sealed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,7 @@ class Strength:
     jpeg: float = 0.15
     shade: float = 0.0  # one side darker, as under hard light
     video: float = 0.0  # shrunk, compressed at that size, enlarged: a frame of an old video
+    coarsest: float = 0.25  # least share of its size to which a picture is shrunk
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Jitter:
     log_scale: float = 0.08
     shift: float = 0.04  # crop sides
 
+
+# Of a shadow in an eye socket: how dark its middle is, half its width over the eye's, its height over its width, and how
+# steeply it ends.
+SOCKET_DEPTH, SOCKET_SIZE, SOCKET_HEIGHT, SOCKET_EDGE = (0.15, 0.7), (1.1, 1.9), (0.55, 0.95), (0.8, 2.5)
 
 _NOISE = np.random.default_rng(7).normal(0.0, 1.0, (640, 640, 3)).astype(np.float32)
 
@@ -46,7 +52,7 @@ def photometric(image: np.ndarray, rng: np.random.Generator, strength: Strength)
     if draw[2] < strength.blur:
         image = _blur(image, rng)
     if draw[3] < strength.coarse:
-        image = _coarsen(image, rng)
+        image = _coarsen(image, rng, strength.coarsest)
     if draw[4] < strength.noise:
         image = _add_noise(image, rng)
     if draw[5] < strength.jpeg:
@@ -96,9 +102,9 @@ def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
-def _coarsen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _coarsen(image: np.ndarray, rng: np.random.Generator, least: float) -> np.ndarray:
     height, width = image.shape[:2]
-    factor = rng.uniform(0.25, 0.8)
+    factor = rng.uniform(least, 0.8)
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
     return cv2.resize(small, (width, height), interpolation=how)
@@ -151,6 +157,25 @@ def cover(image: np.ndarray, rng: np.random.Generator, filler: np.ndarray) -> np
     soft = cv2.blur(mask, (3, 3)).astype(np.uint16)[..., None]
     image[:] = ((image * (255 - soft) + filler * soft) // 255).astype(np.uint8)
     return mask > 127
+
+
+def shade_sockets(
+    image: np.ndarray, eyes: Iterable[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
+) -> np.ndarray:
+    """(H, W, 3) uint8 with both eye sockets in shadow, as under light from above: it must not pass for glasses.
+
+    `eyes` are, for either eye, the (2,) middle of its socket and the (2,) half of its width along the eye, pixels.
+    """
+    height, width = image.shape[:2]
+    gain, depth = np.ones((height, width), np.float32), rng.uniform(*SOCKET_DEPTH)
+    size, tall, edge = rng.uniform(*SOCKET_SIZE), rng.uniform(*SOCKET_HEIGHT), rng.uniform(*SOCKET_EDGE)
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    for middle, half in eyes:
+        reach = size * max(float(half @ half), 1.0)
+        along = ((x - middle[0]) * half[0] + (y - middle[1]) * half[1]) / reach
+        across = ((y - middle[1]) * half[0] - (x - middle[0]) * half[1]) / (reach * tall)
+        gain *= (1.0 - depth * np.exp(-((along**2 + across**2) ** edge))).astype(np.float32)
+    return (image * gain[..., None]).astype(np.uint8)
 
 
 def plain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

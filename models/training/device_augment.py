@@ -6,12 +6,12 @@ Views are (N, K, 3, H, W) in [0, 1]: the K pictures of a row, say a covered face
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
-from .augment import Strength
+from .augment import SOCKET_DEPTH, SOCKET_EDGE, SOCKET_HEIGHT, SOCKET_SIZE, Strength
 
 _PARTS = 4  # of a batch; each part is coarsened by a factor of its own
 _LUMA = (0.299, 0.587, 0.114)
@@ -63,7 +63,9 @@ def photometric(views: Tensor, strength: Strength, generator: torch.Generator) -
     grey = (views * views.new_tensor(_LUMA).view(1, 1, 3, 1, 1)).sum(2, keepdim=True).expand_as(views)
     views = torch.where(draw.happens(strength.grey), grey, views)
     views = _some(views, draw.happens(strength.blur), lambda part: _blurred(part, generator))
-    views = _some(views, draw.happens(strength.coarse), lambda part: _coarser(part, 0.25, 0.8, generator, False))
+    views = _some(
+        views, draw.happens(strength.coarse), lambda part: _coarser(part, strength.coarsest, 0.8, generator, False)
+    )
     grain = draw.happens(strength.noise) * draw.uniform(2.0, 14.0) / 255.0
     views = (views + grain * draw.field(views)).clamp(0.0, 1.0)
     views = _some(views, draw.happens(strength.jpeg), lambda part: compressed(part, _qualities(part, generator)))
@@ -95,6 +97,23 @@ def _shaded(views: Tensor, draw: Draws) -> Tensor:
     ramp = torch.sigmoid((x + y - middle) / width * 4.0)
     low, high = draw.uniform(0.25, 0.9), draw.uniform(0.9, 1.4)
     return (views * (low + (high - low) * ramp)).clamp(0.0, 1.0)
+
+
+def sockets_shaded(images: Tensor, eyes: Iterable[tuple[Tensor, Tensor]], draw: Draws) -> Tensor:
+    """(N, 3, H, W) images as `augment.shade_sockets` shades one; `eyes` are (N, 2) middles and half widths."""
+    height, width = images.shape[-2:]
+    depth, size, tall, edge = (
+        draw.uniform(*span)[:, 0] for span in (SOCKET_DEPTH, SOCKET_SIZE, SOCKET_HEIGHT, SOCKET_EDGE)
+    )
+    x = torch.arange(width, device=images.device, dtype=images.dtype).view(1, 1, 1, -1)
+    y = torch.arange(height, device=images.device, dtype=images.dtype).view(1, 1, -1, 1)
+    for middle, half in eyes:
+        (middle_x, middle_y), (half_x, half_y) = (pair[:, :, None, None, None].unbind(1) for pair in (middle, half))
+        reach = size * (half_x**2 + half_y**2).clamp_min(1.0)
+        along = ((x - middle_x) * half_x + (y - middle_y) * half_y) / reach
+        across = ((y - middle_y) * half_x - (x - middle_x) * half_y) / (reach * tall)
+        images = images * (1.0 - depth * torch.exp(-((along**2 + across**2) ** edge)))
+    return images
 
 
 def _blurred(views: Tensor, generator: torch.Generator) -> Tensor:

@@ -13,8 +13,8 @@ from models.synthesis.labels import Label, OccluderType
 
 from . import parsing_samples as samples
 from .data import BARE
-from .device_augment import Draws
-from .device_crops import Cut, crop_matrices, jittered, mirrored
+from .device_augment import Draws, sockets_shaded
+from .device_crops import Cut, apply, crop_matrices, inverted, jittered, mirrored
 from .device_feed import DeviceFeed
 from .device_holes import isin
 from .device_pictures import DevicePictures, GrowingPictures
@@ -64,20 +64,27 @@ class ParsingFeed(DeviceFeed):
         sought = round(count * _COVERED)
         chosen = pictures.draw(sought, generator, pictures.occluded), pictures.draw(count - sought, generator)
         rows = torch.cat(chosen)
-        matrices, flip = self._framed(pictures.rows.points[rows, :LANDMARKS], generator)
+        points = pictures.rows.points[rows, :LANDMARKS]
+        matrices, flip = self._framed(points, pictures.size, generator)
         cut = Cut(matrices, self.size, pictures.size, self._coin(count, samples.REFLECTED, generator))
         part, kind = (cut.codes(pictures.planes[name][rows], IGNORED) for name in ("part", "kind"))
         part = torch.where(flip[:, None, None], self._swap[part.long()], part)
-        return self._set_before(cut, pictures, rows, generator), part, kind
+        image, eyes = self._set_before(cut, pictures, rows, generator), samples.sockets(apply(matrices, points))
+        happens = self._coin(count, samples.SHADED, generator)[:, None, None, None]
+        return torch.where(happens, sockets_shaded(image, eyes, Draws(count, generator)), image), part, kind
 
-    def _framed(self, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Matrices of close, tight and whole head crops, moved and mirrored, and which are mirrored."""
+    def _framed(self, points: Tensor, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Matrices of close, tight and whole head crops, moved and mirrored, and which are mirrored.
+
+        `side` is that of the pictures; those that show the whole head crop are not cut tighter.
+        """
         count = len(points)
         close = crop_matrices(points, self.size, alignment.CLOSE_MARGIN)
         tight = crop_matrices(points, self.size, samples.TIGHT_MARGIN)
         head = crop_matrices(points, self.size, alignment.HEAD_MARGIN, alignment.HEAD_LIFT)
-        nearest, near = (self._coin(count, s, generator)[:, None, None] for s in (samples.CLOSE, samples.TIGHT))
-        matrices = torch.where(nearest, close, torch.where(near, tight, head))
+        nearest, near = (self._coin(count, share, generator) for share in (samples.CLOSE, samples.TIGHT))
+        near &= _shown(head, self.size, side) < samples.TIGHT_BELOW
+        matrices = torch.where(nearest[:, None, None], close, torch.where(near[:, None, None], tight, head))
         flip = self._coin(count, 0.5, generator)
         moved = jittered(matrices, self.size, samples.JITTER, generator, samples.SCALES)
         return mirrored(moved, self.size, flip), flip
@@ -99,6 +106,14 @@ class ParsingFeed(DeviceFeed):
         draw = Draws(count, generator)
         plain = (draw.uniform(channels=3) + draw.field(scenes[:, None]) * draw.uniform(0.0, _GRAIN))[:, 0]
         return torch.where(draw.happens(samples.PLAIN)[:, 0], plain.clamp(0.0, 1.0), scenes)
+
+
+def _shown(matrices: Tensor, size: int, side: int) -> Tensor:
+    """(N,) share of upright crops of `size` pixels that lies within the pictures, for (N, 2, 3) matrices."""
+    corners = matrices.new_tensor([[0, 0], [size, 0], [0, size], [size, size]]) - 0.5
+    reach = apply(inverted(matrices), corners.expand(len(matrices), 4, 2))
+    low, high = reach.amin(1), reach.amax(1)
+    return (high.clamp_max(side) - low.clamp_min(0)).clamp_min(0).prod(1) / (high - low).prod(1)
 
 
 def weights(part: Tensor, kind: Tensor) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from core.geometry import alignment
 from core.types import LANDMARKS
@@ -25,11 +27,15 @@ BACKGROUND, COVER = 0.3, 0.15  # share of samples with another background, with 
 REFLECTED = 0.5  # share of samples whose outside mirrors the picture instead of being black
 PLAIN = 0.3  # share of backgrounds and occluders that are a plain noisy colour
 CLOSE = 0.45  # share of close crops
-# Share of head crops that are cut like the pictures themselves, which end at the crown: nothing is learnt beyond.
+# Of pictures that end well inside the head crop, say at the crown, the share of head crops that are cut like them:
+# nothing is learnt beyond.
 TIGHT, TIGHT_MARGIN = 0.6, 1.9
-STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.3, noise=0.35, jpeg=0.3, shade=0.3)
+TIGHT_BELOW = 0.93  # share of the head crop that a picture shows
+SHADED = 0.2  # share of samples with the eye sockets in shadow
+STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.4, coarsest=0.1, noise=0.35, jpeg=0.3, shade=0.3)
 JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
 SCALES = (0.7, 1.4)  # of a crop against the true one
+Points = TypeVar("Points", np.ndarray, Tensor)
 _PAIRS = ((Label.EYE_LEFT, Label.EYE_RIGHT), (Label.BROW_LEFT, Label.BROW_RIGHT), (Label.EAR_LEFT, Label.EAR_RIGHT))
 
 
@@ -119,6 +125,9 @@ class ParsingSampler:
         if rng.random() < COVER:
             hidden = augment.cover(image, rng, self._filler(image, rng))
             occluder[_coarse(hidden) & (occluder != IGNORED)] = OccluderType.OBJECT
+        if rng.random() < SHADED:
+            points = alignment.apply(matrix, self.pictures.points[index][:LANDMARKS])
+            image = augment.shade_sockets(image, sockets(points), rng)
         image = augment.photometric(image, rng, STRENGTH)
         return ParsingSample(image, classes, occluder, _weights(classes, occluder))
 
@@ -127,9 +136,10 @@ class ParsingSampler:
         points = self.pictures.points[index][:LANDMARKS]
         if rng.random() < CLOSE:
             return alignment.close_matrix(points, size)
-        if rng.random() < TIGHT:
+        head = alignment.head_matrix(points, size)
+        if rng.random() < TIGHT and _shown(head, size, self.pictures.maps(index)[0].shape) < TIGHT_BELOW:
             return _scaled(alignment.close_matrix(points, size), size, alignment.CLOSE_MARGIN / TIGHT_MARGIN)
-        return alignment.head_matrix(points, size)
+        return head
 
     def _cut(self, index: int, matrix: np.ndarray, size: int, border: int) -> ParsingSample:
         image = self.pictures.image(index)
@@ -157,6 +167,22 @@ class ParsingSampler:
         side = int(min(source.shape[:2]) * rng.uniform(0.4, 1.0))
         y, x = (int(rng.integers(0, length - side + 1)) for length in source.shape[:2])
         return cv2.resize(source[y : y + side, x : x + side], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def sockets(points: Points) -> Iterator[tuple[Points, Points]]:
+    """Middle and half width of the right and the left eye socket, (..., 2) each, for (..., 68, 2) landmarks."""
+    for eye, brow in ((slice(36, 42), slice(17, 22)), (slice(42, 48), slice(22, 27))):
+        middle = 0.65 * points[..., eye, :].mean(-2) + 0.35 * points[..., brow, :].mean(-2)
+        yield middle, (points[..., eye.start + 3, :] - points[..., eye.start, :]) / 2
+
+
+def _shown(matrix: np.ndarray, size: int, shape: tuple[int, ...]) -> float:
+    """Share of an upright crop that lies within a picture of (height, width)."""
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5
+    reach = alignment.apply(alignment.invert(matrix), corners)
+    low, high = reach.min(axis=0), reach.max(axis=0)
+    inside = np.minimum(high, [shape[1], shape[0]]) - np.maximum(low, 0.0)
+    return float(np.clip(inside, 0.0, None).prod() / (high - low).prod())
 
 
 def _moved(matrix: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
 from models.training import augment  # noqa: E402
-from models.training.device_augment import compressed, photometric  # noqa: E402
+from models.training.device_augment import Draws, compressed, photometric, sockets_shaded  # noqa: E402
 
 EVERY = augment.Strength(1, 1, 0.5, 1, 1, 1, 1, 1)
 SIDE = 72  # no multiple of 16: blocks reach beyond the picture
@@ -64,9 +66,25 @@ def test_changes_that_never_happen_change_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["color", "grey", "blur", "coarse", "noise", "jpeg", "shade", "video"])
 def test_each_change_moves_a_picture_about_as_far_as_that_of_one_picture(name: str) -> None:
-    alone = augment.Strength(**{**dict.fromkeys(augment.Strength.__annotations__, 0.0), name: 1.0})
+    alone = replace(augment.Strength(*[0.0] * 8), **{name: 1.0})
     image, rng = picture(), np.random.default_rng(0)
     views = as_views(*[image] * 64)
     many = (photometric(views, alone, torch.Generator().manual_seed(0)) - views).abs().mean().item() * 255.0
     ones = [np.abs(augment.photometric(image.copy(), rng, alone).astype(float) - image).mean() for _ in range(64)]
     assert 0.6 < many / np.mean(ones) < 1.6
+
+
+def test_sockets_alone_are_shaded_and_on_the_device_as_much() -> None:
+    middles = np.array([[26.0, 30.0], [46.0, 30.0]])
+    half = np.array([7.0, 0.0])
+    eyes, image, rng = [(middle, half) for middle in middles], picture(), np.random.default_rng(0)
+    ones = [augment.shade_sockets(image.copy(), eyes, rng).astype(float) / np.maximum(image, 1) for _ in range(64)]
+    alone = np.mean(ones, axis=(0, 3))
+    assert alone[30, 26] < 0.75 and alone[30, 46] < 0.75
+    assert alone[60:].min() > 0.95 and alone[:, :4].min() > 0.95
+    many = [(torch.from_numpy(middle).expand(64, 2), torch.from_numpy(half).expand(64, 2)) for middle in middles]
+    views = as_views(*[image] * 64)[:, 0]
+    out = sockets_shaded(views, many, Draws(64, torch.Generator().manual_seed(0)))
+    found = (out / views.clamp_min(1 / 255.0)).mean((0, 1)).numpy()
+    bright = image.min(axis=2) > 40  # elsewhere a step of the eight bits is much of the value
+    assert np.abs(found - alone)[bright].max() < 0.08

@@ -117,6 +117,19 @@ def test_mirrored_samples_swap_left_and_right(pictures: Pictures) -> None:
     assert seen == {True}  # the subject's right stays left in the picture, mirrored or not
 
 
+def test_pictures_that_hold_the_whole_head_are_not_cut_tighter(pictures: Pictures) -> None:
+    sampler, points = ParsingSampler(pictures, []), pictures.points[0, :68].copy()
+    for shrunk, kinds in ((1.0, 3), (0.45, 2)):  # the face crop, the close one, and for large faces a tight one
+        small = (points - points.mean(axis=0)) * shrunk + [48.0, 60.0]
+        pictures.points[0, :68] = small
+        sizes = {
+            round(float(np.linalg.det(sampler._framed(0, 96, np.random.default_rng(seed))[:, :2]) * shrunk**2), 3)
+            for seed in range(40)
+        }
+        assert len(sizes) == kinds
+    pictures.points[0, :68] = points
+
+
 def test_unknown_pixels_and_guesses_are_marked(pictures: Pictures) -> None:
     sample = ParsingSampler(pictures, _stock()).exact(0, 128)
     assert (sample.classes == IGNORED).any()  # the head crop reaches beyond the picture

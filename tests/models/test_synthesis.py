@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.geometry import alignment
 from core.geometry.alignment import crop_matrix
 from core.geometry.camera import pose_from_camera, project
 from core.geometry.face_model import FaceModel
@@ -74,6 +75,16 @@ def test_the_face_fills_the_frame_as_promised(pictures: list[Picture]) -> None:
         right, below = (inside - middle) / SIZE
         assert abs(right) < 0.1
         assert -0.1 < below < 0.2  # many are left headroom for their hair
+
+
+def test_pictures_of_whole_heads_hold_the_head_crop(assets: Assets) -> None:
+    for index in range(6):
+        picture = make_picture(assets, 4, index, 64, whole_head=True)
+        matrix = alignment.head_matrix(picture.landmarks[:68], 100)
+        roll = np.arctan2(matrix[1, 0], matrix[0, 0])
+        middle = alignment.apply(alignment.invert(matrix), np.array([[49.5, 49.5]]))[0]
+        assert np.abs(middle - 31.5).max() < 0.06 * 64 + 64 * 0.25 / 2.2 * abs(np.sin(roll))
+        assert 100 / np.sqrt(np.linalg.det(matrix[:, :2])) < 64  # smaller than the picture
 
 
 def test_landmarks_lie_on_their_parts(pictures: list[Picture]) -> None:
