@@ -33,7 +33,7 @@ class Jitter:
     shift: float = 0.04  # crop sides
 
 
-# Of a shadow in an eye socket: how dark its middle is, half its width over the eye's, its height over its width, and how
+# Of a shadow in an eye socket: how dark its middle is, half its width over the eye's, its height over its width, how
 # steeply it ends.
 SOCKET_DEPTH, SOCKET_SIZE, SOCKET_HEIGHT, SOCKET_EDGE = (0.15, 0.7), (1.1, 1.9), (0.55, 0.95), (0.8, 2.5)
 
