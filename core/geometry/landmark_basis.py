@@ -11,6 +11,7 @@ from ..types import EXPRESSION, IDENTITY
 from .face_model import FaceModel
 
 SHAPE = IDENTITY + EXPRESSION
+DIRECTIONS = 30  # of identity that landmarks can tell; the others move them by less than a twentieth of the first
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,8 @@ class SlidLandmarks:
     basis: np.ndarray  # (N, 3, 144) float32, of the landmarks where they do not slide; shared, never written to
     moved: np.ndarray  # (M,) int rows that did slide
     moved_basis: np.ndarray  # (M, 3, 144) float32, of these
+    tangent: np.ndarray  # (N, 3, 94) float32: `basis` along the directions of identity, then the sliders; shared
+    moved_tangent: np.ndarray  # (M, 3, 94) float32
 
     def points(self, shape: np.ndarray) -> np.ndarray:
         """(N, 3) float64 for a (144,) shape, metres, model frame."""
@@ -30,13 +33,21 @@ class SlidLandmarks:
         return self.mean + offset
 
     def derivatives(self, view: np.ndarray, out: np.ndarray) -> None:
-        """Derivatives by the shape of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, 144)."""
-        np.matmul(view, self.basis, out=out)
-        out[self.moved] = view[self.moved] @ self.moved_basis
+        """Derivatives of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, 94).
+
+        By steps along the directions of identity, and by the sliders.
+        """
+        np.matmul(view, self.tangent, out=out)
+        out[self.moved] = view[self.moved] @ self.moved_tangent
 
 
 class LandmarkBasis:
-    """All landmarks of one face model; made once."""
+    """All landmarks of one face model; made once.
+
+    Attributes:
+        count: N, the number of landmarks.
+        directions: (80, 30) float64, orthonormal: the changes of identity that move the landmarks most.
+    """
 
     def __init__(self, model: FaceModel) -> None:
         triangles = np.concatenate([model.landmark_triangles, model.dense_triangles])
@@ -46,6 +57,9 @@ class LandmarkBasis:
         self._contour = _restrict(model)
         self._contour_basis = _by_axis(self._contour, lambda basis: basis.transpose(1, 2, 0))
         self.count = len(self._mean)
+        _, _, rows = np.linalg.svd(self._basis[:, :, :IDENTITY].reshape(-1, IDENTITY).astype(np.float64), False)
+        self.directions = rows[:DIRECTIONS].T
+        self._tangent, self._contour_tangent = (self._along(basis) for basis in (self._basis, self._contour_basis))
 
     def at(self, shape: np.ndarray, rotation: np.ndarray) -> SlidLandmarks:
         """The landmarks with the jaw on the contour as seen for this (144,) shape and (3, 3) rotation."""
@@ -55,7 +69,13 @@ class LandmarkBasis:
         moved = np.flatnonzero(slid != contour.contour_candidates[:, 0])
         mean = self._mean.copy()
         mean[moved] = contour.vertices[slid[moved]]
-        return SlidLandmarks(mean, self._basis, moved, self._contour_basis[slid[moved]])
+        moved_basis, moved_tangent = (basis[slid[moved]] for basis in (self._contour_basis, self._contour_tangent))
+        return SlidLandmarks(mean, self._basis, moved, moved_basis, self._tangent, moved_tangent)
+
+    def _along(self, basis: np.ndarray) -> np.ndarray:
+        """(n, 3, 94) float32 of a (n, 3, 144) basis."""
+        identity = basis[:, :, :IDENTITY] @ self.directions.astype(np.float32)
+        return np.ascontiguousarray(np.concatenate([identity, basis[:, :, IDENTITY:]], axis=2))
 
 
 def _by_axis(model: FaceModel, arrange: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -110,7 +110,7 @@ class Run:
         self.average = AveragedModel(self.net, multi_avg_fn=_moving_average(config.average), use_buffers=True)
         if config.compile:
             torch._dynamo.config.suppress_errors = True  # a compiler that fails costs speed, not the run
-            self.net.compile()
+            self.net.compile(dynamic=False)  # the sizes are few, and symbolic ones take minutes to compile
         self.optimiser = torch.optim.AdamW(_groups(self.net, config.weight_decay), lr=config.rate, fused=True)
         self.opposition = Opposition.of(recipe, config) if isinstance(recipe, Opposed) else None
         nets = (self.net,) if self.opposition is None else (self.net, self.opposition.net)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from core.geometry import alignment
 from core.types import LANDMARKS
@@ -35,7 +34,6 @@ SHADED = 0.2  # share of samples with the eye sockets in shadow
 STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.4, coarsest=0.1, noise=0.35, jpeg=0.3, shade=0.3)
 JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
 SCALES = (0.7, 1.4)  # of a crop against the true one
-Points = TypeVar("Points", np.ndarray, Tensor)
 _PAIRS = ((Label.EYE_LEFT, Label.EYE_RIGHT), (Label.BROW_LEFT, Label.BROW_RIGHT), (Label.EAR_LEFT, Label.EAR_RIGHT))
 
 
@@ -169,8 +167,11 @@ class ParsingSampler:
         return cv2.resize(source[y : y + side, x : x + side], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def sockets(points: Points) -> Iterator[tuple[Points, Points]]:
-    """Middle and half width of the right and the left eye socket, (..., 2) each, for (..., 68, 2) landmarks."""
+def sockets(points: Any) -> Iterator[tuple[Any, Any]]:
+    """Middle and half width of the right and the left eye socket, (..., 2) each, for (..., 68, 2) landmarks.
+
+    Arrays of numpy or of torch.
+    """
     for eye, brow in ((slice(36, 42), slice(17, 22)), (slice(42, 48), slice(22, 27))):
         middle = 0.65 * points[..., eye, :].mean(-2) + 0.35 * points[..., brow, :].mean(-2)
         yield middle, (points[..., eye.start + 3, :] - points[..., eye.start, :]) / 2

@@ -211,6 +211,20 @@ def test_centred_face_off_the_axis_looks_into_the_lens() -> None:
     np.testing.assert_allclose(outward, -camera.translation / np.linalg.norm(camera.translation), atol=1e-9)
 
 
+def test_landmarks_see_nothing_else_of_the_identity(face_model: FaceModel) -> None:
+    basis = LandmarkBasis(face_model)
+    moves = basis._basis[:, :, :IDENTITY].reshape(-1, IDENTITY)
+    np.testing.assert_allclose(basis.directions.T @ basis.directions, np.eye(basis.directions.shape[1]), atol=1e-12)
+    other = np.eye(IDENTITY) - basis.directions @ basis.directions.T
+    assert np.linalg.norm(moves @ other, 2) < 0.07 * np.linalg.norm(moves, 2)
+    person = make_person(face_model, 10)
+    refined, _ = Fit(face_model)(person.landmarks, person.regressed, person.crop, PHOTO)
+    change = refined.identity - person.regressed.identity
+    assert np.linalg.norm(change) > 0.1
+    # the fit's own directions are those of half of the dense landmarks
+    assert np.linalg.norm(other @ change) < 0.2 * np.linalg.norm(change)
+
+
 def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
     person = make_person(face_model, 7)
     basis = LandmarkBasis(face_model)
@@ -220,12 +234,12 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
     problem = fitting.Problem(basis, seen, state, person.camera, fitting.FitSettings())
     errors_here, points = problem.residuals(state)
     analytic = problem.jacobian(state, points)
-    step = 1e-4
-    for column in (0, 3, 40, 79, 80, 100, 143, 144, 145, 146, 147, 148, 149):
+    step = 1e-3  # shapes are moved in float32
+    for column in (0, 3, 29, 30, 50, 93, 94, 95, 96, 97, 98, 99):
         change = np.zeros(fitting.UNKNOWNS)
         change[column] = step
-        ahead, _ = problem.residuals(fitting.moved(state, change))
-        behind, _ = problem.residuals(fitting.moved(state, -change))
+        ahead, _ = problem.residuals(problem.moved(state, change))
+        behind, _ = problem.residuals(problem.moved(state, -change))
         numeric = (ahead - behind) / (2 * step)
         scale = max(float(np.abs(numeric).max()), 1.0)
         np.testing.assert_allclose(analytic[..., column], numeric, atol=5e-3 * scale, err_msg=str(column))
