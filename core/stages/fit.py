@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _UNSEEN_SLIDERS = ("eyeLook", "pupilDilate")
 _LIPS = np.array([(61, 67), (62, 66), (63, 65)])  # landmarks on the inner rims, upper and lower
 _TOLD = 30.0  # sigmas: where the parser closes the lips, a regression that has them open is no reason to doubt it
+_OVERRULED, _DOUBTED = (0.03, 0.12), 0.8  # of the eyes' distance: no doubt, full doubt; weight that this costs
 _HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
 _NEAREST = 1.0  # metres: nearer than that few photos are taken, and a crop hides its lens; see `likely_focal`
 _SAME_LENS = 1.05  # ratio of focal lengths up to which they are one
@@ -176,6 +177,7 @@ def observations(
     sigma = np.hypot(landmarks.sigma.astype(np.float64), settings.model_sigma * unit)
     weight = np.clip((landmarks.visibility - settings.hidden) / (0.75 - settings.hidden), 0.0, 1.0)
     gaps = lip_gaps(points, unit, settings, mouth)
+    weight = weight * _trust(points, gaps, unit)
     return fitting.Observations(_joined(points, gaps), sigma, weight.astype(np.float64), gaps)
 
 
@@ -193,6 +195,15 @@ def lip_gaps(
     parsed = 1.0 if mouth is None else smoothstep(mouth, *settings.closed_mouth)
     outlier = settings.outlier if parsed == 1.0 else _TOLD
     return fitting.Gaps(_LIPS, offset * believed * parsed, settings.gap_sigma * unit, outlier)
+
+
+def _trust(points: np.ndarray, gaps: fitting.Gaps, unit: float) -> np.ndarray:
+    """(N,) factors of the weights: a mouth that is shut where the points have it open makes the jaw doubtful too."""
+    offset = points[_LIPS[:, 0]] - points[_LIPS[:, 1]]
+    overruled = float(np.linalg.norm(offset - gaps.offset, axis=1).mean()) / unit
+    down = points[48:LANDMARKS].mean(axis=0) - points[36:48].mean(axis=0)
+    lower = (points - points[33]) @ down > 0.0
+    return np.where(lower, 1.0 - _DOUBTED * smoothstep(overruled, *_OVERRULED), 1.0)
 
 
 def _joined(points: np.ndarray, gaps: fitting.Gaps) -> np.ndarray:

@@ -315,6 +315,17 @@ def test_lips_close_where_the_parser_sees_them_shut(face_model: FaceModel, openi
     assert np.linalg.norm(moved[0] - moved[1], axis=1).max() < 0.0015
 
 
+def test_a_mouth_that_is_overruled_makes_the_jaw_doubtful(face_model: FaceModel) -> None:
+    settings = fitting.FitSettings()
+    landmarks = ajar(face_model, 0.25).landmarks
+    agreed, overruled = (observations(landmarks, settings, mouth).weight for mouth in (0.45, 0.03))
+    assert (overruled[[7, 8, 9, *range(48, 68)]] < 0.3 * agreed[[7, 8, 9, *range(48, 68)]]).all()
+    np.testing.assert_array_equal(overruled[17:31], agreed[17:31])
+    sliver = ajar(face_model, 0.02).landmarks
+    agreed, overruled = (observations(sliver, settings, mouth).weight for mouth in (None, 0.03))
+    np.testing.assert_allclose(overruled, agreed, atol=0.3)
+
+
 def test_an_open_mouth_stays_as_the_landmarks_have_it(face_model: FaceModel) -> None:
     person, fit = ajar(face_model, 0.4), Fit(face_model)
     by_points = fit(person.landmarks, person.regressed, person.crop, PHOTO)
