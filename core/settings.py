@@ -9,7 +9,7 @@ PROVIDERS = ("auto", "cuda", "tensorrt", "directml", "coreml", "cpu")
 TEXTURE_SIZES = (1024, 2048)
 DEOCCLUSION = ("none", "generator", "autoencoder", "telea")
 REGRESSORS = ("student", "resnet50", "e2far", "pca_free")
-SMALLEST_PARSED = 16  # pixels; a head can still be told apart where it is too small to be rebuilt
+SMALLEST_PARSED = 9  # pixels; a head can still be told apart where it is too small to be rebuilt
 MOST_GROWN = 0.1  # face-crop sides; a mask grown by more would swallow the face
 MODELS_DIR = Path(__file__).resolve().parents[1] / "models"
 

@@ -14,6 +14,8 @@ from .alignment import apply, invert
 
 FAINT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
 
+_LINE = 1024  # pixels sampled in a row; OpenCV takes no picture wider or taller than 32767
+
 
 class Window(NamedTuple):
     """Pixels from `x0`, `y0` to just before `x1`, `y1`."""
@@ -38,6 +40,11 @@ class Window(NamedTuple):
         if 0 in self.size or 0 in other.size:
             return other if 0 in self.size else self
         low, high = np.minimum(self[:2], other[:2]), np.maximum(self[2:], other[2:])
+        return Window(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+    def shared(self, other: Window) -> Window:
+        """What both hold."""
+        low, high = np.maximum(self[:2], other[:2]), np.minimum(self[2:], other[2:])
         return Window(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
     def carried(self, to_source: np.ndarray, shape: tuple[int, int]) -> Window:
@@ -71,15 +78,57 @@ def sampled(levels: np.ndarray, to_source: np.ndarray, window: Window, border: i
 def winner(levels: np.ndarray, to_source: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(H, W) uint8 index of the highest of (K, h, w) uint8 maps in a target of `shape`; the first one's beyond them.
 
-    `to_source` is the (2, 3) matrix from the target's pixels to the maps'.
+    `to_source` is the (2, 3) matrix from the target's pixels to the maps'. Between four neighbours that have one
+    winner, bilinear interpolation can find no other: the maps are sampled along outlines alone.
     """
-    best = sampled(levels[0], to_source, Window(0, 0, shape[1], shape[0]))
-    index = np.zeros(shape, np.uint8)
+    if 0 in shape:
+        return np.zeros(shape, np.uint8)
+    cells = highest(levels)
+    out = cv2.warpAffine(cells, to_source, shape[::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    rows = np.flatnonzero(_between(cells, to_source, shape))
+    if len(rows):
+        places = _places(rows, to_source, shape[1])
+        best, found = _sampled_at(levels[0], places), np.zeros(places[0].shape, np.uint8)
+        for k in range(1, len(levels)):
+            if 0 not in seen(levels[k]).size:
+                level = _sampled_at(levels[k], places)
+                found[level > best] = k
+                np.maximum(best, level, out=best)
+        out.reshape(-1)[rows] = found.reshape(-1)[: len(rows)]
+    return out
+
+
+def highest(levels: np.ndarray) -> np.ndarray:
+    """(h, w) uint8 index of the highest of (K, h, w) uint8 maps, the first of those that are alike."""
+    best, index = levels[0].copy(), np.zeros(levels.shape[1:], np.uint8)
     for k, level in enumerate(levels[1:], start=1):
-        window = seen(level).carried(to_source, shape)
-        if 0 in window.size:
-            continue
-        high, found = best[window.slices], sampled(level, to_source, window)
-        np.copyto(index[window.slices], k, where=found > high)
-        np.maximum(high, found, out=high)
+        window = seen(level)
+        if 0 not in window.size:
+            high, found = best[window.slices], level[window.slices]
+            np.copyto(index[window.slices], k, where=found > high)
+            np.maximum(high, found, out=high)
     return index
+
+
+def _between(cells: np.ndarray, to_source: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool: target pixels that do not lie among four source pixels with one (h, w) winner."""
+    mixed = np.ones((cells.shape[0] + 1, cells.shape[1] + 1), np.uint8)  # [i, j]: among pixels i - 1, i and j - 1, j
+    first = cells[:-1, :-1]
+    mixed[1:-1, 1:-1] = (first != cells[1:, :-1]) | (first != cells[:-1, 1:]) | (first != cells[1:, 1:])
+    to_squares = to_source + np.array([[0.0, 0.0, 0.5]])
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(mixed, to_squares, shape[::-1], flags=flags) > 0
+
+
+def _places(rows: np.ndarray, to_source: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Source x and y, (n, _LINE) float32, of (N,) flat target pixels, padded with the last one."""
+    padded = np.pad(rows, (0, -len(rows) % _LINE), mode="edge")
+    y, x = np.divmod(padded, width)
+    (a, b, c), (d, e, f) = to_source
+    source = (a * x + b * y + c, d * x + e * y + f)
+    return source[0].astype(np.float32).reshape(-1, _LINE), source[1].astype(np.float32).reshape(-1, _LINE)
+
+
+def _sampled_at(level: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """(n, _LINE) uint8 of a (h, w) map, bilinear, 0 beyond it."""
+    return cv2.remap(level, places[0], places[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

@@ -18,7 +18,8 @@ UNSURE = 0.8  # score of the best face below which upright looks of other scales
 # these bounds, in none of 140 small synthetic crowds.
 FURTHER_LOOKS = ((1280, 2.0, 0.7), (256, 2.0, 0.7))
 FINEST_LOOK = (2560, 4.0, 0.75)  # only when there is still no face: it costs sixteen times the first
-SMALLEST = 16.0  # pixels of the photo: no stage can do anything with less, however much it is enlarged
+SMALLEST = 16.0  # pixels of the photo, of faces that further looks add: the finer, the more false ones
+TINY = 9.0  # the same of the finest look, which is only asked when there is nothing else: a mask can be told even then
 LARGEST = 256.0  # pixels of a finer look: what is larger there was large enough before, and is mostly no face
 # An upright face scores above 0.9 nine times in ten, one that lies or stands on its head hardly ever above `SURE`;
 # where it is found at all, its points are placed as if it were upright.
@@ -61,11 +62,11 @@ class Detect:
             if _best(faces) >= SURE:
                 break
         side, enlarge, least = FINEST_LOOK
-        return faces or self._closer(photo, _scale(photo, side, enlarge), least)
+        return faces or self._closer(photo, _scale(photo, side, enlarge), least, TINY)
 
-    def _closer(self, photo: np.ndarray, scale: float, least: float) -> list[FaceBox]:
+    def _closer(self, photo: np.ndarray, scale: float, least: float, tiny: float = SMALLEST) -> list[FaceBox]:
         """Faces of a further look, those of a size that it is good for."""
-        smallest = SMALLEST if scale > 1.0 else 0.0
+        smallest = tiny if scale > 1.0 else 0.0
         largest = LARGEST / scale if scale > _first_scale(photo) else np.inf
         return [face for face in self._look(photo, scale, least) if smallest <= face.size <= largest]
 

@@ -34,8 +34,7 @@ def _to_cells(matrix: np.ndarray) -> np.ndarray:
     return out
 
 
-_SAME = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-_TO_CELLS = _to_cells(_SAME)  # from the head crop's pixels
+_TO_CELLS = _to_cells(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))  # from the head crop's pixels
 _WHOLE = level_maps.Window(0, 0, HEAD_SIZE, HEAD_SIZE)
 
 
@@ -81,6 +80,7 @@ class _Join:
         inside = cv2.blur(inside, (2 * ramp - 1, 2 * ramp - 1), borderType=cv2.BORDER_CONSTANT)
         self._near = level_maps.sampled(inside, self._to_close, _WHOLE)
         self._far = 1.0 - self._near
+        self._overlap = level_maps.seen((self._near > 0.0).view(np.uint8) * np.uint8(255))
 
     def __call__(self, far: np.ndarray, near: np.ndarray) -> np.ndarray:
         """(K, S, S) uint8 levels of (K, C, C) uint8 levels of both looks; 0 where both are faint."""
@@ -88,11 +88,14 @@ class _Join:
         for k in range(len(far)):
             window = level_maps.seen(far[k]).carried(_TO_CELLS, shape)
             window = window.joined(level_maps.seen(near[k]).carried(self._to_close, shape))
-            if 0 not in window.size:
-                there = window.slices
-                soft = level_maps.sampled(far[k], _TO_CELLS, window, cv2.BORDER_REPLICATE)
-                sharp = level_maps.sampled(near[k], self._to_close, window)
-                out[k][there] = cv2.blendLinear(sharp, soft, self._near[there], self._far[there])
+            if 0 in window.size:
+                continue
+            out[k][window.slices] = level_maps.sampled(far[k], _TO_CELLS, window, cv2.BORDER_REPLICATE)
+            both = window.shared(self._overlap)
+            if 0 not in both.size:
+                there = both.slices
+                sharp = level_maps.sampled(near[k], self._to_close, both)
+                out[k][there] = cv2.blendLinear(sharp, out[k][there], self._near[there], self._far[there])
         return out
 
 
@@ -146,7 +149,7 @@ def _fine(levels: np.ndarray) -> np.ndarray:
 
 def _without_traces(occluders: np.ndarray) -> np.ndarray:
     """(7, C, C) levels without the things of which too little is seen; their share goes to none."""
-    out, first = occluders.copy(), _first(occluders)
+    out, first = occluders.copy(), level_maps.highest(occluders)
     for kinds, least in LEAST_AREA.items():
         codes = [OCCLUDERS.index(kind) for kind in kinds]
         if sum(int(np.count_nonzero(first == code)) for code in codes) < least * first.size:
@@ -158,7 +161,7 @@ def _without_traces(occluders: np.ndarray) -> np.ndarray:
 
 def _without_spots(occluders: np.ndarray) -> np.ndarray:
     """(7, C, C) levels without islands of occluders that are too small to be one."""
-    covered = (_first(occluders) > 0).view(np.uint8)
+    covered = (level_maps.highest(occluders) > 0).view(np.uint8)
     count, islands, statistics, _ = cv2.connectedComponentsWithStats(covered)
     small = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] < LEAST_SPOT * covered.size)
     if count == 1 or not len(small):
@@ -168,11 +171,6 @@ def _without_spots(occluders: np.ndarray) -> np.ndarray:
     out[:, spots] = 0
     out[_NONE, spots] = 255
     return out
-
-
-def _first(levels: np.ndarray) -> np.ndarray:
-    """(C, C) uint8 index of the highest of (K, C, C) levels."""
-    return level_maps.winner(levels, _SAME, (levels.shape[1], levels.shape[2]))
 
 
 def _other_side(name: str) -> str:

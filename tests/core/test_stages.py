@@ -192,6 +192,20 @@ def test_further_looks_add_to_a_doubtful_face() -> None:
     assert [round(face.size) for face in faces] == [120, 60]
 
 
+@pytest.mark.parametrize(("side", "found"), [(12.0, 1), (6.0, 0)])
+def test_tiny_faces_are_found_where_there_are_no_others(side: float, found: int) -> None:
+    class Far:
+        """One face of a few pixels of a 240 x 320 photo, in all looks that enlarge it."""
+
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            scale = max(image.shape[2:]) / 320
+            corners = np.array([[[100, 100, 100 + side, 100 + side]]], np.float32) * scale
+            score = 0.8 if scale > 1.0 else 0.1
+            return {"boxes": corners, "scores": np.array([[score]], np.float32), "points": np.zeros((1, 1, 10), "f4")}
+
+    assert len(Detect(Far())(np.zeros((240, 320, 3), np.uint8))) == found
+
+
 def test_landmarks_come_back_in_photo_pixels(
     pipeline: Pipeline, photo_with_faces: MakePhoto, landmark_points: np.ndarray
 ) -> None:
