@@ -13,6 +13,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from core.runtime.specs import CROP_SIZE
 from models.training.checkpoints import CHECKPOINT
-from models.training.crops import Cropper
+from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
 
 from . import weight_storage
@@ -28,6 +29,7 @@ from .onnx_export import CARD, NETWORKS, TOLERANCE, WEIGHTS, ParityError, check_
 
 LOG = logging.getLogger(__name__)
 _CALIBRATED = 64  # pictures
+_SCENE = 256  # pixels, of a picture for the detector
 
 
 def stored(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
@@ -113,7 +115,7 @@ def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEI
     exportable = load_example(name, wrap(net).eval())
     assert isinstance(exportable.example, Tensor)
     restore(net, exportable.example, weights / f"{name}.onnx")
-    images = parity_images(name, pictures) if name == "parser" else _crops(pictures)
+    images = _seen_by(name, pictures)
     calibrate(net, torch.from_numpy(np.stack(images[:_CALIBRATED])).permute(0, 3, 1, 2).float() / 255.0)
     worst = check_parity(exportable, weights / f"{name}.onnx", images[:8], 16)
     out.mkdir(parents=True, exist_ok=True)
@@ -123,7 +125,13 @@ def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEI
     return worst
 
 
-def _crops(pictures: Pictures) -> list[np.ndarray]:
+def _seen_by(name: str, pictures: Pictures) -> list[np.ndarray]:
+    """Pictures of one size as the network sees them."""
+    if name == "parser":
+        return parity_images(name, pictures)
+    if name == "detector":
+        _, held_out = split(len(pictures))
+        return [cv2.resize(pictures.image(int(i)), (_SCENE, _SCENE)) for i in held_out[:_CALIBRATED]]
     cropper = Cropper(pictures, CROP_SIZE)
     chosen = np.linspace(0, len(pictures) - 1, _CALIBRATED).astype(int)
     return [cropper.cut(int(index), cropper.matrices[index]) for index in chosen]
@@ -133,7 +141,7 @@ def main() -> None:
     """Command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Make a checkpoint of shipped weights, to train on from.")
-    parser.add_argument("name", choices=("landmarker", "parser"))
+    parser.add_argument("name", choices=("detector", "landmarker", "parser"))
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--out", type=Path, default=None, help="build/training/NAME if not given")
     arguments = parser.parse_args()

@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch", reason="training packages are not installed
 
 from core.geometry.face_model import FaceModel  # noqa: E402
 from models.export import onnx_export, onnx_import  # noqa: E402
-from models.networks.landmarker import LandmarkerConfig, build_landmarker  # noqa: E402
-from models.networks.parser import ParserConfig, build_parser  # noqa: E402
+from models.networks.detector import DetectorConfig  # noqa: E402
+from models.networks.landmarker import LandmarkerConfig  # noqa: E402
+from models.networks.parser import ParserConfig  # noqa: E402
 from models.training import checkpoints  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 
@@ -23,7 +24,9 @@ from .people import make_pictures  # noqa: E402
 CONFIGS = {
     "landmarker": LandmarkerConfig(points=72, width=0.35, narrow=4, hidden=16, reaches=(0.05, 0.03), rank=4),
     "parser": ParserConfig(width=0.35, decoder=(8, 8, 8, 8)),
+    "detector": DetectorConfig(stem=4, channels=(8, 8, 8), depth=(1, 1, 1), neck=8),
 }
+SIDE = 128
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def shipped(name: str, folder: Path, bits: int) -> torch.nn.Module:
     net = build(config)
     with torch.no_grad():
         for _ in range(3):
-            net.train()(torch.rand(4, 3, config.size, config.size))
+            net.train()(torch.rand(4, 3, SIDE, SIDE))
     folder.mkdir()
     onnx_export.convert(onnx_export.load_example(name, wrap(net).eval()), folder / f"{name}.onnx", bits)
     card = {"name": name, "network": dataclasses.asdict(config)}
@@ -46,8 +49,13 @@ def shipped(name: str, folder: Path, bits: int) -> torch.nn.Module:
     return net.eval()
 
 
+def _listed(name: str) -> dict[str, object]:
+    """Sizes as JSON has them."""
+    return json.loads(json.dumps(dataclasses.asdict(CONFIGS[name])))
+
+
 def built(name: str) -> torch.nn.Module:
-    return {"landmarker": build_landmarker, "parser": build_parser}[name](CONFIGS[name])
+    return onnx_export.NETWORKS[name][1](CONFIGS[name])
 
 
 @pytest.mark.parametrize("bits", [32, 16])
@@ -60,18 +68,18 @@ def test_imported_network_computes_what_the_exported_one_does(
     assert max(worst.values()) < 1e-3  # of the rounded weights, not of the unrounded network
     again = built(name)
     checkpoints.load_averaged(again, tmp_path / "run" / checkpoints.CHECKPOINT)
-    image = torch.rand(2, 3, CONFIGS[name].size, CONFIGS[name].size)
+    image = torch.rand(2, 3, SIDE, SIDE)
     with torch.no_grad():
         for found, wanted in zip(again.eval()(image), net(image), strict=True):
             assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
-    assert json.loads((tmp_path / "run" / "card.json").read_text())["network"]["width"] == 0.35
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["network"] == _listed(name)
     onnx_export.load_exportable(name, tmp_path / "run")  # a run like any other
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
 def test_calibration_changes_statistics_and_no_answer(name: str, tmp_path: Path) -> None:
     shipped(name, tmp_path / "weights", 32)
-    net, image = built(name), torch.rand(8, 3, CONFIGS[name].size, CONFIGS[name].size) ** 2
+    net, image = built(name), torch.rand(8, 3, SIDE, SIDE) ** 2
     onnx_import.restore(net, image, tmp_path / "weights" / f"{name}.onnx")
     with torch.no_grad():
         folded, astray = net.eval()(image), net.train()(image)
@@ -96,6 +104,6 @@ def test_weights_of_8_bits_are_widened_too(tmp_path: Path) -> None:
 
 def test_a_file_of_other_sizes_is_refused(tmp_path: Path) -> None:
     shipped("landmarker", tmp_path / "weights", 32)
-    net = build_parser(CONFIGS["parser"])
+    net = built("parser")
     with pytest.raises(onnx_export.ParityError, match="sizes differ"):
         onnx_import.restore(net, torch.rand(1, 3, 64, 64), tmp_path / "weights" / "landmarker.onnx")
