@@ -1,0 +1,92 @@
+"""What the fit is solved with: Jacobian, directions of identity, priors, normal equations."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import WeightsError
+from core.fit_priors import FILE, read_priors
+from core.geometry import fitting
+from core.geometry.face_model import FaceModel
+from core.geometry.landmark_basis import LandmarkBasis
+from core.geometry.normal_equations import gram, solve
+from core.stages.fit import Fit, observations
+from core.types import EXPRESSION, IDENTITY
+
+from .fit_people import PHOTO, make_person
+
+
+def test_landmarks_see_nothing_else_of_the_identity(face_model: FaceModel) -> None:
+    basis = LandmarkBasis(face_model)
+    moves = basis._basis[:, :, :IDENTITY].reshape(-1, IDENTITY)
+    np.testing.assert_allclose(basis.directions.T @ basis.directions, np.eye(basis.directions.shape[1]), atol=1e-12)
+    other = np.eye(IDENTITY) - basis.directions @ basis.directions.T
+    assert np.linalg.norm(moves @ other, 2) < 0.07 * np.linalg.norm(moves, 2)
+    person = make_person(face_model, 10)
+    refined, _ = Fit(face_model)(person.landmarks, person.regressed, person.crop, PHOTO)
+    change = refined.identity - person.regressed.identity
+    assert np.linalg.norm(change) > 0.1
+    # the fit's own directions are those of half of the dense landmarks
+    assert np.linalg.norm(other @ change) < 0.2 * np.linalg.norm(change)
+
+
+def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
+    person = make_person(face_model, 7)
+    basis = LandmarkBasis(face_model)
+    seen = observations(person.landmarks, fitting.FitSettings())
+    shape = np.concatenate([person.regressed.identity, person.regressed.expression]).astype(np.float64)
+    state = fitting.FitState(shape, person.camera.rotation, person.camera.translation)
+    problem = fitting.Problem(basis, seen, state, person.camera, fitting.FitSettings())
+    errors_here, points = problem.residuals(state)
+    analytic = problem.jacobian(state, points)
+    step = 1e-3  # shapes are moved in float32
+    for column in (0, 3, 29, 30, 50, 93, 94, 95, 96, 97, 98, 99):
+        change = np.zeros(fitting.UNKNOWNS)
+        change[column] = step
+        ahead, _ = problem.residuals(problem.moved(state, change))
+        behind, _ = problem.residuals(problem.moved(state, -change))
+        numeric = (ahead - behind) / (2 * step)
+        scale = max(float(np.abs(numeric).max()), 1.0)
+        np.testing.assert_allclose(analytic[..., column], numeric, atol=5e-3 * scale, err_msg=str(column))
+    assert seen.gaps is not None
+    assert errors_here.shape == (basis.count + len(seen.gaps.pairs), 2)
+
+
+def test_priors_of_a_regressor_are_read(tmp_path: Path) -> None:
+    assert read_priors(tmp_path, "student").identity_sigma == fitting.FitSettings.identity_sigma
+    entry = {"identity_sigma": [0.3] * IDENTITY, "expression_sigma": [0.05] * EXPRESSION}
+    (tmp_path / FILE).write_text(json.dumps({"student": entry}))
+    settings = read_priors(tmp_path, "student")
+    np.testing.assert_array_equal(settings.identity_sigma, np.full(IDENTITY, 0.3))
+    assert read_priors(tmp_path, "teacher").expression_sigma == fitting.FitSettings.expression_sigma
+    (tmp_path / FILE).write_text(json.dumps({"student": {**entry, "expression_sigma": [0.05]}}))
+    with pytest.raises(WeightsError, match="expression_sigma has shape"):
+        read_priors(tmp_path, "student")
+
+
+def test_narrow_priors_hold_single_coefficients(face_model: FaceModel) -> None:
+    person, sigma = make_person(face_model, 2), np.full(IDENTITY, 0.4)
+    sigma[5] = 1e-3
+    refined, _ = Fit(face_model, fitting.FitSettings(identity_sigma=sigma))(
+        person.landmarks, person.regressed, person.crop, PHOTO
+    )
+    moved = np.abs(refined.identity - person.regressed.identity)
+    assert moved[5] < 1e-3 < 0.05 < np.median(moved[:5])
+
+
+@pytest.mark.parametrize("unknowns", [6, 40, 150, 290])
+def test_normal_equations_agree_with_numpy(unknowns: int) -> None:
+    rng = np.random.default_rng(unknowns)
+    rows = rng.normal(size=(800, unknowns)).astype(np.float32)
+    if unknowns in (6, 150):
+        scaled = rows * rng.random((800, 1)).astype(np.float32)
+        np.testing.assert_allclose(gram(scaled, rows), scaled.T.astype(float) @ rows, atol=2e-3)
+    matrix, right = rows.T.astype(float) @ rows, rng.normal(size=unknowns)
+    np.testing.assert_allclose(solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-8, atol=1e-12)
+
+
+def test_singular_equations_are_refused() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+        solve(np.zeros((30, 30)), np.ones(30))
