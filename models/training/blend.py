@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from .cards import earlier_card, git_commit
-from .checkpoints import CHECKPOINT
+from .checkpoints import CHECKPOINT, read_averaged
 
 LOG = logging.getLogger(__name__)
 _CARD = "card.json"
@@ -29,15 +29,14 @@ def blend(run: Path, other: Path, share: float, out: Path) -> None:
     """
     if not 0.0 < share < 1.0:
         raise ValueError("The share of the other run must lie between 0 and 1.")
-    own, far = (torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True) for folder in (run, other))
-    own, far = own["average"], far["average"]
+    own, far = (read_averaged(folder / CHECKPOINT) for folder in (run, other))
     if own.keys() != far.keys() or any(own[key].shape != far[key].shape for key in own):
         raise ValueError(f"{run} and {other} hold different networks; only runs of one network can be blended.")
     between = {key: torch.lerp(own[key], far[key], share) if own[key].is_floating_point() else far[key] for key in own}
     card = json.loads((other / _CARD).read_text())
     card |= {"code": git_commit(), "blended": {"share": share, "with": earlier_card(run / CHECKPOINT)}}
     out.mkdir(parents=True, exist_ok=True)
-    torch.save({"average": between}, out / CHECKPOINT)
+    torch.save({"average": {f"module.{key}": value for key, value in between.items()}}, out / CHECKPOINT)
     (out / _CARD).write_text(json.dumps(card, indent=2) + "\n")
 
 
