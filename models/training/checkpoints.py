@@ -28,6 +28,7 @@ def load_shared(net: nn.Module, checkpoint: Path) -> None:
 
 
 def read_averaged(checkpoint: Path) -> dict[str, Tensor]:
+    """A checkpoint's averaged weights by their names in the network."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
     prefix = "module."
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
