@@ -106,6 +106,31 @@ def test_a_trace_of_glasses_is_neither_an_occluder_nor_a_part(landmark_points: n
         assert (parsing.occluder > 0).any() == (parsing.occluded > 128).any() == there
 
 
+@pytest.mark.parametrize(
+    ("certainty", "bridge", "side", "worn"),
+    [(0.9, False, 7, False), (1.0, False, 7, True), (0.9, True, 7, True), (0.9, False, 19, True)],
+)
+def test_eyes_deep_in_shadow_are_no_glasses(
+    landmark_points: np.ndarray, certainty: float, bridge: bool, side: int, worn: bool
+) -> None:
+    points = landmark_points[:LANDMARKS]
+    cells = alignment.apply(alignment.head_matrix(points, HEAD_SIZE), points) * CELLS / HEAD_SIZE
+    codes = np.zeros((CELLS, CELLS), int)
+    clear = OCCLUDERS.index("clear_glasses")
+    for eye in (cells[36:42].mean(axis=0), cells[42:48].mean(axis=0)):
+        x, y = np.rint(eye).astype(int)
+        codes[y - side // 2 : y + side // 2 + 1, x - side // 2 - 2 : x + side // 2 + 3] = clear
+    if bridge:
+        (x0, y), x1 = np.rint(cells[39]).astype(int), round(cells[42, 0])
+        codes[y - 2 : y + 1, x0:x1] = clear
+    network = StubNetwork(np.where(codes > 0, PARTS.index("glasses"), PARTS.index("skin")), codes)
+    network.occluder = network.occluder * np.float32(certainty)
+    network.occluder[:, 0] += np.float32(1.0 - certainty)
+    parsing = Parse(network)(np.zeros((640, 640, 3), np.uint8), points)
+    assert bool((parsing.occluder == clear).any()) == worn
+    assert bool((parsing.parts == PARTS.index("glasses")).any()) == worn
+
+
 def test_the_mirrored_look_knows_its_left_from_its_right(landmark_points: np.ndarray) -> None:
     classes = np.zeros((CELLS, CELLS), int)
     classes[:, : CELLS // 2] = PARTS.index("eye_right")
