@@ -126,6 +126,7 @@ def test_eyes_deep_in_shadow_are_no_glasses(
     network = StubNetwork(np.where(codes > 0, PARTS.index("glasses"), PARTS.index("skin")), codes)
     network.occluder = network.occluder * np.float32(certainty)
     network.occluder[:, 0] += np.float32(1.0 - certainty)
+    network.occluder[1] = network.occluder[0, :, :, ::-1]  # this face is turned a little
     parsing = Parse(network)(np.zeros((640, 640, 3), np.uint8), points)
     assert bool((parsing.occluder == clear).any()) == worn
     assert bool((parsing.parts == PARTS.index("glasses")).any()) == worn
