@@ -34,7 +34,8 @@ def blend(run: Path, other: Path, share: float, out: Path) -> None:
         raise ValueError(f"{run} and {other} hold different networks; only runs of one network can be blended.")
     between = {key: torch.lerp(own[key], far[key], share) if own[key].is_floating_point() else far[key] for key in own}
     card = json.loads((other / _CARD).read_text())
-    card |= {"code": git_commit(), "blended": {"share": share, "with": earlier_card(run / CHECKPOINT)}}
+    told = {"share": share, "figures": "above: of this run before blending", "with": earlier_card(run / CHECKPOINT)}
+    card |= {"code": git_commit(), "blended": told}
     out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": {f"module.{key}": value for key, value in between.items()}}, out / CHECKPOINT)
     (out / _CARD).write_text(json.dumps(card, indent=2) + "\n")
