@@ -1,4 +1,4 @@
-"""Contact sheets: `python -m models.synthesis.contact_sheet` writes pictures, labels, groups and clips to `out/synth`.
+"""Contact sheets: `python -m models.synthesis.contact_sheet` writes pictures, labels, heads, groups and clips to `out/synth`.
 
 `--docs` writes the committed sheet (picture, landmarks, labels, clean twin) instead.
 """
@@ -77,12 +77,14 @@ def sheets(assets: Assets, seed: int) -> dict[str, np.ndarray]:
     """Named (H, W, 3) uint8 sheets of about 1500 px."""
     pictures = [make_picture(assets, seed, index, group=1) for index in range(48)]
     people = [make_picture(assets, seed, index, group=8) for index in range(32)]
+    heads = [make_picture(assets, seed, index, group=1, whole_head=True) for index in range(24)]
     frames = [frame for clip in range(4) for frame in list(make_sequence(assets, seed, clip, _CLIP))[::3]]
     return {
         "pictures": grid([picture.image for picture in pictures], 8),
         "landmarks": grid([draw_landmarks(picture) for picture in pictures], 8),
         "labels": grid([draw_labels(picture) for picture in pictures], 8),
         "clean": grid([picture.clean for picture in pictures], 8),
+        "heads": grid([panel for head in heads for panel in (head.image, draw_labels(head))], 8),
         "groups": grid([picture.image for picture in people], 8),
         "sequences": grid([frame.image for frame in frames], 8),
     }
