@@ -1,4 +1,4 @@
-"""Contact sheets: `python -m models.synthesis.contact_sheet` writes pictures, labels, heads, groups and clips to out/synth.
+"""Contact sheets of pictures, labels, heads, groups, clips: `python -m models.synthesis.contact_sheet`, to `out/synth`.
 
 `--docs` writes the committed sheet (picture, landmarks, labels, clean twin) instead.
 """
