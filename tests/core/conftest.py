@@ -8,6 +8,7 @@ the nose and blue for a mask. The painters paint one colour.
 import hashlib
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from core import cli
+from core.files import write_file
 from core.geometry import alignment
 from core.geometry.camera import pose_from_camera, project, rotation_from_angles
 from core.geometry.face_model import FaceModel, load_face_model
+from core.image_io import png_bytes
 from core.pipeline import Pipeline
 from core.runtime import sessions
 from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
@@ -285,3 +289,28 @@ def _model(name: str, nodes: list[onnx.NodeProto], constants: dict[str, np.ndarr
     model.ir_version = 9
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+@pytest.fixture
+def small_networks(
+    monkeypatch: pytest.MonkeyPatch, models_dir: Path, specs: dict, grey_texture: Callable[..., FaceTexture]
+) -> None:
+    """The command line opens the small networks and makes plain textures."""
+
+    def make(settings: Settings) -> Pipeline:
+        pipeline = Pipeline(replace(settings, models_dir=models_dir), specs)
+        pipeline.__dict__["_texture"] = grey_texture
+        return pipeline
+
+    monkeypatch.setattr(cli, "Pipeline", make)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo_with_faces: Callable[..., np.ndarray]) -> Path:
+    """A folder: one.png (one face), two.png (two), none.png (no face), torn.jpg (not a picture)."""
+    folder = tmp_path / "photos"
+    write_file(folder / "one.png", png_bytes(photo_with_faces((300, 200, 150))))
+    write_file(folder / "two.png", png_bytes(photo_with_faces((120, 300, 100), (450, 200, 160))))
+    write_file(folder / "none.png", png_bytes(photo_with_faces()))
+    (folder / "torn.jpg").write_bytes(b"text")
+    return folder

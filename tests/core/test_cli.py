@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,41 +13,14 @@ import pytest
 from core import cli, files
 from core.files import write_file
 from core.geometry.face_model import FaceModel
-from core.image_io import png_bytes, read_mask, read_photo
+from core.image_io import png_bytes, read_photo
 from core.pipeline import Pipeline
-from core.settings import Settings
-from core.types import OCCLUDERS, PARTS, FaceTexture
+from core.types import OCCLUDERS, PARTS
+
+from .cli_run import read_obj, run
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def small_networks(
-    monkeypatch: pytest.MonkeyPatch, models_dir: Path, specs: dict, grey_texture: Callable[..., FaceTexture]
-) -> None:
-    """The command line opens the small networks and makes plain textures."""
-
-    def make(settings: Settings) -> Pipeline:
-        pipeline = Pipeline(replace(settings, models_dir=models_dir), specs)
-        pipeline.__dict__["_texture"] = grey_texture
-        return pipeline
-
-    monkeypatch.setattr(cli, "Pipeline", make)
-
-
-@pytest.fixture
-def photos(tmp_path: Path, photo_with_faces: Callable[..., np.ndarray]) -> Path:
-    """A folder: one.png (one face), two.png (two), none.png (no face), torn.jpg (not a picture)."""
-    folder = tmp_path / "photos"
-    write_file(folder / "one.png", png_bytes(photo_with_faces((300, 200, 150))))
-    write_file(folder / "two.png", png_bytes(photo_with_faces((120, 300, 100), (450, 200, 160))))
-    write_file(folder / "none.png", png_bytes(photo_with_faces()))
-    (folder / "torn.jpg").write_bytes(b"text")
-    return folder
-
-
-def run(*arguments: object) -> int:
-    return cli.main([str(argument) for argument in arguments])
+pytestmark = pytest.mark.usefixtures("small_networks")
 
 
 def test_landmarks(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -100,14 +71,6 @@ def test_detect(photos: Path, tmp_path: Path) -> None:
     assert {name: len(boxes) for name, boxes in faces.items()} == {"one.png": 1, "two.png": 2, "none.png": 0}
     assert faces["one.png"][0]["box"] == pytest.approx([228.5, 132.5, 378.5, 282.5], abs=1)
     assert run("detect", *files_, "--out", tmp_path) == cli.DONE  # an earlier result is replaced
-
-
-def read_obj(path: Path) -> dict[str, list[list[str]]]:
-    rows: dict[str, list[list[str]]] = {}
-    for line in path.read_text().splitlines():
-        key, *rest = line.split()
-        rows.setdefault(key, []).append(rest)
-    return rows
 
 
 def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> None:
@@ -317,135 +280,3 @@ def test_as_a_program(tmp_path: Path) -> None:
     assert done.returncode == cli.WRONG_USE
     assert "FILE" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def hide_the_mouth(photos: Path, name: str = "one.png", face: tuple[int, int] = (300, 240)) -> np.ndarray:
-    """Put a blue mask, which the parser takes for one, before the face of a photo; the new photo."""
-    shown = read_photo(photos / name).pixels.copy()
-    shown[face[1] - 40 : face[1] + 40, face[0] - 50 : face[0] + 50] = (0, 0, 255)
-    shown[192:224, 288:320] = (255, 0, 150)  # the detector's face
-    write_file(photos / name, png_bytes(shown), overwrite=True)
-    return shown
-
-
-def test_deocclude(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    out = tmp_path / "out"
-    shown = hide_the_mouth(photos)
-    bare = read_photo(photos / "two.png").pixels
-    assert run("deocclude", photos / "one.png", photos / "two.png", "--out", out) == cli.DONE
-    names = [f"{photo}{end}" for photo in ("one", "two") for end in (".png", "_completion.json", "_mask.png")]
-    assert sorted(os.listdir(out)) == sorted(names)
-    done, mask = read_photo(out / "one.png").pixels, read_mask(out / "one_mask.png")
-    assert done.shape == shown.shape and mask.shape == shown.shape[:2]
-    assert set(np.unique(mask)) == {0, 255}
-    assert mask[260, 300] == 255
-    assert np.array_equal(done[mask == 0], shown[mask == 0])
-    assert not np.array_equal(done[260, 300], shown[260, 300])
-    assert np.array_equal(read_photo(out / "two.png").pixels, bare)
-    record = json.loads((out / "one_completion.json").read_text())
-    assert record["method"] == "generator"
-    assert record["painted"] == pytest.approx((mask > 0).mean(), abs=1e-5)
-    errors = capsys.readouterr().err
-    assert "two.png: Nothing was found before the face" in errors
-    assert "one.png:" not in errors
-    assert run("deocclude", photos / "one.png", "--out", out) == cli.DONE  # an earlier result is replaced
-
-
-def test_deocclude_by_a_painted_mask(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    out, mask = tmp_path / "out", np.zeros((480, 640), np.uint8)
-    mask[220:260, 270:340] = 255
-    write_file(tmp_path / "mask.png", png_bytes(mask))
-    write_file(tmp_path / "small.png", png_bytes(mask[:100]))
-    options = ("--out", out, "--mask")
-    assert run("deocclude", photos / "one.png", *options, tmp_path / "mask.png", "--method", "telea") == cli.DONE
-    assert np.array_equal(read_mask(out / "one_mask.png"), mask)
-    assert run("deocclude", photos / "one.png", *options, tmp_path / "small.png") == cli.FAILED
-    assert "The mask small.png has 640 x 100 pixels but the photo has 640 x 480" in capsys.readouterr().err
-    assert run("deocclude", photos / "one.png", *options, photos / "torn.jpg") == cli.FAILED
-    assert run("deocclude", photos / "one.png", photos / "two.png", *options, tmp_path / "mask.png") == cli.WRONG_USE
-
-
-def test_deocclude_never_writes_over_what_it_reads(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    before = (photos / "one.png").read_bytes()
-    assert run("deocclude", photos / "one.png", "--out", photos) == cli.FAILED
-    assert "one.png is one of the files to read" in capsys.readouterr().err
-    out = tmp_path / "out"
-    assert run("deocclude", photos / "one.png", "--out", out) == cli.DONE
-    done = (out / "one.png").read_bytes()
-    assert run("deocclude", out / "one.png", "--out", out) == cli.FAILED  # although it is an earlier result
-    assert run("deocclude", photos / "one.png", "--out", out, "--mask", out / "one_mask.png") == cli.FAILED
-    assert (out / "one.png").read_bytes() == done
-    assert (photos / "one.png").read_bytes() == before
-
-
-def test_deocclude_works_at_the_photos_own_size(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    large = cv2.resize(hide_the_mouth(photos), (2560, 1920), interpolation=cv2.INTER_NEAREST)
-    large[::2, ::2] ^= 1  # what reducing would lose
-    write_file(photos / "large.png", png_bytes(large))
-    monkeypatch.setattr("core.image_io.WORKING_PIXELS", 640 * 480)
-    assert run("deocclude", photos / "large.png", "--out", tmp_path / "out") == cli.DONE
-    mask = read_mask(tmp_path / "out" / "large_mask.png")
-    done = read_photo(tmp_path / "out" / "large.png", whole=True).pixels
-    assert mask.shape == (1920, 2560)
-    assert mask[4 * 260, 4 * 300] == 255
-    assert np.array_equal(done[mask == 0], large[mask == 0])
-
-
-def test_deocclude_does_as_it_is_told(photos: Path, tmp_path: Path) -> None:
-    hide_the_mouth(photos)
-    sizes = []
-    for number, grow in enumerate((0, 0.05)):
-        out = tmp_path / str(number)
-        assert run("deocclude", photos / "one.png", "--out", out, "--grow", grow, "--method", "autoencoder") == cli.DONE
-        sizes.append((read_mask(out / "one_mask.png") > 0).sum())
-        assert json.loads((out / "one_completion.json").read_text())["method"] == "autoencoder"
-    assert sizes[1] > 1.3 * sizes[0] > 0
-
-
-def test_reconstruct_tells_what_was_completed(photos: Path, tmp_path: Path) -> None:
-    hide_the_mouth(photos)
-    records = []
-    for method in ("generator", "none"):
-        out = tmp_path / method
-        assert run("reconstruct", photos / "one.png", "--out", out, "--method", method) == cli.DONE
-        records.append(json.loads((out / "one.json").read_text()))
-        grey = cv2.imread(str(out / "one_confidence.png"), cv2.IMREAD_UNCHANGED)
-        assert grey.shape == (1024, 1024)
-        assert set(np.unique(grey)) <= set(records[-1]["confidence"].values())
-    assert records[0]["completion"]["method"] == "generator"
-    assert 0.0 < records[0]["completion"]["painted"] < 0.1
-    assert records[1]["completion"] is None
-
-
-def test_reconstruct_one_person(photos: Path, tmp_path: Path, face_model: FaceModel) -> None:
-    out = tmp_path / "out"
-    assert run("reconstruct", "--same-person", photos / "one.png", photos / "two.png", "--out", out) == cli.DONE
-    names = ("one", "person", "two")
-    assert sorted(path.name for path in out.glob("*.obj")) == [f"{name}.obj" for name in names]
-    one, person, two = (json.loads((out / f"{name}.json").read_text()) for name in names)
-    assert one["coefficients"]["identity"] == two["coefficients"]["identity"] == person["coefficients"]["identity"]
-    assert one["landmarks_2d"] != two["landmarks_2d"]
-    assert person["photos"] == ["one", "two"]
-    assert (out / "person_texture.png").read_bytes() == (out / "two_texture.png").read_bytes()
-    rest = face_model.shape(np.array(person["coefficients"]["identity"], np.float32))
-    vertices = np.array(read_obj(out / "person.obj")["v"], float)
-    np.testing.assert_allclose(vertices, rest, atol=1e-5)
-    # done again, an earlier result is replaced
-    assert run("reconstruct", "--same-person", photos / "one.png", photos / "two.png", "--out", out) == cli.DONE
-
-
-@pytest.mark.parametrize("bad", ["none.png", "torn.jpg"])
-def test_one_bad_photo_stops_the_person(photos: Path, tmp_path: Path, bad: str, capsys: pytest.CaptureFixture) -> None:
-    out = tmp_path / "out"
-    assert run("reconstruct", "--same-person", photos / "one.png", photos / bad, "--out", out) == cli.FAILED
-    assert f"{bad}: " in capsys.readouterr().err
-    assert not out.exists()
-
-
-def test_a_person_needs_several_photos(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert run("reconstruct", "--same-person", photos / "one.png", "--out", tmp_path / "out") == cli.WRONG_USE
-    assert "at least two photos" in capsys.readouterr().err
-    (photos / "two.png").rename(photos / "person.png")
-    files_ = [photos / "one.png", photos / "person.png"]
-    assert run("reconstruct", "--same-person", *files_, "--out", tmp_path / "out") == cli.WRONG_USE
-    assert "Rename the photo" in capsys.readouterr().err
