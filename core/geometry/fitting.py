@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 
 from ..types import EXPRESSION, IDENTITY, Camera
-from .landmark_basis import DIRECTIONS, LandmarkBasis
+from .landmark_basis import LandmarkBasis
 from .normal_equations import bounded_step, gram, solve
 
 OWN = EXPRESSION + 6  # unknowns that differ between photos of one person: sliders, rotation vector, translation
-UNKNOWNS = DIRECTIONS + OWN  # of one photo; identity moves along those directions that landmarks can tell
 
 
 @dataclass(frozen=True)
@@ -153,6 +152,8 @@ class Problem:
         self, basis: LandmarkBasis, seen: Observations, prior: FitState, camera: Camera, settings: FitSettings
     ) -> None:
         self._basis, self._seen, self._prior = basis, seen, prior
+        self._shared = basis.directions.shape[1]
+        self.unknowns = self._shared + OWN  # identity moves along those directions that landmarks can tell
         self._focal, self._center = camera.focal, np.asarray(camera.center)
         points = max(float(seen.weight.sum()), 1.0)
         trust = min(1.0, settings.independent_points / points)
@@ -185,12 +186,12 @@ class Problem:
         return errors, seen
 
     def jacobian(self, state: FitState, seen: np.ndarray, pose_only: bool = False) -> np.ndarray:
-        """(N + M, 2, 100) float32 derivatives of the residuals.
+        """(N + M, 2, U) float32 derivatives of the residuals by the `unknowns`.
 
         By steps along the directions of identity, sliders, rotation vector (left-hand) and shift. `seen` is (N, 3) in
         the camera frame; with `pose_only` the last six columns alone.
         """
-        count, shape = len(seen), 0 if pose_only else UNKNOWNS - 6
+        count, shape = len(seen), 0 if pose_only else self.unknowns - 6
         gaps = 0 if self._gaps is None else len(self._gaps.pairs)
         out = np.empty((count + gaps, 2, shape + 6), np.float32)
         camera = self._by_camera_point(seen)
@@ -225,11 +226,11 @@ class Problem:
         return float(data + offset @ (self._precision * offset))
 
     def normal_equations(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
-        """Hessian (100, 100) and gradient (100,) of the data and of the priors of expression and pose."""
+        """Hessian (U, U) and gradient (U,) of the data and of the priors of expression and pose."""
         errors, seen = self.residuals(state)
         hessian, gradient = self._of_data(errors, self.jacobian(state, seen))
-        gradient[DIRECTIONS:] += self._precision * self._from_prior(state)
-        own = np.arange(DIRECTIONS, UNKNOWNS)
+        gradient[self._shared :] += self._precision * self._from_prior(state)
+        own = np.arange(self._shared, self.unknowns)
         hessian[own, own] += self._precision
         return hessian, gradient
 
@@ -237,13 +238,13 @@ class Problem:
         """One Gauss-Newton step of the pose alone, without priors."""
         errors, seen = self.residuals(state)
         hessian, gradient = self._of_data(errors, self.jacobian(state, seen, pose_only=True))
-        change = np.zeros(UNKNOWNS)
+        change = np.zeros(self.unknowns)
         change[-6:] = solve(hessian + np.diag(1e-6 * np.diag(hessian) + 1e-9), -gradient)
         return self.moved(state, change)
 
     def moved(self, state: FitState, change: np.ndarray) -> FitState:
-        """`state` after a (100,) change of the unknowns, ordered as in the Jacobian."""
-        identity, sliders, turn, shift = np.split(change, [DIRECTIONS, UNKNOWNS - 6, UNKNOWNS - 3])
+        """`state` after a (U,) change of the unknowns, ordered as in the Jacobian."""
+        identity, sliders, turn, shift = np.split(change, [self._shared, self.unknowns - 6, self.unknowns - 3])
         return FitState(
             shape=state.shape + np.concatenate([self._basis.directions @ identity, sliders]),
             rotation=cv2.Rodrigues(turn)[0] @ state.rotation,
@@ -282,26 +283,26 @@ def _step(
 ) -> list[FitState]:
     """One Levenberg-Marquardt step inside the bounds, from the normal equations of all views.
 
-    Unknowns: steps along the (80, 30) `directions` of identity, then 70 of each view, which meet those of other views
+    Unknowns: steps along the (80, K) `directions` of identity, then 70 of each view, which meet those of other views
     in the identity alone.
     """
-    unknowns = DIRECTIONS + OWN * len(problems)
+    shared = np.arange(directions.shape[1])
+    unknowns = len(shared) + OWN * len(problems)
     hessian, gradient = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
-    shared = np.arange(DIRECTIONS)
-    hessian[:DIRECTIONS, :DIRECTIONS] = (directions.T * prior.precision) @ directions
+    hessian[: len(shared), : len(shared)] = (directions.T * prior.precision) @ directions
     gradient[shared] = directions.T @ (prior.precision * (states[0].shape[:IDENTITY] - prior.mean))
     for number, (problem, state) in enumerate(zip(problems, states, strict=True)):
-        rows = np.concatenate([shared, DIRECTIONS + OWN * number + np.arange(OWN)])
+        rows = np.concatenate([shared, len(shared) + OWN * number + np.arange(OWN)])
         data, pull = problem.normal_equations(state)
         hessian[np.ix_(rows, rows)] += data
         gradient[rows] += pull
     hessian[np.diag_indices(unknowns)] *= 1.0 + damping
     sliders = np.full(unknowns, np.nan)
-    own = sliders[DIRECTIONS:].reshape(-1, OWN)
+    own = sliders[len(shared) :].reshape(-1, OWN)
     own[:, :EXPRESSION] = [state.shape[IDENTITY:] for state in states]
     change = bounded_step(hessian, gradient, sliders)
-    parts = change[DIRECTIONS:].reshape(-1, OWN)
+    parts = change[len(shared) :].reshape(-1, OWN)
     return [
-        problem.moved(state, np.concatenate([change[:DIRECTIONS], part]))
+        problem.moved(state, np.concatenate([change[shared], part]))
         for problem, state, part in zip(problems, states, parts, strict=True)
     ]

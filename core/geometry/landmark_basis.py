@@ -22,8 +22,8 @@ class SlidLandmarks:
     basis: np.ndarray  # (N, 3, 144) float32, of the landmarks where they do not slide; shared, never written to
     moved: np.ndarray  # (M,) int rows that did slide
     moved_basis: np.ndarray  # (M, 3, 144) float32, of these
-    tangent: np.ndarray  # (N, 3, 94) float32: `basis` along the directions of identity, then the sliders; shared
-    moved_tangent: np.ndarray  # (M, 3, 94) float32
+    tangent: np.ndarray  # (N, 3, K + 64) float32: `basis` along K directions of identity, then the sliders; shared
+    moved_tangent: np.ndarray  # (M, 3, K + 64) float32
 
     def points(self, shape: np.ndarray) -> np.ndarray:
         """(N, 3) float64 for a (144,) shape, metres, model frame."""
@@ -33,7 +33,7 @@ class SlidLandmarks:
         return self.mean + offset
 
     def derivatives(self, view: np.ndarray, out: np.ndarray) -> None:
-        """Derivatives of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, 94).
+        """Derivatives of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, K + 64).
 
         By steps along the directions of identity, and by the sliders.
         """
@@ -46,10 +46,11 @@ class LandmarkBasis:
 
     Attributes:
         count: N, the number of landmarks.
-        directions: (80, 30) float64, orthonormal: the changes of identity that move the landmarks most.
+        directions: (80, K) float64, orthonormal: the changes of identity that move the landmarks most.
     """
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, directions: int = DIRECTIONS) -> None:
+        """`directions` is K, how many changes of identity a fit may make."""
         triangles = np.concatenate([model.landmark_triangles, model.dense_triangles])
         weights = np.concatenate([model.landmark_weights, model.dense_weights]).astype(np.float32)
         self._mean = np.einsum("nk,nkd->nd", weights.astype(np.float64), model.vertices[triangles].astype(np.float64))
@@ -58,7 +59,7 @@ class LandmarkBasis:
         self._contour_basis = _by_axis(self._contour, lambda basis: basis.transpose(1, 2, 0))
         self.count = len(self._mean)
         _, _, rows = np.linalg.svd(self._basis[:, :, :IDENTITY].reshape(-1, IDENTITY).astype(np.float64), False)
-        self.directions = rows[:DIRECTIONS].T
+        self.directions = rows[:directions].T
         self._tangent, self._contour_tangent = (self._along(basis) for basis in (self._basis, self._contour_basis))
 
     def at(self, shape: np.ndarray, rotation: np.ndarray) -> SlidLandmarks:
@@ -73,7 +74,7 @@ class LandmarkBasis:
         return SlidLandmarks(mean, self._basis, moved, moved_basis, self._tangent, moved_tangent)
 
     def _along(self, basis: np.ndarray) -> np.ndarray:
-        """(n, 3, 94) float32 of a (n, 3, 144) basis."""
+        """(n, 3, K + 64) float32 of a (n, 3, 144) basis."""
         identity = basis[:, :, :IDENTITY] @ self.directions.astype(np.float32)
         return np.ascontiguousarray(np.concatenate([identity, basis[:, :, IDENTITY:]], axis=2))
 

@@ -31,7 +31,13 @@ _JAW_WEIGHT = 0.35  # the contour slides and is placed less surely
 _LIGHT_VERTICES = 1500  # that the light is read from
 _KEY_SHARE = 0.5  # of the light's direction that is one lamp
 _SETTINGS = FitSettings(
-    identity_sigma=0.7, expression_sigma=0.25, rotation_sigma=0.5, depth_sigma=0.5, shift_sigma=0.1, iterations=5
+    identity_sigma=0.7,
+    expression_sigma=0.25,
+    rotation_sigma=0.5,
+    depth_sigma=0.5,
+    shift_sigma=0.1,
+    iterations=5,
+    tolerance=1e-3,
 )
 
 
@@ -54,7 +60,7 @@ def closet() -> Closet:
         Head.of(model),
         load_templates(DATA / "occluders" / "mask_templates"),
         load_hand(DATA / "occluders" / "hands" / "left.glb"),
-        LandmarkBasis(sparse),
+        LandmarkBasis(sparse, IDENTITY),
     )
 
 

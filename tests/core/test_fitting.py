@@ -43,7 +43,7 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
     analytic = problem.jacobian(state, points)
     step = 1e-3  # shapes are moved in float32
     for column in (0, 3, 29, 30, 50, 93, 94, 95, 96, 97, 98, 99):
-        change = np.zeros(fitting.UNKNOWNS)
+        change = np.zeros(problem.unknowns)
         change[column] = step
         ahead, _ = problem.residuals(problem.moved(state, change))
         behind, _ = problem.residuals(problem.moved(state, -change))
