@@ -50,7 +50,7 @@ class LandmarkBasis:
     """
 
     def __init__(self, model: FaceModel, directions: int = DIRECTIONS) -> None:
-        """`directions` is K, how many changes of identity a fit may make."""
+        """`directions` is K, how many changes of identity a fit may make; `gram` wants K + 70 a multiple of 25."""
         triangles = np.concatenate([model.landmark_triangles, model.dense_triangles])
         weights = np.concatenate([model.landmark_weights, model.dense_weights]).astype(np.float32)
         self._mean = np.einsum("nk,nkd->nd", weights.astype(np.float64), model.vertices[triangles].astype(np.float64))
