@@ -11,7 +11,7 @@ from ..types import EXPRESSION, IDENTITY
 from .face_model import FaceModel
 
 SHAPE = IDENTITY + EXPRESSION
-DIRECTIONS = 30  # of identity that landmarks can tell; the others move them by less than a twentieth of the first
+DIRECTIONS = 30  # of identity that landmarks can tell; the others move them by less than a fifteenth of the first
 
 
 @dataclass(frozen=True, eq=False)
