@@ -23,7 +23,7 @@ LEAST_AREA: dict[tuple[str, ...], float] = {
     ("object",): 0.004,
 }
 # Glasses are one thing. Two spots at the eyes with little between them, small and nowhere quite sure, are eyes deep in
-# shadow; one in twenty rendered pairs that are found looks like that too.
+# shadow; one in seventeen rendered pairs that are found looks like that too.
 SPOT, SPOTS = 0.003, 0.03  # shares of the head crop: of each of the spots at least, of both at most
 SURE, BRIDGE = 253, 102  # levels: the highest of the spots, and of the bridge
 _ACROSS, _DOWN = np.linspace(-0.18, 0.18, 5), np.linspace(0.0, 1.2, 7)  # where a bridge is looked for

@@ -43,4 +43,6 @@ def test_what_cannot_be_blended_is_refused(tmp_path: Path) -> None:
         blend(first, wider, 0.5, tmp_path / "out")
     with pytest.raises(ValueError, match="between 0 and 1"):
         blend(first, first, 1.5, tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        blend(first, tmp_path / "none", 0.5, tmp_path / "out")
     assert not (tmp_path / "out").exists()
