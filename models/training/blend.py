@@ -32,7 +32,9 @@ def blend(run: Path, other: Path, share: float, out: Path) -> None:
         raise ValueError("The share of the other run must lie between 0 and 1.")
     for folder in (run, other):
         if not all((folder / name).exists() for name in (CHECKPOINT, _CARD)):
-            raise FileNotFoundError(f"{folder} holds no finished run; name a folder that a training has left a card in.")
+            raise FileNotFoundError(
+                f"{folder} holds no finished run; name a folder that a training has left a card in."
+            )
     own, far = (read_averaged(folder / CHECKPOINT) for folder in (run, other))
     if own.keys() != far.keys() or any(own[key].shape != far[key].shape for key in own):
         raise ValueError(f"{run} and {other} hold different networks; only runs of one network can be blended.")
