@@ -30,6 +30,7 @@ class FitSettings:
 
     identity_sigma: float | np.ndarray = 0.6  # of the regressed identity, scalar or (80,)
     expression_sigma: float | np.ndarray = 0.1  # of the regressed expression, scalar or (64,)
+    expression_rate: float | np.ndarray = 4.0  # of an exponential prior: sliders rest unless the photo asks; (64,)
     rotation_sigma: float = 0.15  # radians, of the starting pose
     depth_sigma: float = 0.15  # of the starting depth, relative
     shift_sigma: float = 0.02  # metres, of the starting shift across the view
@@ -41,7 +42,7 @@ class FitSettings:
     closed_mouth: tuple[float, float] = (0.16, 0.42)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
-    tolerance: float = 0.02  # relative gain below which the fit ends; shapes are as good as with 0.001
+    tolerance: float = 0.08  # relative gain below which the fit ends; shapes are as good as with 0.001
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,8 @@ def fit_person(
     basis: LandmarkBasis, views: Sequence[View], prior: IdentityPrior, settings: FitSettings
 ) -> list[FitState]:
     """One identity, and expression and pose for each view: Levenberg-Marquardt over all views at once."""
-    views = [_same_person(view, prior) for view in views]
-    views = [replace(view, start=_posed(basis, view, settings)) for view in views]
-    problems = [Problem(basis, view.seen, view.start, view.camera, settings) for view in views]
-    states, damping = [view.start for view in views], 1e-3
+    problems = [_problem(basis, view, prior, settings) for view in views]
+    states, damping = [problem.posed() for problem in problems], 1e-3
     cost = _cost(problems, states, prior)
     for _ in range(settings.iterations):
         candidates = _step(problems, states, prior, basis.directions, damping)
@@ -126,17 +125,10 @@ def identity_precision(settings: FitSettings) -> np.ndarray:
     return np.broadcast_to(1.0 / np.square(settings.identity_sigma), (IDENTITY,)).astype(np.float64)
 
 
-def _same_person(view: View, prior: IdentityPrior) -> View:
+def _problem(basis: LandmarkBasis, view: View, prior: IdentityPrior, settings: FitSettings) -> Problem:
+    """The problem of one view, which starts from the identity that all views share."""
     shape = np.concatenate([prior.mean, view.start.shape[IDENTITY:]])
-    return replace(view, start=replace(view.start, shape=shape))
-
-
-def _posed(basis: LandmarkBasis, view: View, settings: FitSettings) -> FitState:
-    """The start of a view under the pose that its landmarks ask for, with nothing else moved."""
-    problem, state = Problem(basis, view.seen, view.start, view.camera, settings), view.start
-    for _ in range(2):
-        state = problem.pose_step(state)
-    return state
+    return Problem(basis, view.seen, replace(view.start, shape=shape), view.camera, settings)
 
 
 def _cost(problems: Sequence[Problem], states: Sequence[FitState], prior: IdentityPrior) -> float:
@@ -151,7 +143,7 @@ class Problem:
     def __init__(
         self, basis: LandmarkBasis, seen: Observations, prior: FitState, camera: Camera, settings: FitSettings
     ) -> None:
-        self._basis, self._seen, self._prior = basis, seen, prior
+        self._basis, self._seen, self._prior, self._settings = basis, seen, prior, settings
         self._shared = basis.directions.shape[1]
         self.unknowns = self._shared + OWN  # identity moves along those directions that landmarks can tell
         self._focal, self._center = camera.focal, np.asarray(camera.center)
@@ -166,15 +158,28 @@ class Problem:
             self._weight = np.append(self._weight, both)
             self._outlier = np.append(self._outlier, np.full(len(both), seen.gaps.outlier))
         self._precision = view_precision(settings, float(prior.translation[2]))
+        self._rate = np.zeros(OWN)
+        self._rate[:EXPRESSION] = settings.expression_rate
         self.refresh(prior)
 
     def refresh(self, state: FitState) -> None:
         """Slide the jaw onto the contour of `state`."""
         self._landmarks = self._basis.at(state.shape, state.rotation)
+        self._known: tuple[FitState, tuple[np.ndarray, np.ndarray]] | None = None
+
+    def posed(self) -> FitState:
+        """The start under the pose that its landmarks ask for, nothing else moved; the prior's centre from now on."""
+        for _ in range(2):
+            self._prior = self.pose_step(self._prior)
+        self._precision = view_precision(self._settings, float(self._prior.translation[2]))
+        self.refresh(self._prior)
+        return self._prior
 
     def residuals(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
         """Errors (N + M, 2) of points and gaps in pixels and the points (N, 3) in the camera frame."""
-        return self._errors(self._landmarks.points(state.shape), state)
+        if self._known is None or self._known[0] is not state:
+            self._known = state, self._errors(self._landmarks.points(state.shape), state)
+        return self._known[1]
 
     def _errors(self, points: np.ndarray, state: FitState) -> tuple[np.ndarray, np.ndarray]:
         seen = points @ state.rotation.T + state.translation
@@ -223,13 +228,14 @@ class Problem:
         squared = (errors**2).sum(axis=1) / self._sigma**2
         data = (self._weight * limit * np.log1p(squared / limit)).sum()
         offset = self._from_prior(state)
-        return float(data + offset @ (self._precision * offset))
+        resting = 2.0 * self._rate[:EXPRESSION] @ state.shape[IDENTITY:]
+        return float(data + offset @ (self._precision * offset) + resting)
 
     def normal_equations(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
         """Hessian (U, U) and gradient (U,) of the data and of the priors of expression and pose."""
         errors, seen = self.residuals(state)
         hessian, gradient = self._of_data(errors, self.jacobian(state, seen))
-        gradient[self._shared :] += self._precision * self._from_prior(state)
+        gradient[self._shared :] += self._precision * self._from_prior(state) + self._rate
         own = np.arange(self._shared, self.unknowns)
         hessian[own, own] += self._precision
         return hessian, gradient
@@ -286,22 +292,23 @@ def _step(
     Unknowns: steps along the (80, K) `directions` of identity, then 70 of each view, which meet those of other views
     in the identity alone.
     """
-    shared = np.arange(directions.shape[1])
-    unknowns = len(shared) + OWN * len(problems)
+    shared = slice(0, directions.shape[1])
+    unknowns = shared.stop + OWN * len(problems)
     hessian, gradient = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
-    hessian[: len(shared), : len(shared)] = (directions.T * prior.precision) @ directions
+    hessian[shared, shared] = (directions.T * prior.precision) @ directions
     gradient[shared] = directions.T @ (prior.precision * (states[0].shape[:IDENTITY] - prior.mean))
     for number, (problem, state) in enumerate(zip(problems, states, strict=True)):
-        rows = np.concatenate([shared, len(shared) + OWN * number + np.arange(OWN)])
+        own = slice(shared.stop + OWN * number, shared.stop + OWN * (number + 1))
         data, pull = problem.normal_equations(state)
-        hessian[np.ix_(rows, rows)] += data
-        gradient[rows] += pull
+        for rows, theirs in ((shared, shared), (own, slice(shared.stop, None))):
+            hessian[rows, shared] += data[theirs, shared]
+            hessian[rows, own] = data[theirs, shared.stop :]
+            gradient[rows] += pull[theirs]
     hessian[np.diag_indices(unknowns)] *= 1.0 + damping
     sliders = np.full(unknowns, np.nan)
-    own = sliders[len(shared) :].reshape(-1, OWN)
-    own[:, :EXPRESSION] = [state.shape[IDENTITY:] for state in states]
+    sliders[shared.stop :].reshape(-1, OWN)[:, :EXPRESSION] = [state.shape[IDENTITY:] for state in states]
     change = bounded_step(hessian, gradient, sliders)
-    parts = change[len(shared) :].reshape(-1, OWN)
+    parts = change[shared.stop :].reshape(-1, OWN)
     return [
         problem.moved(state, np.concatenate([change[shared], part]))
         for problem, state, part in zip(problems, states, parts, strict=True)

@@ -96,7 +96,7 @@ class Fit:
     def _start(self, params: FaceParams, camera: Camera, seen: fitting.Observations) -> fitting.FitState:
         """The regressed shape under the regressed pose, or under the landmarks' own when that one is far off."""
         shape = np.concatenate([params.identity, np.clip(params.expression, 0.0, 1.0)]).astype(np.float64)
-        points = self._basis.at(shape, camera.rotation).points(shape)
+        points = self._basis.unslid(shape)
         error = _median_error(camera, points, seen)
         if error > _FAR_OFF:
             found = pose_from_points(points, seen, camera)

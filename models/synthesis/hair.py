@@ -16,7 +16,7 @@ from .head import Head
 from .labels import Label
 from .layers import Canvas, Mesh, Posed, ShadowMap, compact_mesh
 from .light import Light
-from .mane import Mane, mane_mesh, sample_mane
+from .mane import Mane, mane_mesh, sample_mane, sample_mass
 from .noise import NoisePool
 from .scalp import roots_of
 from .strands import Strands, darken_beside, draw_strands
@@ -25,6 +25,7 @@ from .strips import LONG, BoundHair, pick_style, strip_cards
 # Angle from the face's middle (degrees) at which a hairline's height is given
 _ANGLES = np.array([0, 22, 42, 56, 68, 76, 84, 90, 108, 120, 138, 180.0])
 _HATS = 0.13  # share of people who wear something on the head
+_FULL = 0.6  # share of long hair that no light comes through
 _PAINTED = {"bald": 0.06, "buzz": 0.1, "cap": 0.46, "mane": 0.38}
 _GROWN = {"bald": 0.035, "buzz": 0.065, "strips": 0.3, "groom": 0.6}
 _UNDER_HATS = {"bald": 0.15, "buzz": 0.15, "groom": 0.7}
@@ -69,6 +70,9 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         groom = sample_buzz(rng)
     if kind == "strips":
         groom = sample_wisps(rng, "long" if style in LONG else "crop")
+    mane = sample_mane(rng, noise) if kind == "mane" else None
+    if kind == "groom" and groom.style == "long" and hat is None and rng.random() < _FULL:
+        mane = sample_mass(rng, noise, groom.length, groom.volume)
     scalp = _hairline(rng, balding and rng.random() < 0.7, fringe and kind != "groom", strand)
     if kind == "bald":
         scalp = scalp * (rng.uniform(0.0, 0.4) if rng.random() < 0.7 else 0.0)
@@ -81,7 +85,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
         volume=float(rng.uniform(0.003, 0.03)) if kind in ("cap", "mane") else 0.0015,
         strand=strand,
         hat=hat,
-        mane=sample_mane(rng, noise) if kind == "mane" else None,
+        mane=mane,
         groom=groom,
         seed=int(rng.integers(2**31)),
     )

@@ -13,19 +13,32 @@ COLUMNS, ROWS = 61, 22
 Shell = tuple[np.ndarray, np.ndarray, np.ndarray]  # (N, 3) vertices, (M, 3) triangles, (N, 3) u, v, height over edge
 
 
-def edge_height(turn: np.ndarray, front: float, side: float, back: float) -> np.ndarray:
-    """Height of a hat's edge by angle from the face's middle: `front`, over the ears `side`, at the nape `back`."""
+def edge_height(turn: np.ndarray, front: float, side: float, back: float, tilt: float = 0.0) -> np.ndarray:
+    """Height of a hat's edge by angle from the face's middle: `front`, over the ears `side`, at the nape `back`.
+
+    `tilt` lifts it at the left and lowers it at the right.
+    """
     cosine = np.cos(turn)
     over = np.where(cosine > 0, front, back)
-    return (side + (over - side) * np.abs(cosine) ** 1.3).astype(np.float32)
+    return (side + (over - side) * np.abs(cosine) ** 1.3 + tilt * np.sin(turn)).astype(np.float32)
+
+
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> np.ndarray:
+    """(rows, columns) float32 bumps and dents of `sigma` cells and a deviation of about 1, alike at both ends."""
+    columns = shape[1] - 1
+    white = rng.standard_normal((shape[0], columns), np.float32)
+    around = np.tile(white, 3)
+    field = cv2.GaussianBlur(around, (0, 0), sigma)[:, columns : 2 * columns + 1]
+    return field * np.float32(2.0 * np.sqrt(np.pi) * sigma)
 
 
 def dome(
-    radius: np.ndarray, edge: tuple[float, float, float], standoff: np.ndarray, until: float = 1.0, smooth: float = 2.0
+    radius: np.ndarray, edge: tuple[float, ...], standoff: np.ndarray, until: float = 1.0, smooth: float = 2.0
 ) -> Shell:
     """A shell from the edge up to the crown (or a band up to `until` of the way).
 
-    `radius` is the head's octahedral map, `standoff` (ROWS,) metres off the head from edge to crown.
+    `radius` is the head's octahedral map, `edge` the arguments of `edge_height`, `standoff` (ROWS, COLUMNS) or
+    (ROWS, 1) metres off the head from edge to crown.
     """
     turn = np.linspace(-np.pi, np.pi, COLUMNS)
     low = np.stack([np.sin(turn) * 0.075, edge_height(turn, *edge), np.cos(turn) * 0.085], axis=1)
@@ -36,7 +49,7 @@ def dome(
     flat = low * np.array([1, 0, 1])
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
     rays = np.sin(rest)[:, :, None] * flat[None] + np.cos(rest)[:, :, None] * np.array([0, 1, 0])
-    out = reach(rays, radius) + standoff[:, None].astype(np.float32)
+    out = reach(rays, radius) + standoff.astype(np.float32)
     out = cv2.GaussianBlur(np.concatenate([out[:, -7:-1], out, out[:, 1:7]], axis=1), (0, 0), smooth)[:, 6:-6]
     v = np.broadcast_to(share, rest.shape)
     return _shell(CENTER + rays * out[:, :, None], turn, v)

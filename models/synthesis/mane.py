@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -48,6 +48,20 @@ def sample_mane(rng: np.random.Generator, noise: NoisePool) -> Mane:
         texture=noise.cut(rng, "grain" if curly and rng.random() < 0.4 else "strand"),
         contrast=float(rng.uniform(0.2, 0.55)),
         seed=int(rng.integers(2**31)),
+    )
+
+
+def sample_mass(rng: np.random.Generator, noise: NoisePool, length: float, volume: float) -> Mane:
+    """The bulk beneath long strands of a length and volume in metres: smooth, and a little shorter than they."""
+    mane = sample_mane(rng, noise)
+    return replace(
+        mane,
+        opening=float(np.radians(rng.uniform(55, 85))),
+        length=float(np.clip(length - rng.uniform(0.1, 0.18), 0.04, 0.3)),
+        volume=volume * float(rng.uniform(0.6, 1.0)),
+        flare=float(rng.uniform(-0.1, 0.15)),
+        wave=min(mane.wave, 0.003),
+        contrast=float(rng.uniform(0.02, 0.3)),
     )
 
 

@@ -1,8 +1,9 @@
 """Public-domain portraits for the parser: `python -m models.training.parsed_portraits --start RUN/checkpoint.pt`.
 
 Eyes and lips are drawn through the landmarks; an earlier parser tells the other parts where it is sure, and the rest is
-left open. Of occluders the truth is known: official portraits show no masks, hands or things, who wears glasses was
-noted by eye, and what the factory pastes on comes with its mask.
+left open. Of occluders the truth is known: official portraits show no masks, hands or things, who wears glasses or a hat
+was noted by eye (what the parser takes for a hat is hair on all others), and what the factory pastes on comes with its
+mask.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .sources import PORTRAITS_SET, tinted
 
 LOG = logging.getLogger(__name__)
 GLASSES = Path(__file__).with_name("portrait_glasses.csv")  # who wears glasses, or might; all others do not
+HATS = ("W000808.jpg",)  # all others are bareheaded
 VARIANTS = 3  # of each photo, the first without anything pasted on
 _WORN = {"glasses": 0.2, "sunglasses": 0.14, "mask": 0.36, "hand": 0.15, "object": 0.15}
 _SEED = 4_200_000
@@ -72,7 +74,7 @@ class ParsedPortraits:
             "pictures": len(self),
             "of": PORTRAITS_SET,
             "labels": "eyes and lips through the landmarks, other parts by an earlier parser where it is sure; glasses "
-            "noted by eye; pasted occluders by their masks",
+            "and hats noted by eye; pasted occluders by their masks",
         }
 
     def save(self, folder: Path) -> None:
@@ -100,20 +102,22 @@ def parse_portraits(portraits: Portraits, teacher: Parser) -> ParsedPortraits:
     """All variants of all portraits."""
     wears, rows = glasses_by_name(), []
     for index, name in enumerate(portraits.names):
-        rows += _variants(portraits, index, wears.get(str(name), "no"), teacher)
+        rows += _variants(portraits, index, wears.get(str(name), "no"), str(name) in HATS, teacher)
         if index % 100 == 0:
             LOG.info("%d of %d portraits", index, len(portraits))
     return ParsedPortraits(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _variants(portraits: Portraits, index: int, wears: str, teacher: Parser) -> list[tuple[np.ndarray, ...]]:
+def _variants(
+    portraits: Portraits, index: int, wears: str, hat: bool, teacher: Parser
+) -> list[tuple[np.ndarray, ...]]:
     """Grey picture, labels, codes, person and points of one portrait's variants."""
     photo = cv2.cvtColor(portraits.images[index, 0], cv2.COLOR_GRAY2RGB)
     points = portraits.points[index].astype(float)
     matrix = alignment.head_matrix(points, HEAD_SIZE)
     inside = _cut(np.ones(photo.shape[:2], np.uint8), matrix) > 0
     person = portraits.person[index, 0].astype(np.uint8)
-    parts, glasses = _taught(teacher, alignment.extract(photo, matrix, HEAD_SIZE).image)
+    parts, glasses = _taught(teacher, alignment.extract(photo, matrix, HEAD_SIZE).image, hat)
     placed = alignment.apply(matrix, points)
     parts = with_outlined_parts(parts, placed, portraits.trusted[index])
     labels, bare = bare_maps(parts, glasses, wears, _cut(person, matrix) > 0, placed)
@@ -135,11 +139,18 @@ def _variants(portraits: Portraits, index: int, wears: str, teacher: Parser) -> 
 
 
 @torch.no_grad()
-def _taught(teacher: Parser, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(S, S) uint8 parts, `IGNORED` where the teacher is not sure, and (S, S) float32 probability of glasses."""
+def _taught(teacher: Parser, image: np.ndarray, hat: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(S, S) uint8 parts, `IGNORED` where the teacher is not sure, and (S, S) float32 probability of glasses.
+
+    Without a `hat`, hats are hair.
+    """
     batch = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255.0
     out = teacher(batch)
-    share, part = out.classes[0].softmax(0).max(0)
+    shares = out.classes[0].softmax(0)
+    if not hat:
+        shares[Label.HAIR] += shares[Label.HAT]
+        shares[Label.HAT] = 0.0
+    share, part = shares.max(0)
     parts = torch.where(share > _SURE, part, IGNORED).numpy().astype(np.uint8)
     glasses = out.occluder[0].softmax(0)[_GLASSES_KINDS].sum(0).numpy()
     full = np.ones((OUTPUT_STRIDE, OUTPUT_STRIDE))
@@ -158,7 +169,7 @@ def bare_maps(
     labels[~person & ~np.isin(parts, (Label.HAIR, Label.HAT))] = Label.BACKGROUND
     labels[edge & (parts == IGNORED)] = IGNORED
     labels[person & (parts == Label.BACKGROUND)] = IGNORED
-    labels[np.isin(parts, (Label.GLASSES, Label.HAT))] = IGNORED
+    labels[parts == Label.GLASSES] = IGNORED
     codes = np.zeros(parts.shape, np.uint8)
     if wears != "no":
         near = _near_eyes(points, len(parts))
