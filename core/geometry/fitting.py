@@ -37,12 +37,12 @@ class FitSettings:
     model_sigma: float = 0.006  # what the model cannot follow, of the outer eye corners' distance
     independent_points: float = 80.0  # landmark errors move together: all points count as this many
     outlier: float = 2.5  # residual, in sigmas, at which a point weighs half
-    gap_sigma: float = 0.0055  # between facing lips, of the outer eye corners' distance
+    gap_sigma: float = 0.0048  # between facing lips, of the outer eye corners' distance
     closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed
     closed_mouth: tuple[float, float] = (0.16, 0.42)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     iterations: int = 8
-    tolerance: float = 0.08  # relative gain below which the fit ends; shapes are as good as with 0.001
+    tolerance: float = 0.05  # relative gain below which the fit ends; shapes are as good as with 0.001
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Problem:
             self._outlier = np.append(self._outlier, np.full(len(both), seen.gaps.outlier))
         self._precision = view_precision(settings, float(prior.translation[2]))
         self._rate = np.zeros(OWN)
-        self._rate[:EXPRESSION] = settings.expression_rate
+        self._rate[:EXPRESSION] = settings.expression_rate * seen.weight.mean()  # nothing seen moves nothing
         self.refresh(prior)
 
     def refresh(self, state: FitState) -> None:

@@ -28,8 +28,8 @@ class SlidLandmarks:
     def points(self, shape: np.ndarray) -> np.ndarray:
         """(N, 3) float64 for a (144,) shape, metres, model frame."""
         small = shape.astype(np.float32)
-        offset = _times(self.basis, small)
-        offset[self.moved] = _times(self.moved_basis, small)
+        offset = np.einsum("ndb,b->nd", self.basis, small)
+        offset[self.moved] = np.einsum("ndb,b->nd", self.moved_basis, small)
         return self.mean + offset
 
     def derivatives(self, view: np.ndarray, out: np.ndarray) -> None:
@@ -65,7 +65,7 @@ class LandmarkBasis:
     def at(self, shape: np.ndarray, rotation: np.ndarray) -> SlidLandmarks:
         """The landmarks with the jaw on the contour as seen for this (144,) shape and (3, 3) rotation."""
         contour = self._contour
-        vertices = contour.vertices + _times(self._contour_basis, shape.astype(np.float32))
+        vertices = contour.vertices + np.einsum("ndb,b->nd", self._contour_basis, shape.astype(np.float32))
         slid = contour.contour_vertices(vertices, rotation)
         moved = np.flatnonzero(slid != contour.contour_candidates[:, 0])
         mean = self._mean.copy()
@@ -75,17 +75,12 @@ class LandmarkBasis:
 
     def unslid(self, shape: np.ndarray) -> np.ndarray:
         """(N, 3) float64 landmarks of a (144,) shape with the jaw where it is seen from the front, metres."""
-        return self._mean + _times(self._basis, shape.astype(np.float32))
+        return self._mean + np.einsum("ndb,b->nd", self._basis, shape.astype(np.float32))
 
     def _along(self, basis: np.ndarray) -> np.ndarray:
         """(n, 3, K + 64) float32 of a (n, 3, 144) basis."""
         identity = basis[:, :, :IDENTITY] @ self.directions.astype(np.float32)
         return np.ascontiguousarray(np.concatenate([identity, basis[:, :, IDENTITY:]], axis=2))
-
-
-def _times(basis: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """(n, 3) float32 product of a (n, 3, 144) basis and a (144,) shape."""
-    return (basis.reshape(-1, SHAPE) @ shape).reshape(-1, 3)
 
 
 def _by_axis(model: FaceModel, arrange: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

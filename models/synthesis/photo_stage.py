@@ -33,6 +33,7 @@ _KEY_SHARE = 0.5  # of the light's direction that is one lamp
 _SETTINGS = FitSettings(
     identity_sigma=0.7,
     expression_sigma=0.25,
+    expression_rate=0.0,
     rotation_sigma=0.5,
     depth_sigma=0.5,
     shift_sigma=0.1,

@@ -1,6 +1,7 @@
 """What the fit is solved with: Jacobian, directions of identity, priors, normal equations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,35 @@ def test_jacobian_agrees_with_finite_differences(face_model: FaceModel) -> None:
         np.testing.assert_allclose(analytic[..., column], numeric, atol=5e-3 * scale, err_msg=str(column))
     assert seen.gaps is not None
     assert errors_here.shape == (basis.count + len(seen.gaps.pairs), 2)
+
+
+def test_gradient_is_that_of_the_cost(face_model: FaceModel) -> None:
+    """Half of it, and but for identity, whose prior the views share; the robust weights are held by a wide outlier."""
+    person, settings = make_person(face_model, 7), fitting.FitSettings(outlier=1e4, expression_rate=30.0)
+    basis, seen = LandmarkBasis(face_model), replace(observations(person.landmarks, settings), gaps=None)
+    shape = np.concatenate([person.regressed.identity, person.regressed.expression]).astype(np.float64)
+    problem = fitting.Problem(
+        basis, seen, fitting.FitState(shape, person.camera.rotation, person.camera.translation), person.camera, settings
+    )
+    state = problem.posed()
+    _, gradient = problem.normal_equations(state)
+    for column in (31, 45, 60, 80, 94, 97):
+        change = np.zeros(problem.unknowns)
+        change[column] = 1e-3
+        ahead, behind = (problem.cost(problem.moved(state, sign * change)) for sign in (1, -1))
+        assert gradient[column] == pytest.approx((ahead - behind) / 4e-3, rel=0.03, abs=0.5), column
+
+
+def test_sliders_rest_unless_the_photo_asks(face_model: FaceModel) -> None:
+    person = make_person(face_model, 3)
+    (resting, _), (moved, _) = (
+        Fit(face_model, fitting.FitSettings(expression_rate=rate))(
+            person.landmarks, person.regressed, person.crop, PHOTO
+        )
+        for rate in (40.0, 0.0)
+    )
+    assert resting.expression.sum() < 0.9 * moved.expression.sum()
+    assert np.abs(resting.expression - moved.expression).max() < 0.35
 
 
 def test_priors_of_a_regressor_are_read(tmp_path: Path) -> None:
