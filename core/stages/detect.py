@@ -17,10 +17,11 @@ UNSURE = 0.8  # score of the best face below which upright looks of other scales
 # for small faces, then coarser for those that fill the frame. The finer a look, the more false faces it sees; with
 # these bounds, in none of 140 small synthetic crowds.
 FURTHER_LOOKS = ((1280, 2.0, 0.7), (256, 2.0, 0.7))
-FINEST_LOOK = (2560, 4.0, 0.75)  # only when there is still no face: it costs sixteen times the first
+FINEST_LOOK = (2560, 4.0, 0.65)  # only when there is still hardly one: in large photos it costs 16 times the first
 SMALLEST = 16.0  # pixels of the photo, of faces that further looks add: the finer, the more false ones
-TINY = 9.0  # the same of the finest look, which is only asked when there is nothing else: a mask can be told even then
+TINY = 9.0  # the same of the finest look where there is nothing else: a mask can be told even then
 LARGEST = 256.0  # pixels of a finer look: what is larger there was large enough before, and is mostly no face
+FINEST_LARGEST = 360.0  # the same of the finest look: masks under hoods and caps are seen at last when they are large
 # An upright face scores above 0.9 nine times in ten, one that lies or stands on its head hardly ever above `SURE`;
 # where it is found at all, its points are placed as if it were upright.
 SURE = 0.88
@@ -61,13 +62,18 @@ class Detect:
             faces = _united(faces, self._closer(photo, scale, least))
             if _best(faces) >= SURE:
                 break
+        if _best(faces) >= UNSURE:
+            return faces
         side, enlarge, least = FINEST_LOOK
-        return faces or self._closer(photo, _scale(photo, side, enlarge), least, TINY)
+        sizes = SMALLEST if faces else TINY, FINEST_LARGEST
+        return _united(faces, self._closer(photo, _scale(photo, side, enlarge), least, sizes))
 
-    def _closer(self, photo: np.ndarray, scale: float, least: float, tiny: float = SMALLEST) -> list[FaceBox]:
+    def _closer(
+        self, photo: np.ndarray, scale: float, least: float, sizes: tuple[float, float] = (SMALLEST, LARGEST)
+    ) -> list[FaceBox]:
         """Faces of a further look, those of a size that it is good for."""
-        smallest = tiny if scale > 1.0 else 0.0
-        largest = LARGEST / scale if scale > _first_scale(photo) else np.inf
+        smallest = sizes[0] if scale > 1.0 else 0.0
+        largest = sizes[1] / scale if scale > _first_scale(photo) else np.inf
         return [face for face in self._look(photo, scale, least) if smallest <= face.size <= largest]
 
     def _turned(self, photo: np.ndarray, upright: list[FaceBox]) -> list[FaceBox]:

@@ -83,9 +83,10 @@ def _mark(rng: np.random.Generator) -> np.ndarray:
         shape = reach * np.stack([np.cos(turn) * 0.46 * _MARK_WIDTH, np.sin(turn) * 0.46 * _MARK_HEIGHT], axis=1)
         cv2.fillPoly(canvas, [np.rint(shape + [_MARK_WIDTH / 2, _MARK_HEIGHT / 2]).astype(np.int32)], 255)
     else:
-        rows, letters = {"letter": (1, (1, 3)), "word": (1, (3, 8)), "lines": (int(rng.integers(2, 4)), (4, 11))}[kind]
-        for row in range(rows):
-            _write(rng, canvas[row * _MARK_HEIGHT // rows : (row + 1) * _MARK_HEIGHT // rows], int(rng.integers(*letters)))
+        rows = int(rng.integers(2, 4)) if kind == "lines" else 1
+        letters = {"letter": (1, 3), "word": (3, 8), "lines": (4, 11)}[kind]
+        for strip in np.array_split(canvas, rows):
+            _write(rng, strip, int(rng.integers(*letters)))
     return canvas.astype(np.float32) / 255.0
 
 

@@ -1,9 +1,9 @@
 """Public-domain portraits for the parser: `python -m models.training.parsed_portraits --start RUN/checkpoint.pt`.
 
 Eyes and lips are drawn through the landmarks; an earlier parser tells the other parts where it is sure, and the rest is
-left open. Of occluders the truth is known: official portraits show no masks, hands or things, who wears glasses or a hat
-was noted by eye (what the parser takes for a hat is hair on all others), and what the factory pastes on comes with its
-mask.
+left open. What it takes for a hat is hair, but on the one who was seen to wear one. Of occluders the truth is known:
+official portraits show no masks, hands or things, who wears glasses was noted by eye, and what the factory pastes on
+comes with its mask.
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ def parse_portraits(portraits: Portraits, teacher: Parser) -> ParsedPortraits:
     return ParsedPortraits(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _variants(
-    portraits: Portraits, index: int, wears: str, hat: bool, teacher: Parser
-) -> list[tuple[np.ndarray, ...]]:
+def _variants(portraits: Portraits, index: int, wears: str, hat: bool, teacher: Parser) -> list[tuple[np.ndarray, ...]]:
     """Grey picture, labels, codes, person and points of one portrait's variants."""
     photo = cv2.cvtColor(portraits.images[index, 0], cv2.COLOR_GRAY2RGB)
     points = portraits.points[index].astype(float)

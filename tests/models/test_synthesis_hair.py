@@ -129,7 +129,7 @@ def test_every_kind_of_headgear_covers_the_crown(assets: Assets, posed: Posed, s
         assert all(layer.kind == Label.HAT for layer in layers)
         assert cover[:30].sum() > (150 if hat.kind != "band" else 40)  # above the brows
         assert cover[48:70, 42:54].sum() == 0.0  # nose and mouth stay free
-    assert len(kinds) == 8
+    assert len(kinds) == 9
 
 
 def test_a_tenth_of_the_people_wears_something(assets: Assets) -> None:
