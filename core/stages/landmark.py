@@ -9,15 +9,13 @@ from ..runtime.sessions import Network
 from ..runtime.specs import CROP_SIZE
 from ..types import LANDMARKS, Crop, FaceBox, Landmarks
 
-LOOKS = 2  # single looks, the first at the detector's crop, each further one at the crop of the landmarks before it
-VIEWS = (1.0, 1.08, 1.16)  # scales of the last crop; each is also looked at mirrored
+VIEWS = (1.0, 1.16)  # scales of the last crop; each is also looked at mirrored
 
 
 class Landmark:
     """Photo and box -> landmarks in photo pixels.
 
-    A few single looks settle the crop. Then several views of it are looked at together; their mean is steadier than any
-    of them.
+    One look settles the crop. Then several views of it are looked at together; their mean is steadier than any of them.
     """
 
     def __init__(self, network: Network, mirrored: np.ndarray) -> None:
@@ -29,28 +27,23 @@ class Landmark:
         """Landmarks of the face in `box` of a (H, W, 3) uint8 RGB photo."""
         corners = np.array([box.x0, box.y0, box.x1, box.y1])
         matrix = alignment.crop_matrix(box.points, CROP_SIZE, corners)
-        for _ in range(LOOKS):
-            matrix = alignment.crop_matrix(self._look(photo, [matrix]).points, CROP_SIZE)
-        return self._settled(photo, matrix)
+        return self.again(photo, self._look(photo, [matrix]).points)
 
     def again(self, photo: np.ndarray, points: np.ndarray) -> Landmarks:
-        """Landmarks of the face that was found at (68, 2) `points` and is now seen better."""
-        return self._settled(photo, alignment.crop_matrix(points, CROP_SIZE))
+        """Landmarks of the face that is known to be at about (68, 2) `points`."""
+        matrix = alignment.crop_matrix(points, CROP_SIZE)
+        return self._look(photo, [_scaled(matrix, scale) for scale in VIEWS], mirrored=True)
 
-    def _settled(self, photo: np.ndarray, matrix: np.ndarray) -> Landmarks:
-        """The mean over several views about the crop of a (2, 3) matrix."""
-        views = [_scaled(matrix, scale) for scale in VIEWS]
-        twins = [alignment.mirrored(view, CROP_SIZE) for view in views]
-        return self._look(photo, views + twins, mirrored_from=len(views))
-
-    def _look(self, photo: np.ndarray, matrices: list[np.ndarray], mirrored_from: int | None = None) -> Landmarks:
-        """Mean over views given by (2, 3) photo -> crop matrices; those from `mirrored_from` on are mirror images."""
-        crops = [alignment.extract(photo, matrix, CROP_SIZE) for matrix in matrices]
-        out = self._network.run(image=np.concatenate([network_input(crop) for crop in crops]))
+    def _look(self, photo: np.ndarray, matrices: list[np.ndarray], mirrored: bool = False) -> Landmarks:
+        """Mean over views given by (2, 3) photo -> crop matrices, and over their mirror images if asked for."""
+        images = np.concatenate([network_input(alignment.extract(photo, matrix, CROP_SIZE)) for matrix in matrices])
+        views = [(matrix, slice(None)) for matrix in matrices]
+        if mirrored:
+            images = np.concatenate([images, images[..., ::-1]])
+            views += [(alignment.mirrored(matrix, CROP_SIZE), self._mirrored) for matrix in matrices]
+        out = self._network.run(image=images)
         points, visibility, sigma = [], [], []
-        for row, matrix in enumerate(matrices):
-            mirrored = mirrored_from is not None and row >= mirrored_from
-            order = self._mirrored if mirrored else slice(None)
+        for row, (matrix, order) in enumerate(views):
             pixels = out["landmarks"][row].astype(np.float64)[order] * CROP_SIZE - 0.5
             points.append(alignment.apply(alignment.invert(matrix), pixels))
             visibility.append(out["visibility"][row][order])

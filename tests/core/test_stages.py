@@ -14,7 +14,7 @@ from core.geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE, NetworkSpec
 from core.settings import Settings
-from core.stages.landmark import LOOKS, VIEWS, Landmark
+from core.stages.landmark import VIEWS, Landmark
 from core.stages.regress import Regress
 from core.types import Camera, FaceBox, FaceParams, FaceTexture
 
@@ -57,7 +57,7 @@ def test_next_crop_follows_the_landmarks(
 
     pipeline._landmark._network = Spy()
     landmarks = pipeline.landmarks(photo_with_faces((300, 200, 150)), box)
-    assert len(seen) == LOOKS + 1
+    assert len(seen) == 2
     expected = np.array([303.5, 207.5]) + 0.1 * 1.5 * 150  # the second crop sits where the first look pointed
     center = (landmarks.points.min(axis=0) + landmarks.points.max(axis=0)) / 2
     assert center == pytest.approx(expected, abs=5.0)
@@ -155,8 +155,7 @@ def test_views_of_a_symmetric_answer_agree(face_model: FaceModel, photo_with_fac
     matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     photo = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     once = landmark._look(photo, [matrix])
-    mirror = np.array([[-1.0, 0.0, CROP_SIZE - 1.0], [0.0, 1.0, 0.0]])
-    both = landmark._look(photo, [matrix, mirror], mirrored_from=1)
+    both = landmark._look(photo, [matrix], mirrored=True)
     assert both.points == pytest.approx(once.points, abs=1e-3)
 
 
