@@ -5,12 +5,13 @@ Most classes fill a small part of a picture: eyes, lips, an ear. What is done to
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from .alignment import apply, invert
+from .alignment import apply
 
 FAINT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
 
@@ -39,24 +40,25 @@ class Window(NamedTuple):
         """What holds both; an empty one adds nothing."""
         if 0 in self.size or 0 in other.size:
             return other if 0 in self.size else self
-        low, high = np.minimum(self[:2], other[:2]), np.maximum(self[2:], other[2:])
-        return Window(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+        return Window(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
 
     def shared(self, other: Window) -> Window:
         """What both hold."""
-        low, high = np.maximum(self[:2], other[:2]), np.minimum(self[2:], other[2:])
-        return Window(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+        return Window(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
 
-    def carried(self, to_source: np.ndarray, shape: tuple[int, int]) -> Window:
-        """The window of a (height, width) map that shows this one, for a (2, 3) matrix from there to here."""
+    def carried(self, from_here: np.ndarray, shape: tuple[int, int]) -> Window:
+        """The window of a (height, width) map that shows this one, for a (2, 3) matrix from here to there."""
         if 0 in self.size:
             return Window(0, 0, 0, 0)
-        corners = np.array([(x, y) for x in (self.x0 - 1, self.x1) for y in (self.y0 - 1, self.y1)], float)
-        reach = apply(invert(to_source), corners)
-        low, high = np.floor(reach.min(axis=0)).astype(int), np.ceil(reach.max(axis=0)).astype(int) + 1
-        x0, y0 = np.clip(low, 0, [shape[1], shape[0]])
-        x1, y1 = np.clip(high, 0, [shape[1], shape[0]])
-        return Window(int(x0), int(y0), int(x1), int(y1))
+        (a, b, c), (d, e, f) = from_here.tolist()  # plain numbers: this is done for every class
+        corners = [(x, y) for x in (self.x0 - 1, self.x1) for y in (self.y0 - 1, self.y1)]
+        across = [a * x + b * y + c for x, y in corners]
+        down = [d * x + e * y + f for x, y in corners]
+        x0, y0 = (min(max(math.floor(min(places)), 0), most) for places, most in ((across, shape[1]), (down, shape[0])))
+        x1, y1 = (
+            min(max(math.ceil(max(places)) + 1, 0), most) for places, most in ((across, shape[1]), (down, shape[0]))
+        )
+        return Window(x0, y0, x1, y1)
 
 
 def seen(levels: np.ndarray) -> Window:
@@ -84,6 +86,8 @@ def winner(levels: np.ndarray, to_source: np.ndarray, shape: tuple[int, int]) ->
     if 0 in shape:
         return np.zeros(shape, np.uint8)
     cells = highest(levels)
+    if not cells.any():
+        return np.zeros(shape, np.uint8)
     out = cv2.warpAffine(cells, to_source, shape[::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
     rows = np.flatnonzero(_between(cells, to_source, shape))
     if len(rows):

@@ -40,6 +40,7 @@ def _to_cells(matrix: np.ndarray) -> np.ndarray:
 
 
 _TO_CELLS = _to_cells(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))  # from the head crop's pixels
+_FROM_CELLS = alignment.invert(_TO_CELLS)
 _WHOLE = level_maps.Window(0, 0, HEAD_SIZE, HEAD_SIZE)
 
 
@@ -80,6 +81,7 @@ class _Join:
         """`head` and `close` are (2, 3) matrices from the photo to their crops."""
         back = np.vstack([alignment.invert(head), [0.0, 0.0, 1.0]])
         self._to_close = _to_cells(close @ back)
+        self._from_close = alignment.invert(self._to_close)
         ramp = max(round(CLOSE_RAMP * CELLS), 1)
         inside = np.zeros((CELLS, CELLS), np.float32)
         inside[ramp:-ramp, ramp:-ramp] = CLOSE_SHARE
@@ -92,8 +94,8 @@ class _Join:
         """(K, S, S) uint8 levels of (K, C, C) uint8 levels of both looks; 0 where both are faint."""
         out, shape = np.zeros((len(far), HEAD_SIZE, HEAD_SIZE), np.uint8), (HEAD_SIZE, HEAD_SIZE)
         for k in range(len(far)):
-            window = level_maps.seen(far[k]).carried(_TO_CELLS, shape)
-            window = window.joined(level_maps.seen(near[k]).carried(self._to_close, shape))
+            window = level_maps.seen(far[k]).carried(_FROM_CELLS, shape)
+            window = window.joined(level_maps.seen(near[k]).carried(self._from_close, shape))
             if 0 in window.size:
                 continue
             out[k][window.slices] = level_maps.sampled(far[k], _TO_CELLS, window, cv2.BORDER_REPLICATE)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from core.geometry.alignment import invert
 from core.geometry.level_maps import FAINT, Window, sampled, seen, winner
 
 TO_SOURCE = np.array([[0.31, 0.08, 3.0], [-0.08, 0.31, 9.0]])
@@ -40,7 +41,7 @@ def test_a_window_holds_all_that_is_not_faint(levels: np.ndarray) -> None:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for level in levels[1:5]:
         shown = cv2.warpAffine(level, TO_SOURCE, SHAPE[::-1], flags=flags) > FAINT
-        window = seen(level).carried(TO_SOURCE, SHAPE)
+        window = seen(level).carried(invert(TO_SOURCE), SHAPE)
         assert shown.any()
         assert shown[window.slices].sum() == shown.sum()
         assert window.size[0] * window.size[1] < shown.size
@@ -49,7 +50,7 @@ def test_a_window_holds_all_that_is_not_faint(levels: np.ndarray) -> None:
 def test_nothing_seen_is_an_empty_window(levels: np.ndarray) -> None:
     window = seen(levels[5])
     assert 0 in window.size
-    assert 0 in window.carried(TO_SOURCE, SHAPE).size
+    assert 0 in window.carried(invert(TO_SOURCE), SHAPE).size
     assert sampled(levels[5], TO_SOURCE, window).size == 0
     assert window.joined(Window(1, 2, 3, 4)) == Window(1, 2, 3, 4)
     assert Window(1, 2, 3, 4).joined(window) == Window(1, 2, 3, 4)
