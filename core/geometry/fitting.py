@@ -41,6 +41,7 @@ class FitSettings:
     closed_lips: tuple[float, float] = (0.026, 0.036)  # opening, of the same, that is none; that is believed
     closed_mouth: tuple[float, float] = (0.16, 0.42)  # interior over lips in area: shut, and as open as the points say
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
+    pose_steps: int = 1  # of the pose alone, before all else
     iterations: int = 8
     tolerance: float = 0.05  # relative gain below which the fit ends; shapes are as good as with 0.001
 
@@ -169,7 +170,7 @@ class Problem:
 
     def posed(self) -> FitState:
         """The start under the pose that its landmarks ask for, nothing else moved; the prior's centre from now on."""
-        for _ in range(2):
+        for _ in range(self._settings.pose_steps):
             self._prior = self.pose_step(self._prior)
         self._precision = view_precision(self._settings, float(self._prior.translation[2]))
         self.refresh(self._prior)

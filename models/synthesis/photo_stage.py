@@ -37,6 +37,7 @@ _SETTINGS = FitSettings(
     rotation_sigma=0.5,
     depth_sigma=0.5,
     shift_sigma=0.1,
+    pose_steps=2,
     iterations=5,
     independent_points=40.0,
     tolerance=1e-3,
