@@ -27,7 +27,12 @@ LEAST_AREA: dict[tuple[str, ...], float] = {
 SPOT, SPOTS = 0.003, 0.03  # shares of the head crop: of each of the spots at least, of both at most
 SURE, BRIDGE = 253, 102  # levels: the highest of the spots, and of the bridge
 _ACROSS, _DOWN = np.linspace(-0.18, 0.18, 5), np.linspace(0.0, 1.2, 7)  # where a bridge is looked for
+# Hair and hats look alike piece by piece, so that they are told apart for the head as a whole: what hangs beside the
+# face below the eyes is hair, or else a scarf or hood; and a hat is no patch of the hair.
+LEAST_HAT = 0.3  # of the hair's share above the eyes
+_BRIDGE = 28  # landmark between the eyes
 _NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
+_HAIR, _HAT = PARTS.index("hair"), PARTS.index("hat")
 _GLASSES_KINDS = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
 
 
@@ -62,7 +67,9 @@ class Parse:
         wide, near = (network_input(alignment.extract(photo, matrix, HEAD_SIZE)) for matrix in (head, close))
         out = self._network.run(image=np.concatenate([wide, wide[..., ::-1], near]))
         parts, occluders = out["classes"], out["occluder"]
-        parts = _Join(head, close)(_levels(parts[0], parts[1][self._other_side]), _levels(parts[2]))
+        far, sharp = _levels(parts[0], parts[1][self._other_side]), _levels(parts[2])
+        _tell_hats_from_hair(far, sharp, *(_row(matrix, points) for matrix in (head, close)))
+        parts = _Join(head, close)(far, sharp)
         occluders = _without_spots(_without_traces(_levels(occluders[0], occluders[1])))
         occluders = _fine(_without_eye_shadows(occluders, alignment.apply(_to_cells(head), points)))
         parts[_GLASSES] = occluders[_GLASSES_KINDS].max(axis=0)  # one answer for both maps
@@ -153,6 +160,35 @@ def _fine(levels: np.ndarray) -> np.ndarray:
     for k in np.flatnonzero(levels.any(axis=(1, 2))):
         cv2.resize(levels[k], (HEAD_SIZE, HEAD_SIZE), dst=out[k], interpolation=cv2.INTER_LINEAR)
     return out
+
+
+def _row(matrix: np.ndarray, points: np.ndarray) -> int:
+    """Row of cells of a crop of (2, 3) `matrix` at the bridge of the nose of (68, 2) points."""
+    return round(float(np.clip(alignment.apply(_to_cells(matrix), points[_BRIDGE : _BRIDGE + 1])[0, 1], 0, CELLS)))
+
+
+def _tell_hats_from_hair(far: np.ndarray, near: np.ndarray, far_row: int, near_row: int) -> None:
+    """Decide in (K, C, C) levels of the whole head where there are hats; in place, in those of the close look too.
+
+    Above and below the row of the eyes, of each look, on its own.
+    """
+    first = level_maps.highest(far)
+    either = (first == _HAIR) | (first == _HAT)
+    (hair_above, hat_above), (hair_beside, hat_beside) = (
+        (float(far[_HAIR, rows][either[rows]].sum()), float(far[_HAT, rows][either[rows]].sum()))
+        for rows in (slice(None, far_row), slice(far_row, None))
+    )
+    wrapped = hat_beside > hair_beside
+    for levels, row in ((far, far_row), (near, near_row)):
+        _hand_over(levels[:, row:], *((_HAIR, _HAT) if wrapped else (_HAT, _HAIR)))
+        if hat_above < LEAST_HAT * hair_above:
+            _hand_over(levels[:, :row], _HAT, _HAIR)
+
+
+def _hand_over(levels: np.ndarray, giver: int, taker: int) -> None:
+    """Give all levels of one class to another, in place."""
+    levels[taker] = cv2.add(levels[taker], levels[giver])  # saturates
+    levels[giver] = 0
 
 
 def _without_traces(occluders: np.ndarray) -> np.ndarray:

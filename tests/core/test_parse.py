@@ -132,6 +132,36 @@ def test_eyes_deep_in_shadow_are_no_glasses(
     assert bool((parsing.parts == PARTS.index("glasses")).any()) == worn
 
 
+@pytest.mark.parametrize(
+    ("above", "beside", "hat_above", "hat_beside"),
+    [
+        (0.15, 0.3, False, False),  # a patch of the hair, and tresses beside the face
+        (0.6, 0.3, True, False),  # a cap over long hair
+        (0.8, 0.7, True, True),  # a scarf from which some hair shows
+        (1.0, 0.0, True, False),  # a cap over hair that is seen beside the face alone
+    ],
+)
+def test_hats_are_told_from_hair_for_the_whole_head(
+    landmark_points: np.ndarray, above: float, beside: float, hat_above: bool, hat_beside: bool
+) -> None:
+    """`above` and `beside` are the shares of a ring of hair round the head that look like a hat."""
+    points, hair, hat = landmark_points[:LANDMARKS], PARTS.index("hair"), PARTS.index("hat")
+    cells = alignment.apply(alignment.head_matrix(points, HEAD_SIZE), points) * CELLS / HEAD_SIZE
+    row, classes = round(cells[28, 1]), np.zeros((CELLS, CELLS), int)
+    for rows, share in ((slice(20, row), above), (slice(row, 110), beside)):
+        ring = classes[rows, 20:108]
+        ring[:] = hair
+        ring[: round(share * len(ring))] = hat
+    classes[40:, 44:84] = PARTS.index("skin")
+    network = StubNetwork(classes)
+    network.classes[1] = network.classes[0, :, :, ::-1]
+    found = Parse(network)(np.zeros((640, 640, 3), np.uint8), points).parts
+    eyes = round(points[28, 1])
+    assert (bool((found[: eyes - 8] == hat).any()), bool((found[eyes + 8 :] == hat).any())) == (hat_above, hat_beside)
+    assert bool((found[eyes + 8 :] == hair).any()) != hat_beside
+    assert bool((found[: eyes - 8] == hair).any()) == (above < 1.0)
+
+
 def test_the_mirrored_look_knows_its_left_from_its_right(landmark_points: np.ndarray) -> None:
     classes = np.zeros((CELLS, CELLS), int)
     classes[:, : CELLS // 2] = PARTS.index("eye_right")
