@@ -31,6 +31,7 @@ _ACROSS, _DOWN = np.linspace(-0.18, 0.18, 5), np.linspace(0.0, 1.2, 7)  # where 
 # face below the eyes is hair, or else a scarf or hood; and a hat is no patch of the hair. With this bound one in eight
 # rendered hats is lost, and nineteen in twenty that are none.
 LEAST_HAT = 0.3  # of the hair's share above the eyes
+LEAST_SCARF = 4.0  # the same below them: long hair is far commoner
 _BRIDGE = 28  # landmark between the eyes
 _NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
 _HAIR, _HAT = PARTS.index("hair"), PARTS.index("hat")
@@ -179,7 +180,7 @@ def _tell_hats_from_hair(far: np.ndarray, near: np.ndarray, far_row: int, near_r
         (float(far[_HAIR, rows][either[rows]].sum()), float(far[_HAT, rows][either[rows]].sum()))
         for rows in (slice(None, far_row), slice(far_row, None))
     )
-    wrapped = hat_beside > hair_beside
+    wrapped = hat_beside > LEAST_SCARF * hair_beside
     for levels, row in ((far, far_row), (near, near_row)):
         _hand_over(levels[:, row:], *((_HAIR, _HAT) if wrapped else (_HAT, _HAIR)))
         if hat_above < LEAST_HAT * hair_above:

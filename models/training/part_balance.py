@@ -1,7 +1,9 @@
 """Sets how readily a trained parser names each part: `python -m models.training.part_balance --run RUN --out BALANCED`.
 
 The overlap in the loss draws rare parts larger than they are. Here each part's logits are shifted by what makes the
-mean F1 on held-out synthetic pictures largest, and the shifts become part of the last layer's bias.
+mean F1 on held-out synthetic pictures largest, and the shifts become part of the last layer's bias. Occluders are as
+frequent in the pictures as it takes to learn them, some far more than in photos: `--factor clear_glasses=0.35` makes up
+for that (prior shift: their odds in photos over those in the pictures).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.types import PARTS
+from core.types import OCCLUDERS, PARTS
 from models.evaluation.part_scores import GROUPS, f1_percent, group_counts
 from models.networks.parser import Parser
 
@@ -102,16 +104,35 @@ def _highest(logits: np.ndarray, shifts: np.ndarray, rows: list[int] | np.ndarra
 
 
 def save_balanced(run: Path, out: Path, shifts: np.ndarray, figures: dict[str, float]) -> None:
-    """Write a run whose averaged network has the shifts in its last bias, and says so in its card."""
+    """Write a run whose averaged network has the shifts, of parts and then occluders, in its last bias.
+
+    Its card says so.
+    """
     state = torch.load(run / CHECKPOINT, map_location="cpu", weights_only=True)
-    bias = state["average"][_BIAS]
-    bias[: len(shifts)] += torch.from_numpy(shifts)
+    state["average"][_BIAS] += torch.from_numpy(shifts)
     card = json.loads((run / _CARD).read_text())
-    factors = {part: round(float(np.exp(shift)), 2) for part, shift in zip(PARTS, shifts, strict=True) if shift}
-    card["balance"] = {"factors": factors, **figures}
+    card["balance"] = {"factors": _factors(shifts), **figures}
     out.mkdir(parents=True, exist_ok=True)
     torch.save(state, out / CHECKPOINT)
     (out / _CARD).write_text(json.dumps(card, indent=2) + "\n")
+
+
+def _factors(shifts: np.ndarray) -> dict[str, float]:
+    """What the probability of every part and occluder that is shifted is multiplied by, by name."""
+    return {name: round(float(np.exp(s)), 2) for name, s in zip((*PARTS, *OCCLUDERS), shifts, strict=True) if s}
+
+
+def occluder_shifts(factors: list[str]) -> np.ndarray:
+    """(7,) float32 shifts of the occluders' logits for factors given as "name=factor"."""
+    shifts = np.zeros(len(OCCLUDERS), np.float32)
+    for text in factors:
+        name, _, value = text.partition("=")
+        if name not in OCCLUDERS or not value.replace(".", "", 1).isdigit() or float(value) <= 0.0:
+            raise ValueError(
+                f"{text!r} is no factor; write one of {', '.join(OCCLUDERS)}, then = and a number above 0."
+            )
+        shifts[OCCLUDERS.index(name)] = np.log(float(value))
+    return shifts
 
 
 def main() -> None:
@@ -121,15 +142,18 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished training run")
     parser.add_argument("--data", type=Path, action="append", required=True, help="folder of picture shards")
     parser.add_argument("--count", type=int, default=60, help="held-out pictures of each folder")
+    parser.add_argument("--factor", action="append", default=[], help="OCCLUDER=FACTOR on its odds")
     parser.add_argument("--out", type=Path, required=True, help="folder of the balanced run")
     arguments = parser.parse_args()
+    others = occluder_shifts(arguments.factor)
     torch.set_num_threads(1)
     samplers = [ParsingSampler(read_pictures(path), []) for path in arguments.data]
     seen = looked_at(load_parser(arguments.run), samplers, arguments.count)
     shifts = balance(seen)
     figures = {"mean_f1_before": round(seen.f1(0.0 * shifts), 2), "mean_f1_after": round(seen.f1(shifts), 2)}
-    save_balanced(arguments.run, arguments.out, shifts, figures)
-    LOG.info("%s %s", figures, {p: round(float(np.exp(s)), 2) for p, s in zip(PARTS, shifts, strict=True) if s})
+    joined = np.concatenate([shifts, others])
+    save_balanced(arguments.run, arguments.out, joined, figures)
+    LOG.info("%s %s", figures, _factors(joined))
 
 
 if __name__ == "__main__":

@@ -135,9 +135,9 @@ def test_eyes_deep_in_shadow_are_no_glasses(
 @pytest.mark.parametrize(
     ("above", "beside", "hat_above", "hat_beside"),
     [
-        (0.15, 0.3, False, False),  # a patch of the hair, and tresses beside the face
+        (0.15, 0.6, False, False),  # a patch of the hair, and tresses beside the face
         (0.6, 0.3, True, False),  # a cap over long hair
-        (0.8, 0.7, True, True),  # a scarf from which some hair shows
+        (0.9, 0.9, True, True),  # a scarf from which some hair shows
         (1.0, 0.0, True, False),  # a cap over hair that is seen beside the face alone
     ],
 )

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
-from core.types import PARTS
+from core.types import OCCLUDERS, PARTS
 from models.training.parsing_samples import IGNORED
-from models.training.part_balance import Seen, balance
+from models.training.part_balance import Seen, balance, occluder_shifts
 
 
 def test_parts_drawn_too_large_or_too_small_are_set_right() -> None:
@@ -27,3 +27,13 @@ def test_parts_drawn_too_large_or_too_small_are_set_right() -> None:
     shifts = balance(seen)
     assert shifts[eye] < -0.4 < 0.4 < shifts[brow] - shifts[skin]
     assert seen.f1(shifts) > seen.f1(0.0 * shifts) + 1.0
+
+
+def test_odds_of_occluders_are_set_by_name() -> None:
+    shifts = occluder_shifts(["clear_glasses=0.35", "hand=2"])
+    assert shifts[OCCLUDERS.index("clear_glasses")] == pytest.approx(np.log(0.35))
+    assert shifts[OCCLUDERS.index("hand")] == pytest.approx(np.log(2.0))
+    assert np.count_nonzero(shifts) == 2
+    for wrong in ("spectacles=0.3", "mask", "mask=0", "mask=-1"):
+        with pytest.raises(ValueError, match="is no factor"):
+            occluder_shifts([wrong])
