@@ -28,9 +28,9 @@ SPOT, SPOTS = 0.003, 0.03  # shares of the head crop: of each of the spots at le
 SURE, BRIDGE = 253, 102  # levels: the highest of the spots, and of the bridge
 _ACROSS, _DOWN = np.linspace(-0.18, 0.18, 5), np.linspace(0.0, 1.2, 7)  # where a bridge is looked for
 # Hair and hats look alike piece by piece, so that they are told apart for the head as a whole: what hangs beside the
-# face below the eyes is hair, or else a scarf or hood; and a hat is no patch of the hair. With this bound one in eight
-# rendered hats is lost, and nineteen in twenty that are none.
-LEAST_HAT = 0.3  # of the hair's share above the eyes
+# face below the eyes is hair, or else a scarf or hood; and a hat is no patch of the hair. With these bounds one rendered
+# hat in seven is lost, and nineteen in twenty that are none; of what hangs down from hats, one half is called hair.
+LEAST_HAT = 0.3  # of the hair's area above the eyes
 LEAST_SCARF = 4.0  # the same below them: long hair is far commoner
 _BRIDGE = 28  # landmark between the eyes
 _NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
@@ -175,9 +175,8 @@ def _tell_hats_from_hair(far: np.ndarray, near: np.ndarray, far_row: int, near_r
     Above and below the row of the eyes, of each look, on its own.
     """
     first = level_maps.highest(far)
-    either = (first == _HAIR) | (first == _HAT)
     (hair_above, hat_above), (hair_beside, hat_beside) = (
-        (float(far[_HAIR, rows][either[rows]].sum()), float(far[_HAT, rows][either[rows]].sum()))
+        [int(np.count_nonzero(first[rows] == part)) for part in (_HAIR, _HAT)]
         for rows in (slice(None, far_row), slice(far_row, None))
     )
     wrapped = hat_beside > LEAST_SCARF * hair_beside
