@@ -71,7 +71,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
     if kind == "strips":
         groom = sample_wisps(rng, "long" if style in LONG else "crop")
     mane = sample_mane(rng, noise) if kind == "mane" else None
-    if kind == "groom" and groom.style == "long" and hat is None and rng.random() < _FULL:
+    if kind == "groom" and groom is not None and groom.style == "long" and hat is None and rng.random() < _FULL:
         mane = sample_mass(rng, noise, groom.length, groom.volume)
     scalp = _hairline(rng, balding and rng.random() < 0.7, fringe and kind != "groom", strand)
     if kind == "bald":

@@ -125,7 +125,7 @@ def cloth_albedo(cloth: Cloth, at: np.ndarray, crown: bool, cuff: float, panelle
     if crown and cloth.panels:
         color[np.abs(turn - 0.5) < 1.0 / 6.0] = third
     if crown and cloth.mark is not None:
-        color += (second - color) * _marked(cloth, turn, run)[:, None]
+        color += (second - color) * _marked(cloth.mark, cloth.mark_place, turn, run)[:, None]
     bright = (1.0 + 0.05 * grain) * sample(cloth.folds, small, cv2.BORDER_WRAP)[:, 0]
     if cloth.pattern == "knit":  # ribs with a stitch along them
         stitch = 0.43 * np.sin(run * 1500 + turn * cloth.count * 6.283)
@@ -149,9 +149,9 @@ def _woven(cloth: Cloth, turn: np.ndarray, run: np.ndarray) -> np.ndarray:
     return np.zeros(len(turn), np.float32)
 
 
-def _marked(cloth: Cloth, turn: np.ndarray, run: np.ndarray) -> np.ndarray:
+def _marked(mark: np.ndarray, place: tuple[float, float, float], turn: np.ndarray, run: np.ndarray) -> np.ndarray:
     """(N,) float32 cover of the mark in front."""
-    middle, width, height = cloth.mark_place
+    middle, width, height = place
     x = ((turn - 0.5) * ROUND / width + 0.5) * _MARK_WIDTH - 0.5
     y = ((middle - run) / height + 0.5) * _MARK_HEIGHT - 0.5
-    return sample(cloth.mark, np.stack([x, y], axis=1).astype(np.float32), cv2.BORDER_CONSTANT)[:, 0]
+    return sample(mark, np.stack([x, y], axis=1).astype(np.float32), cv2.BORDER_CONSTANT)[:, 0]
