@@ -66,7 +66,7 @@ def sample_hair(rng: np.random.Generator, noise: NoisePool, styles: tuple[str, .
     fringe = kind in ("cap", "mane", "groom") and not balding and rng.random() < 0.3
     style = pick_style(rng, styles)
     groom = sample_groom(rng, fringe, "crop" if balding else None) if kind == "groom" else None
-    if kind == "buzz":
+    if kind == "buzz" and strips:
         groom = sample_buzz(rng)
     if kind == "strips":
         groom = sample_wisps(rng, "long" if style in LONG else "crop")
