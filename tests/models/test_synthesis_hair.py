@@ -145,6 +145,18 @@ def test_painted_hair_has_neither_strips_nor_strands(assets: Assets, posed: Pose
         assert hair_cards(plan, assets.hair, assets.head.rest, BROWN) == []
 
 
+def test_long_hair_is_often_full(assets: Assets) -> None:
+    """A sheet hangs beneath the strands, no longer than they, but never under a hat."""
+    plans = [sample_hair(np.random.default_rng(seed), assets.noise, tuple(assets.hair)) for seed in range(400)]
+    long = [plan for plan in plans if plan.groom is not None and plan.kind == "groom" and plan.groom.style == "long"]
+    bare = [plan for plan in long if plan.hat is None]
+    assert len(bare) > 30
+    assert 0.4 < np.mean([plan.mane is not None for plan in bare]) < 0.8
+    assert all(plan.mane is None for plan in long if plan.hat is not None)
+    full = [plan for plan in bare if plan.mane is not None]
+    assert all(plan.mane.length <= max(plan.groom.length - 0.1, 0.04) + 1e-6 for plan in full)
+
+
 def test_brows_follow_their_landmarks(assets: Assets, posed: Posed) -> None:
     head = assets.head
     landmarks = head.model.landmarks(head.rest)[17:27]
