@@ -17,6 +17,7 @@ UNSURE = 0.8  # score of the best face below which upright looks of other scales
 # for small faces, then coarser for those that fill the frame. The finer a look, the more false faces it sees; with
 # these bounds, in none of 140 small synthetic crowds.
 FURTHER_LOOKS = ((1280, 2.0, 0.7), (256, 2.0, 0.7))
+# Of 181 pictures without a face seven show one with this bound, five with 0.75.
 FINEST_LOOK = (2560, 4.0, 0.65)  # only when there is still hardly one: in large photos it costs 16 times the first
 SMALLEST = 16.0  # pixels of the photo, of faces that further looks add: the finer, the more false ones
 TINY = 9.0  # the same of the finest look where there is nothing else: a mask can be told even then

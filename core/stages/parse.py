@@ -70,10 +70,11 @@ class Parse:
         out = self._network.run(image=np.concatenate([wide, wide[..., ::-1], near]))
         parts, occluders = out["classes"], out["occluder"]
         far, sharp = _levels(parts[0], parts[1][self._other_side]), _levels(parts[2])
-        _tell_hats_from_hair(far, sharp, *(_row(matrix, points) for matrix in (head, close)))
+        in_head, in_close = (alignment.apply(_to_cells(matrix), points) for matrix in (head, close))
+        _tell_hats_from_hair(far, sharp, _row(in_head), _row(in_close))
         parts = _Join(head, close)(far, sharp)
         occluders = _without_spots(_without_traces(_levels(occluders[0], occluders[1])))
-        occluders = _fine(_without_eye_shadows(occluders, alignment.apply(_to_cells(head), points)))
+        occluders = _fine(_without_eye_shadows(occluders, in_head))
         parts[_GLASSES] = occluders[_GLASSES_KINDS].max(axis=0)  # one answer for both maps
         frame = _Frame(head, (photo.shape[0], photo.shape[1]))
         return Parsing(
@@ -164,9 +165,9 @@ def _fine(levels: np.ndarray) -> np.ndarray:
     return out
 
 
-def _row(matrix: np.ndarray, points: np.ndarray) -> int:
-    """Row of cells of a crop of (2, 3) `matrix` at the bridge of the nose of (68, 2) points."""
-    return round(float(np.clip(alignment.apply(_to_cells(matrix), points[_BRIDGE : _BRIDGE + 1])[0, 1], 0, CELLS)))
+def _row(points: np.ndarray) -> int:
+    """Row of cells at the bridge of the nose of (68, 2) points in cells of a crop."""
+    return round(float(np.clip(points[_BRIDGE, 1], 0, CELLS)))
 
 
 def _tell_hats_from_hair(far: np.ndarray, near: np.ndarray, far_row: int, near_row: int) -> None:
