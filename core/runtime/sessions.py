@@ -12,10 +12,12 @@ import onnxruntime
 
 from ..errors import WeightsError
 from . import providers
-from .specs import NetworkSpec, Shape
+from .specs import BATCH, NetworkSpec, Shape
 
 LOG = logging.getLogger(__name__)
 _QUIET = 4  # onnxruntime logs fatal errors only: failures are raised and reported here
+# Its threads wait busily for the next run; what comes between runs needs the processors: ours, and Blender's own.
+_STOP_WAITING = "session.force_spinning_stop"
 
 _cache: dict[tuple[Path, str, str, int], Network] = {}
 _cache_lock = threading.Lock()
@@ -79,6 +81,9 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _QUIET
         options.intra_op_num_threads = self._threads
+        options.add_session_config_entry(_STOP_WAITING, "1")
+        if self.spec.batch:  # onnxruntime joins more layers when it knows
+            options.add_free_dimension_override_by_name(BATCH, self.spec.batch)
         wanted = providers.ONNXRUNTIME_NAMES[provider]
         names = list(dict.fromkeys([wanted, providers.ONNXRUNTIME_NAMES["cpu"]]))
         session = onnxruntime.InferenceSession(self._content, options, providers=names, enable_fallback=0)

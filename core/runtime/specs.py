@@ -16,6 +16,8 @@ HEAD_SIZE = 256  # pixels, input of the parser
 FACE_SIZE = 256  # pixels, input of the networks that paint the face behind what hides it
 CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
 GRID_SIZE = 48  # cells; side of the grids over the skin's layout that the PCA-free model answers with
+LOOKS = 3  # of the parser at one head
+BATCH = "N"  # a file's name for the number of pictures
 STRIDE = 32  # the detector's input sides are multiples of it
 
 SHA256: dict[str, str] = {
@@ -41,6 +43,7 @@ class NetworkSpec:
     sha256: str  # lower-case hex digest of the file
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
+    batch: int = 0  # pictures of every run; 0: any number
 
 
 _CROPS: Mapping[str, Shape] = {"image": ("N", 3, CROP_SIZE, CROP_SIZE)}
@@ -74,6 +77,7 @@ SPECS: Mapping[str, NetworkSpec] = {
         SHA256["parser"],
         inputs={"image": ("N", 3, HEAD_SIZE, HEAD_SIZE)},
         outputs={"classes": ("N", len(PARTS), CELLS, CELLS), "occluder": ("N", len(OCCLUDERS), CELLS, CELLS)},
+        batch=LOOKS,
     ),
     "pca_free": NetworkSpec(
         "pca_free",

@@ -138,7 +138,7 @@ def photo_with_faces() -> Callable[..., np.ndarray]:
 def specify(name: str, content: bytes) -> NetworkSpec:
     """The contract of a network with the hash of this file."""
     spec = SPECS[name]
-    return NetworkSpec(name, hashlib.sha256(content).hexdigest(), spec.inputs, spec.outputs)
+    return NetworkSpec(name, hashlib.sha256(content).hexdigest(), spec.inputs, spec.outputs, spec.batch)
 
 
 def detector_network() -> bytes:

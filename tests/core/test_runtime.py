@@ -66,6 +66,16 @@ def test_opens_once_and_runs_from_threads(models_dir: Path, specs: dict[str, Net
     assert answers[0].shape == (3, 239)
 
 
+def test_sessions_rest_between_runs_and_know_their_batch(models_dir: Path, specs: dict[str, NetworkSpec]) -> None:
+    """Threads that wait busily take the processor from the next network: with two open, both took twice as long."""
+    network = open_network(specs["parser"], models_dir / "weights")
+    session = network._running[1]
+    assert session.get_session_options().get_session_config_entry("session.force_spinning_stop") == "1"
+    assert session.get_inputs()[0].shape[0] == specs["parser"].batch == 3
+    free = open_network(specs["regressor"], models_dir / "weights")._running[1]
+    assert isinstance(free.get_inputs()[0].shape[0], str)
+
+
 def test_missing_file(tmp_path: Path, specs: dict[str, NetworkSpec]) -> None:
     with pytest.raises(WeightsError, match=r"landmarker\.onnx is missing.*Reinstall"):
         open_network(specs["landmarker"], tmp_path)
