@@ -20,11 +20,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--size", type=int, default=192, help="side of a picture, pixels")
     parser.add_argument("--samples", type=int, default=8, help="light paths per pixel")
+    parser.add_argument("--whole-head", action="store_true", help="frame head and shoulders, as the parser sees them")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     parser.add_argument("--shard", type=int, default=-1, help="render this shard alone, in this process")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    wanted = CyclesSet(options.out, options.count, options.seed, options.size, options.samples, options.model)
+    wanted = CyclesSet(
+        options.out,
+        options.count,
+        options.seed,
+        options.size,
+        options.samples,
+        options.model,
+        options.whole_head,
+    )
     if options.shard >= 0:
         write_one(wanted, options.shard)
     else:

@@ -40,9 +40,9 @@ _LOCK = 0.7  # pixels of a 192 px picture: finer gaps between hairs are not labe
 _NOTICED = 0.02  # linear difference from which a pixel counts as touched
 
 
-def sample_cycles_scene(assets: Assets, seed: int, index: int, size: int) -> Scene:
+def sample_cycles_scene(assets: Assets, seed: int, index: int, size: int, whole_head: bool = False) -> Scene:
     """The factory's scene, with occluders that Cycles draws in three dimensions: glasses most of all."""
-    scene = sample_scene(assets, seed, index, size)
+    scene = sample_scene(assets, seed, index, size, whole_head=whole_head)
     rng = np.random.default_rng([seed, index, _STREAM])
     kind = str(rng.choice(list(_OCCLUDERS), p=list(_OCCLUDERS.values())))
     plan = occluders.plan_of({kind} - {"none"}, rng, assets)
@@ -68,9 +68,11 @@ class _Shot:
     occluded: Film | None
 
 
-def cycles_picture(stage: Stage, assets: Assets, seed: int, index: int, size: int) -> Picture:
-    """Picture `index` of the Cycles set `seed`."""
-    scene = sample_cycles_scene(assets, seed, index, size)
+def cycles_picture(
+    stage: Stage, assets: Assets, seed: int, index: int, size: int, whole_head: bool = False
+) -> Picture:
+    """Picture `index` of the Cycles set `seed`; `whole_head`: framed as the parser's head crop is."""
+    scene = sample_cycles_scene(assets, seed, index, size, whole_head)
     rng = np.random.default_rng([seed, index, _STREAM + 1])
     posed = Posed.of(scene.camera, scene.vertices, assets.head)
     try:

@@ -37,6 +37,7 @@ class CyclesSet:
     size: int  # pixels
     samples: int  # light paths per pixel
     model: Path  # face_model.npz
+    whole_head: bool = False  # framed as the parser's head crop is
 
     def folder(self, shard: int) -> Path:
         """Where a shard lies."""
@@ -71,6 +72,7 @@ def _run_worker(wanted: CyclesSet, shard: int) -> bool:
     command = [sys.executable, "-W", "ignore", "-m", "models.synthesis.cycles", "--shard", str(shard)]
     for name in ("out", "count", "seed", "size", "samples", "model"):
         command += [f"--{name}", str(getattr(wanted, name))]
+    command += ["--whole-head"] * wanted.whole_head
     environment = {**os.environ, **_THREADS}
     for _ in range(_TRIES):
         try:
@@ -99,5 +101,5 @@ def write_one(wanted: CyclesSet, shard: int) -> None:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
         stage = Stage(assets.head, wanted.size, Path(scratch), wanted.samples)
         rows = range(first, first + wanted.length(shard))
-        pictures = [cycles_picture(stage, assets, wanted.seed, index, wanted.size) for index in rows]
+        pictures = [cycles_picture(stage, assets, wanted.seed, index, wanted.size, wanted.whole_head) for index in rows]
     write_shard(wanted.folder(shard), pictures, wanted.seed, first)
