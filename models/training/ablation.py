@@ -34,6 +34,7 @@ from .detector import DetectorRecipe
 from .landmarker import LandmarkerRecipe, weighted
 from .loop import Recipe, Run
 from .options import TrainConfig
+from .parsed_portraits import read_parsed
 from .parser import ParserRecipe, PictureSet
 from .portraits import read_portraits
 from .real_figures import measure
@@ -130,6 +131,7 @@ def parser_recipe(data: Data, variant: Variant) -> Recipe:
         sought = {name: rows[np.isin(rows, train)] for name, rows in whole.sought.items()}
         sought = {name: rows for name, rows in sought.items() if len(rows)}
         sets.append((dataclasses.replace(whole, train=train, sought=sought), weight))
+    sets += [(PictureSet.of("portraits", read_parsed(path), stock), weight) for path, weight in data.portraits]
     return ParserRecipe(sets)
 
 
@@ -168,10 +170,10 @@ def run_variant(network: str, variant: Variant, data: Data, arguments: argparse.
     }
 
 
-def default_variants(network: str, data: Data) -> list[str]:
+def default_variants(data: Data) -> list[str]:
     """Everything; without each ingredient and each source but the first; fewer pictures."""
     sources = [path.name for path, _ in data.folders[1:]]
-    if data.portraits and network != "parser":
+    if data.portraits:
         sources.append("portraits")
     return [EVERYTHING, *(WITHOUT + name for name in (*sources, *NAMES)), f"{SHARE}0.25", f"{SHARE}0.05"]
 
@@ -194,7 +196,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = Data(tuple(arguments.data), tuple(arguments.portraits), arguments.most)
-    for name in arguments.variants or default_variants(arguments.network, data):
+    for name in arguments.variants or default_variants(data):
         path = arguments.out / f"{arguments.network}-{name}.json"
         if path.exists():
             LOG.info("%s is there", path)

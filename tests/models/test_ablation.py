@@ -57,7 +57,7 @@ def test_a_source_is_left_out() -> None:
         data.kept(Variant.of("without-anything"))
     with pytest.raises(ValueError, match="everything"):
         Variant.of("nonsense")
-    names = default_variants("landmarker", data)
+    names = default_variants(data)
     assert {"everything", "without-cycles", "without-portraits", *(f"without-{name}" for name in NAMES)} <= set(names)
 
 
@@ -78,3 +78,14 @@ def test_table_gives_paired_differences_and_the_card_its_figures(tmp_path: Path)
     assert json.loads(card.read_text())["ablation"]["without-relief"]["inner51_percent"] == 8.167
     with pytest.raises(ValueError, match="everything is missing"):
         ablation_table.table("landmarker", results["landmarker"][1:])
+
+
+def test_the_page_keeps_the_networks_that_have_no_new_results(tmp_path: Path) -> None:
+    page = tmp_path / "ablation.md"
+    ablation_table.write_page({"landmarker": [result("everything", [6.0])]}, page)
+    detector = {"variant": "everything", "steps": 5, "real": {"recall_percent": 97.0}}
+    ablation_table.write_page({"detector": [detector]}, page)
+    text = page.read_text()
+    assert text.index("## Detector") < text.index("## Landmarker") and "| 97.00 |" in text and "| 6.00 |" in text
+    ablation_table.write_page({"landmarker": [result("everything", [5.0])]}, page)
+    assert "| 97.00 |" in page.read_text() and "| 6.00 |" not in page.read_text()
