@@ -15,6 +15,8 @@ from .alignment import apply
 
 FAINT = 26  # of 255: a class that is nowhere likelier than this cannot win a pixel
 
+_RANKS = 5  # bits below a level that tell maps apart, the first highest
+_LAST = 2**_RANKS - 1
 _LINE = 1024  # pixels sampled in a row; OpenCV takes no picture wider or taller than 32767
 
 
@@ -103,15 +105,13 @@ def winner(levels: np.ndarray, to_source: np.ndarray, shape: tuple[int, int]) ->
 
 
 def highest(levels: np.ndarray) -> np.ndarray:
-    """(h, w) uint8 index of the highest of (K, h, w) uint8 maps, the first of those that are alike."""
-    best, index = levels[0].copy(), np.zeros(levels.shape[1:], np.uint8)
-    for k, level in enumerate(levels[1:], start=1):
-        window = seen(level)
-        if 0 not in window.size:
-            high, found = best[window.slices], level[window.slices]
-            np.copyto(index[window.slices], k, where=found > high)
-            np.maximum(high, found, out=high)
-    return index
+    """(h, w) uint8 index of the highest of (K, h, w) uint8 maps, K at most 32, the first of those that are alike."""
+    ranked = levels.astype(np.uint16)
+    ranked <<= _RANKS
+    ranked |= np.arange(_LAST, _LAST - len(levels), -1, dtype=np.uint16)[:, None, None]
+    first = ranked.max(axis=0)
+    first &= _LAST
+    return (_LAST - first).astype(np.uint8)
 
 
 def _between(cells: np.ndarray, to_source: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

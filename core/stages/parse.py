@@ -32,10 +32,12 @@ _ACROSS, _DOWN = np.linspace(-0.18, 0.18, 5), np.linspace(0.0, 1.2, 7)  # where 
 # seven rendered hats is lost, and 19 in 20 that are none; of what hangs down from hats, one half is called hair.
 LEAST_HAT = 0.3  # of the hair's area above the eyes
 LEAST_SCARF = 4.0  # the same below them: long hair is far commoner
+PRINT = 0.75  # share of the outline of a thing that borders on a mask from which it is the mask's print or valve
 _BRIDGE = 28  # landmark between the eyes
 _NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
 _HAIR, _HAT = PARTS.index("hair"), PARTS.index("hat")
 _GLASSES_KINDS = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
+_MASK, _OBJECT = OCCLUDERS.index("mask"), OCCLUDERS.index("object")
 
 
 def _to_cells(matrix: np.ndarray) -> np.ndarray:
@@ -73,7 +75,7 @@ class Parse:
         in_head, in_close = (alignment.apply(_to_cells(matrix), points) for matrix in (head, close))
         _tell_hats_from_hair(far, sharp, _row(in_head), _row(in_close))
         parts = _Join(head, close)(far, sharp)
-        occluders = _without_spots(_without_traces(_levels(occluders[0], occluders[1])))
+        occluders = _with_prints(_without_spots(_without_traces(_levels(occluders[0], occluders[1]))))
         occluders = _fine(_without_eye_shadows(occluders, in_head))
         parts[_GLASSES] = occluders[_GLASSES_KINDS].max(axis=0)  # one answer for both maps
         frame = _Frame(head, (photo.shape[0], photo.shape[1]))
@@ -239,6 +241,26 @@ def _without_spots(occluders: np.ndarray) -> np.ndarray:
     spots = np.isin(islands, small) & (covered > 0)
     out[:, spots] = 0
     out[_NONE, spots] = 255
+    return out
+
+
+def _with_prints(occluders: np.ndarray) -> np.ndarray:
+    """(7, C, C) levels in which a thing within a mask is part of it: a printed mouth, a badge, a valve.
+
+    Of 41 rendered things before a mask, one has `PRINT` of its outline on it.
+    """
+    first = level_maps.highest(occluders)
+    things, masks = (first == _OBJECT).view(np.uint8), first == _MASK
+    if not things.any() or not masks.any():
+        return occluders
+    out = occluders.copy()
+    count, pieces = cv2.connectedComponents(things)
+    for piece in range(1, count):
+        inside = pieces == piece
+        outline = (cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
+        if masks[outline].mean() >= PRINT:
+            out[_MASK, inside] = occluders[_OBJECT, inside]
+            out[_OBJECT, inside] = occluders[_MASK, inside]
     return out
 
 

@@ -96,6 +96,22 @@ def test_spots_are_no_occluders(landmark_points: np.ndarray) -> None:
     assert set(np.unique(parsing.occluder)) == {0, OCCLUDERS.index("mask")}
 
 
+@pytest.mark.parametrize(("rows", "kind"), [(slice(70, 80), "mask"), (slice(70, 100), "object")])
+def test_what_is_printed_on_a_mask_is_mask(landmark_points: np.ndarray, rows: slice, kind: str) -> None:
+    points = landmark_points[:LANDMARKS]
+    occluder = np.zeros((CELLS, CELLS), int)
+    occluder[60:90, 40:90] = OCCLUDERS.index("mask")
+    occluder[rows, 55:75] = OCCLUDERS.index("object")  # within the mask, or sticking out of it
+    stub = StubNetwork(np.zeros((CELLS, CELLS), int), occluder)
+    found = Parse(stub)(np.zeros((640, 640, 3), np.uint8), points).occluder  # type: ignore[arg-type]
+    cells = alignment.apply(
+        alignment.invert(alignment.head_matrix(points, HEAD_SIZE)), np.array([[130.5, 150.5]])
+    )
+    x, y = np.rint(cells[0]).astype(int)
+    assert OCCLUDERS[found[y, x]] == kind
+    assert (found == OCCLUDERS.index("mask")).any()
+
+
 def test_a_trace_of_glasses_is_neither_an_occluder_nor_a_part(landmark_points: np.ndarray) -> None:
     points, photo = landmark_points[:LANDMARKS], np.zeros((640, 640, 3), np.uint8)
     for rows, there in ((slice(50, 52), False), (slice(50, 58), True)):
