@@ -20,27 +20,59 @@ import torch
 from torch import Tensor, nn
 
 from core.runtime.specs import CROP_SIZE
+from models.networks.blocks import Normalise
 from models.training.checkpoints import CHECKPOINT
 from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
 
 from . import weight_storage
-from .onnx_export import CARD, NETWORKS, TOLERANCE, WEIGHTS, ParityError, check_parity, load_example, parity_images
+from .onnx_export import (
+    CARD,
+    NETWORKS,
+    TOLERANCE,
+    WEIGHTS,
+    ParityError,
+    check_parity,
+    example_inputs,
+    load_example,
+    parity_images,
+)
 
 LOG = logging.getLogger(__name__)
 _CALIBRATED = 64  # pictures
+_WEIGHT = "weight"
 _SCENE = 256  # pixels, of a picture for the detector
 
 
 def stored(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-    """Arrays by name, and the (weight, bias) names of the file's convolutions in their order.
+    """Arrays by name, and the (weight, bias) names of the file's convolutions in their order, halves joined again.
 
     A convolution without a bias is a fixed filter: whatever is learnt was folded with its normalisation and has one.
     """
     model = onnx.load(str(path))
     convolutions = [node for node in model.graph.node if node.op_type == "Conv" and len(node.input) > 2]
     pairs = [(node.input[1], node.input[2]) for node in convolutions]
-    return weight_storage.widened(model), pairs
+    arrays = weight_storage.widened(model)
+    if f"classes.{_WEIGHT}" in arrays:
+        pairs = _whole_parser(arrays, pairs)
+    return arrays, pairs
+
+
+def _whole_parser(arrays: dict[str, np.ndarray], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Undo in `arrays` what `ParserExport` did to the parser; returns the pairs of the convolutions that are left."""
+    first = pairs[0][0]
+    arrays[first] = arrays[first] * Normalise().std.numpy()
+    second_halves = {f"occluder.{_WEIGHT}"}
+    for name in list(arrays):
+        block, found, layer = name.rpartition(".enlarged.")
+        if found:
+            half = arrays.get(f"{block}.skip.{layer}")
+            if half is not None and name != f"{block}.enlarged.1.bias":
+                arrays[name] = np.concatenate([arrays[name], half], axis=1 if layer == f"1.{_WEIGHT}" else 0)
+            second_halves.add(f"{block}.skip.{layer}")
+    for kind in (_WEIGHT, "bias"):
+        arrays[f"classes.{kind}"] = np.concatenate([arrays[f"classes.{kind}"], arrays[f"occluder.{kind}"]])
+    return [pair for pair in pairs if pair[0] not in second_halves]
 
 
 def restore(net: nn.Module, example: Tensor, path: Path) -> None:
@@ -112,11 +144,12 @@ def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEI
     config, build, wrap = NETWORKS[name]
     sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in card["network"].items()}
     net = build(config(**sizes))
-    exportable = load_example(name, wrap(net).eval())
-    assert isinstance(exportable.example, Tensor)
-    restore(net, exportable.example, weights / f"{name}.onnx")
+    example, _ = example_inputs(name)
+    assert isinstance(example, Tensor)
+    restore(net, example, weights / f"{name}.onnx")
     images = _seen_by(name, pictures)
     calibrate(net, torch.from_numpy(np.stack(images[:_CALIBRATED])).permute(0, 3, 1, 2).float() / 255.0)
+    exportable = load_example(name, wrap(net).eval())
     worst = check_parity(exportable, weights / f"{name}.onnx", images[:8], 16)
     out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": {f"module.{key}": value for key, value in net.state_dict().items()}}, out / CHECKPOINT)

@@ -6,15 +6,18 @@ the input's resolution; whoever needs more enlarges the probabilities, which are
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .blocks import ConvUnit, MobileNetTrunk, Normalise, Separable
 
 OUTPUT_STRIDE = 2
+_HIGHEST_LOGIT = 80.0  # above the first: its exponential, summed over classes, is within float32
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,16 @@ class Parser(nn.Module):
         self.out = nn.Conv2d(config.decoder[-1], config.classes + config.occluders, 1)
 
     def forward(self, image: Tensor) -> ParserOutput:
+        logits = self.out(self.decoded(image))
+        return ParserOutput(logits[:, : self.config.classes], logits[:, self.config.classes :])
+
+    def decoded(self, image: Tensor) -> Tensor:
+        """Features of stride 2 of (N, 3, H, W) RGB in [0, 1]."""
         *skips, coarse = self._encode(self.normalise(image))
         features = self.context(coarse)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             features = block(features, skip)
-        logits = self.out(features)
-        return ParserOutput(logits[:, : self.config.classes], logits[:, self.config.classes :])
+        return features
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Features of strides 2, 4, 8, 16 of (N, 3, H, W) RGB in [0, 1], by which pictures may be compared."""
@@ -105,24 +112,80 @@ class Parser(nn.Module):
         return [feature.shape[1] for feature in reversed(features[:-1])]
 
 
+class SplitJoin(nn.Module):
+    """What an `UpBlock` computes, without putting enlarged and fine features together first.
+
+    Its depthwise convolution treats every channel on its own and the pointwise one adds them up, so that either half
+    may go its own way; a runtime that keeps channels in blocks need not lay them out anew.
+    """
+
+    def __init__(self, block: UpBlock) -> None:
+        super().__init__()
+        conv, norm = block.join.depthwise
+        depthwise = fuse_conv_bn_eval(conv, norm)
+        point, pointwise_norm, self.act = block.join.pointwise
+        pointwise = fuse_conv_bn_eval(point, pointwise_norm)
+        self.narrow = block.narrow
+        own = block.narrow[0].out_channels
+        self.enlarged = _part_of(depthwise, pointwise, slice(0, own))
+        self.skip = _part_of(depthwise, pointwise, slice(own, None))
+        self.skip[1].bias = None  # the other half adds it
+
+    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
+        enlarged = nn.functional.interpolate(self.narrow(features), scale_factor=2.0, mode="bilinear")
+        return self.act(self.enlarged(enlarged) + self.skip(skip))
+
+
+def _part_of(depthwise: nn.Conv2d, pointwise: nn.Conv2d, channels: slice) -> nn.Sequential:
+    """Both convolutions on some of their input channels."""
+    assert depthwise.bias is not None and pointwise.bias is not None
+    deep = depthwise.weight.data[channels]
+    count, outputs = len(deep), pointwise.out_channels
+    out = nn.Sequential(nn.Conv2d(count, count, 3, 1, 1, groups=count), nn.Conv2d(count, outputs, 1))
+    out[0].load_state_dict({"weight": deep, "bias": depthwise.bias.data[channels]})
+    out[1].load_state_dict({"weight": pointwise.weight.data[:, channels], "bias": pointwise.bias.data})
+    return out
+
+
 class ParserExport(nn.Module):
-    """The application's view: probabilities of parts and of occluders at half the crop's resolution."""
+    """The application's view: probabilities of parts and of occluders at half the crop's resolution.
+
+    It computes what the parser computes, arranged for a CPU.
+    """
 
     input_names = ("image",)
     output_names = ("classes", "occluder")
 
     def __init__(self, net: Parser) -> None:
         super().__init__()
-        self.net = net
+        self.net = copy.deepcopy(net).eval()
+        stem = self.net.trunk.parts[0][0][0]
+        stem.weight.data /= self.net.normalise.std
+        self.net.normalise.std.fill_(1.0)
+        self.net.up = nn.ModuleList(SplitJoin(block) for block in self.net.up)
+        parts = net.config.classes
+        self.classes, self.occluder = (_against_first(net.out, rows) for rows in (slice(parts), slice(parts, None)))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        out = self.net(image)
-        return _shares(out.classes), _shares(out.occluder)
+        features = self.net.decoded(image)
+        return _shares(self.classes(features)), _shares(self.occluder(features))
+
+
+def _against_first(conv: nn.Conv2d, rows: slice) -> nn.Conv2d:
+    """Some of a 1x1 convolution's outputs less the first of them."""
+    assert conv.bias is not None
+    weight, bias = conv.weight.data[rows], conv.bias.data[rows]
+    out = nn.Conv2d(conv.in_channels, len(bias), 1)
+    out.load_state_dict({"weight": weight - weight[:1], "bias": bias - bias[:1]})
+    return out
 
 
 def _shares(logits: Tensor) -> Tensor:
-    """Softmax over channels, spelt out: onnxruntime's own moves them last and back, and takes half of the time."""
-    raised = (logits - logits.amax(1, keepdim=True)).exp()
+    """Softmax over channels of logits of which the first is 0, so that their sum is never small.
+
+    Spelt out: onnxruntime's own moves the channels last and back, and takes half of the time.
+    """
+    raised = logits.minimum(logits.new_tensor(_HIGHEST_LOGIT)).exp()
     return raised / raised.sum(1, keepdim=True)
 
 

@@ -71,6 +71,8 @@ def test_imported_network_computes_what_the_exported_one_does(
     image = torch.rand(2, 3, SIDE, SIDE)
     with torch.no_grad():
         for found, wanted in zip(again.eval()(image), net(image), strict=True):
+            if name == "parser":  # the file holds logits less the first
+                found, wanted = (logits - logits[:, :1] for logits in (found, wanted))
             assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
     assert json.loads((tmp_path / "run" / "card.json").read_text())["network"] == _listed(name)
     onnx_export.load_exportable(name, tmp_path / "run")  # a run like any other

@@ -250,10 +250,11 @@ def test_resumed_run_repeats_the_uninterrupted_one(pictures: Pictures, tmp_path)
 @pytest.mark.parametrize("bits", [32, 16, 8])
 def test_export_computes_what_torch_computes(bits: int, tmp_path) -> None:
     torch.manual_seed(0)
-    net = ParserExport(build_parser(ParserConfig(width=0.35, decoder=(8, 8, 8, 8)))).train()
+    trained = build_parser(ParserConfig(width=0.35, decoder=(8, 8, 8, 8))).train()
     with torch.no_grad():
         for _ in range(3):
-            net(torch.rand(4, 3, 64, 64))
+            trained(torch.rand(4, 3, 64, 64))
+    net = ParserExport(trained)
     item = onnx_export.Exportable("parser", net.eval(), torch.rand(2, 3, HEAD_SIZE, HEAD_SIZE), {0: "N"})
     onnx_export.convert(item, tmp_path / "parser.onnx", bits)
     rng = np.random.default_rng(0)
@@ -261,6 +262,22 @@ def test_export_computes_what_torch_computes(bits: int, tmp_path) -> None:
     worst = onnx_export.check_parity(item, tmp_path / "parser.onnx", images, bits)
     assert set(worst) == set(SPECS["parser"].outputs)
     assert SPECS["parser"].outputs["classes"][2] == CELLS
+
+
+def test_what_is_exported_computes_what_the_parser_computes() -> None:
+    torch.manual_seed(1)
+    net = build_parser(ParserConfig(width=0.35, decoder=(16, 8, 8, 8)))
+    with torch.no_grad():
+        for _ in range(3):
+            net.train()(torch.rand(4, 3, 64, 64))
+        net.eval()
+        net.out.weight *= 30.0  # sure of itself
+        image = torch.rand(2, 3, 96, 64)
+        wanted, found = net(image), ParserExport(net)(image)
+    for logits, shares in zip(wanted, found, strict=True):
+        assert logits.softmax(1).amax() > 0.9
+        assert torch.allclose(logits.softmax(1), shares, atol=1e-5)
+    assert net.normalise.std.max() < 1.0  # the network itself stays as it was
 
 
 def test_parity_pictures_are_head_crops(pictures: Pictures) -> None:
