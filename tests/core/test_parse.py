@@ -104,9 +104,7 @@ def test_what_is_printed_on_a_mask_is_mask(landmark_points: np.ndarray, rows: sl
     occluder[rows, 55:75] = OCCLUDERS.index("object")  # within the mask, or sticking out of it
     stub = StubNetwork(np.zeros((CELLS, CELLS), int), occluder)
     found = Parse(stub)(np.zeros((640, 640, 3), np.uint8), points).occluder  # type: ignore[arg-type]
-    cells = alignment.apply(
-        alignment.invert(alignment.head_matrix(points, HEAD_SIZE)), np.array([[130.5, 150.5]])
-    )
+    cells = alignment.apply(alignment.invert(alignment.head_matrix(points, HEAD_SIZE)), np.array([[130.5, 150.5]]))
     x, y = np.rint(cells[0]).astype(int)
     assert OCCLUDERS[found[y, x]] == kind
     assert (found == OCCLUDERS.index("mask")).any()

@@ -68,9 +68,7 @@ class _Shot:
     occluded: Film | None
 
 
-def cycles_picture(
-    stage: Stage, assets: Assets, seed: int, index: int, size: int, whole_head: bool = False
-) -> Picture:
+def cycles_picture(stage: Stage, assets: Assets, seed: int, index: int, size: int, whole_head: bool = False) -> Picture:
     """Picture `index` of the Cycles set `seed`; `whole_head`: framed as the parser's head crop is."""
     scene = sample_cycles_scene(assets, seed, index, size, whole_head)
     rng = np.random.default_rng([seed, index, _STREAM + 1])
