@@ -55,14 +55,24 @@ def f1_percent(counts: np.ndarray) -> np.ndarray:
 
 def f1_intervals(counts: np.ndarray, rounds: int = 2000, seed: int = 0) -> dict[str, Interval]:
     """F1 of each group and of the face's mean, with 95 % intervals over resampled photos; counts are (N, 3, groups)."""
+    return {name: _interval(*of) for name, of in _resampled(counts, rounds, seed).items()}
+
+
+def f1_gains(counts: np.ndarray, others: np.ndarray, rounds: int = 2000, seed: int = 0) -> dict[str, Interval]:
+    """By how much the F1 of `counts` is above that of `others`, of the same photos in the same order."""
+    ours, theirs = _resampled(counts, rounds, seed), _resampled(others, rounds, seed)
+    return {name: _interval(ours[name][0] - theirs[name][0], ours[name][1] - theirs[name][1]) for name in ours}
+
+
+def _resampled(counts: np.ndarray, rounds: int, seed: int) -> dict[str, tuple[float, np.ndarray]]:
+    """F1 of all photos, and (rounds,) of photos drawn anew, by name."""
     picks = np.random.default_rng(seed).integers(0, len(counts), (rounds, len(counts)))
     drawn = np.stack([np.bincount(row, minlength=len(counts)) for row in picks])
     resampled = f1_percent(np.tensordot(drawn, counts, axes=1))
     whole = f1_percent(counts.sum(axis=0))
     face = [list(GROUPS).index(name) for name in FACE_GROUPS]
-    columns = {"mean of the face": (whole[face].mean(), resampled[:, face].mean(axis=1))}
-    columns |= {name: (whole[k], resampled[:, k]) for k, name in enumerate(GROUPS)}
-    return {name: _interval(float(value), spread) for name, (value, spread) in columns.items()}
+    columns = {"mean of the face": (float(whole[face].mean()), resampled[:, face].mean(axis=1))}
+    return columns | {name: (float(whole[k]), resampled[:, k]) for k, name in enumerate(GROUPS)}
 
 
 def _interval(value: float, spread: np.ndarray) -> Interval:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from models.evaluation.metrics import bootstrap
+from models.evaluation.part_scores import f1_gains
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,12 +48,17 @@ def read_results(folder: Path) -> dict[str, list[dict]]:
 
 
 def difference(row: dict, whole: dict, key: str) -> str:
-    """By how much a figure is above that of everything; with its interval where there is one value per photo."""
+    """By how much a figure is above that of everything; with its interval where every photo has its own."""
+    interval = None
     if "per_photo" in row["real"] and key == "inner51_percent":
         gaps = np.array(row["real"]["per_photo"], float) - np.array(whole["real"]["per_photo"], float)
         interval = bootstrap(gaps[~np.isnan(gaps)])
-        return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
-    return f"{row['real'][key] - whole['real'][key]:+.2f}"
+    elif "counts" in row["real"] and key.startswith("f1_"):
+        counts = (np.array(one["real"]["counts"]) for one in (row, whole))
+        interval = f1_gains(*counts)[key.removeprefix("f1_").removesuffix("_percent").replace("_", " ")]
+    if interval is None:
+        return f"{row['real'][key] - whole['real'][key]:+.2f}"
+    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
 
 
 def table(network: str, rows: list[dict]) -> str:

@@ -113,8 +113,10 @@ def _parser(pipeline: Pipeline, limit: int | None) -> dict[str, float | list[flo
     photos = data.thinned(parsing.parsing_photos(), limit)
     seen = [parsing.look(pipeline, photo) for photo in photos]
     behind = [parsing.look(pipeline, photo) for photo in data.thinned(data.real_masks(), limit)]
-    figures = part_scores.f1_intervals(parsing.part_counts(seen, photos), rounds=2)
+    counts = parsing.part_counts(seen, photos)
+    figures = part_scores.f1_intervals(counts, rounds=2)
     return {
+        "counts": counts.astype(int).tolist(),
         **{f"f1_{name.replace(' ', '_')}_percent": interval.mean for name, interval in figures.items()},
         "masks_found_percent": 100.0 * float(np.mean([parsing.mask_found(one) for one in behind])),
     }

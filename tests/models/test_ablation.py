@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="training packages are not installed")
 
 from core.geometry.face_model import FaceModel
+from models.evaluation.part_scores import GROUPS, f1_intervals
 from models.synthesis.ingredients import NAMES, UNKNOWN, pack, used
 from models.training import ablation_table
 from models.training.ablation import Data, Variant, default_variants
@@ -89,3 +91,21 @@ def test_the_page_keeps_the_networks_that_have_no_new_results(tmp_path: Path) ->
     assert text.index("## Detector") < text.index("## Landmarker") and "| 97.00 |" in text and "| 6.00 |" in text
     ablation_table.write_page({"landmarker": [result("everything", [5.0])]}, page)
     assert "| 97.00 |" in page.read_text() and "| 6.00 |" not in page.read_text()
+
+
+def test_gains_of_parts_are_paired_by_photo(tmp_path: Path) -> None:
+    there = np.random.default_rng(0).integers(50, 100, (30, 1, len(GROUPS)))
+    counts = np.concatenate([there - 20, there, there], axis=1)
+    worse = counts - np.array([5, 0, 0])[:, None]
+
+    def run(variant: str, of: np.ndarray) -> dict:
+        figures = {f"f1_{name.replace(' ', '_')}_percent": gain.mean for name, gain in f1_intervals(of, 2).items()}
+        real = figures | {"masks_found_percent": 50.0, "counts": of.tolist()}
+        return {"network": "parser", "variant": variant, "steps": 5, "real": real}
+
+    text = ablation_table.table("parser", [run("everything", counts), run("without-relief", worse)])
+    row = next(line for line in text.splitlines() if "without relief" in line)
+    gains = [[float(part) for part in re.findall(r"[+-][0-9.]+", cell)] for cell in row.split("|")[2:-1]]
+    assert gains[-1] == [0.0]
+    for mean, low, high in gains[:-1]:
+        assert low < mean < high < -5.0
