@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,6 +84,15 @@ def look(pipeline: Pipeline, photo: Photo) -> Seen:
     return Seen(points, parsing, (1000.0 * (between - begin), 1000.0 * (end - between)))
 
 
+def looks(pipeline: Pipeline, photo: Photo) -> Iterator[Seen]:
+    """Parse one face of a photo after the other, largest first, found by our own detector."""
+    image = photo.image()
+    for box in pipeline.detect(image):
+        if box.size >= pipeline.settings.min_face:
+            points = pipeline.landmarks(image, box).points
+            yield Seen(points, pipeline.parse(image, points), (np.nan, np.nan))
+
+
 def _chosen(boxes: list[FaceBox], photo: Photo, least: int) -> FaceBox:
     if photo.box is None:
         return choose_face(boxes, least)
@@ -135,9 +144,13 @@ def parsing_tables(pipeline: Pipeline, limit: int | None = None) -> list[Table]:
     masked = data.thinned(data.real_masks(), limit)
     seen = [look(pipeline, photo) for photo in photos]
     behind = [look(pipeline, photo) for photo in masked]
+    anyone = [
+        mask_found(one) or any(mask_found(other) for other in looks(pipeline, photo))
+        for one, photo in zip(behind, masked, strict=True)
+    ]
     counts = part_counts(seen, photos)
     _write_worst_parts(seen, photos, counts)
-    return [_part_table(counts, seen), _occluder_table(seen, photos, behind, masked), _time_table(seen)]
+    return [_part_table(counts, seen), _occluder_table(seen, photos, behind, masked, anyone), _time_table(seen)]
 
 
 def _part_table(counts: np.ndarray, seen: Sequence[Seen]) -> Table:
@@ -153,7 +166,11 @@ def _part_table(counts: np.ndarray, seen: Sequence[Seen]) -> Table:
 
 
 def _occluder_table(
-    seen: Sequence[Seen], photos: Sequence[Photo], behind: Sequence[Seen], masked: Sequence[Photo]
+    seen: Sequence[Seen],
+    photos: Sequence[Photo],
+    behind: Sequence[Seen],
+    masked: Sequence[Photo],
+    anyone: Sequence[bool],
 ) -> Table:
     bare = [one for one, photo in zip(seen, photos, strict=True) if not _wears_glasses(photo)]
     found, strict = ([mask_found(one, kinds) for one in behind] for kinds in (_MASK_KINDS, ("mask",)))
@@ -167,6 +184,7 @@ def _occluder_table(
         ("real_masks", "mask or scarf found, covers the mouth", _share(found)),
         ("real_masks", "mask found, covers the mouth", _share(strict)),
         ("real_masks, a face of 20 pixels or more", "mask or scarf found, covers the mouth", _share(large)),
+        ("real_masks, whoever wears one", "mask or scarf found, covers the mouth", _share(anyone)),
         ("parsing, without glasses", f"occluder of more than {percent} of the face, on it", _share(false[True])),
         ("of them, nothing before the face", f"occluder of more than {percent} of the face, on it", _share(clear)),
         ("parsing, without glasses", "the same, wherever it lies in the head crop", _share(false[False])),
@@ -177,7 +195,9 @@ def _occluder_table(
         rows,
         f"{len(behind)} people in face masks: {100 * MOUTH_COVERED:.0f} % of the outline of the predicted lips must be "
         f"covered, and {100 * MASK_OF_FACE:.0f} % of the face; a face that is not found counts as a mask not found "
-        f"({sum(one.points is None for one in behind)}). {len(bare)} photos without glasses in their label maps; hands "
+        f"({sum(one.points is None for one in behind)}). The face is the most prominent one; where it is bare or not "
+        "found and somebody else wears a mask, the row of whoever wears one knows: it looks at all faces. "
+        f"{len(bare)} photos without glasses in their label maps; hands "
         "and microphones, which the maps do not name, count as errors too, but not on the "
         f"{len(clear)} before whose faces no hand or thing was seen by eye (`{COVERED.name}`).",
     )
