@@ -23,7 +23,9 @@ import torch
 
 from core.geometry.face_model import load_face_model
 from models.networks.landmarker import LandmarkerConfig
+from models.networks.parser import ParserConfig
 from models.synthesis.ingredients import NAMES, UNKNOWN, used
+from models.synthesis.labels import OccluderType
 
 from .backgrounds import background_stock
 from .checkpoints import load_shared
@@ -44,6 +46,8 @@ from .sources import FaceSource, PictureSource, PortraitSource
 LOG = logging.getLogger(__name__)
 EVERYTHING, WITHOUT, SHARE = "everything", "without-", "pictures-"
 _BATCH = {"landmarker": 128, "detector": 32, "parser": 16}
+_AVERAGE = 0.98  # of the weights, per step: the runs are short
+_PARSER_SIZE = 128  # pixels: four times as many steps in the time
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def parser_recipe(data: Data, variant: Variant) -> Recipe:
         sought = {name: rows for name, rows in sought.items() if len(rows)}
         sets.append((dataclasses.replace(whole, train=train, sought=sought), weight))
     sets += [(PictureSet.of("portraits", read_parsed(path), stock), weight) for path, weight in data.portraits]
-    return ParserRecipe(sets)
+    return ParserRecipe(sets, ParserConfig(occluders=len(OccluderType), size=_PARSER_SIZE))
 
 
 RECIPES: dict[str, Callable[[Data, Variant], Recipe]] = {
@@ -150,6 +154,7 @@ def run_variant(network: str, variant: Variant, data: Data, arguments: argparse.
         rate=arguments.rate,
         seed=arguments.seed,
         half=network == "detector",
+        average=_AVERAGE,
         validate_minutes=1e9,
     )
     torch.manual_seed(config.seed)

@@ -22,7 +22,9 @@ from models.evaluation import data, detection, landmarks, parsing, part_scores
 from models.evaluation.data import Photo
 from models.evaluation.metrics import overlap
 from models.evaluation.systems import YuNet
-from models.export.onnx_export import load_exportable
+from models.export.onnx_export import CARD, load_exportable
+
+from .cards import network_sizes
 
 LOG = logging.getLogger(__name__)
 _FACE = 0.3  # overlap from which a box is the labelled face's
@@ -33,15 +35,22 @@ class TorchNetwork:
 
     provider = "torch"
 
-    def __init__(self, name: str, net: nn.Module) -> None:
-        self._names, self._net = tuple(SPECS[name].outputs), net.eval()
+    def __init__(self, name: str, net: nn.Module, scale: float = 1.0) -> None:
+        """`scale` is the side of the pictures that the network learned from over that of the application's."""
+        self._names, self._net, self._scale = tuple(SPECS[name].outputs), net.eval(), scale
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs by name for (N, 3, H, W) float32."""
         with torch.no_grad():
-            out = self._net(torch.from_numpy(np.ascontiguousarray(image)))
+            out = self._net(_resized(torch.from_numpy(np.ascontiguousarray(image)), self._scale))
         out = (out,) if isinstance(out, Tensor) else out
-        return {name: part.numpy() for name, part in zip(self._names, out, strict=True)}
+        return {name: _resized(part, 1.0 / self._scale).numpy() for name, part in zip(self._names, out, strict=True)}
+
+
+def _resized(maps: Tensor, scale: float) -> Tensor:
+    if scale == 1.0:
+        return maps
+    return nn.functional.interpolate(maps, scale_factor=scale, mode="bilinear", antialias=scale < 1.0)
 
 
 class TrialPipeline(Pipeline):
@@ -49,7 +58,9 @@ class TrialPipeline(Pipeline):
 
     def __init__(self, name: str, run: Path) -> None:
         super().__init__()
-        self._trial = {name: TorchNetwork(name, load_exportable(name, run).net)}
+        sizes, whole = network_sizes(run) if (run / CARD).exists() else {}, SPECS[name].inputs["image"][-1]
+        scale = sizes.get("size", whole) / whole if name == "parser" else 1.0
+        self._trial = {name: TorchNetwork(name, load_exportable(name, run).net, scale)}
 
     def _network(self, name: str):
         return self._trial[name] if name in self._trial else super()._network(name)
