@@ -55,6 +55,7 @@ class UpBlock(nn.Module):
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
+        self.skipped = skip  # channels
         self.narrow = ConvUnit(inputs, outputs, kernel=1)  # before enlarging, where it costs a quarter
         self.join = Separable(outputs + skip, outputs)
 
@@ -121,30 +122,34 @@ class SplitJoin(nn.Module):
 
     def __init__(self, block: UpBlock) -> None:
         super().__init__()
-        conv, norm = block.join.depthwise
-        depthwise = fuse_conv_bn_eval(conv, norm)
-        point, pointwise_norm, self.act = block.join.pointwise
-        pointwise = fuse_conv_bn_eval(point, pointwise_norm)
-        self.narrow = block.narrow
-        own = block.narrow[0].out_channels
-        self.enlarged = _part_of(depthwise, pointwise, slice(0, own))
-        self.skip = _part_of(depthwise, pointwise, slice(own, None))
-        self.skip[1].bias = None  # the other half adds it
+        depthwise, pointwise = _fused(block.join.depthwise), _fused(block.join.pointwise)
+        own = pointwise.in_channels - block.skipped
+        self.narrow, self.act = block.narrow, block.join.pointwise[2]
+        self.enlarged = _part_of(depthwise, pointwise, slice(own), bias=True)
+        self.skip = _part_of(depthwise, pointwise, slice(own, None), bias=False)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         enlarged = nn.functional.interpolate(self.narrow(features), scale_factor=2.0, mode="bilinear")
         return self.act(self.enlarged(enlarged) + self.skip(skip))
 
 
-def _part_of(depthwise: nn.Conv2d, pointwise: nn.Conv2d, channels: slice) -> nn.Sequential:
-    """Both convolutions on some of their input channels."""
+def _fused(unit: nn.Sequential) -> nn.Conv2d:
+    """A convolution with the normalisation after it."""
+    conv, norm = unit[0], unit[1]
+    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm)
+
+
+def _part_of(depthwise: nn.Conv2d, pointwise: nn.Conv2d, channels: slice, bias: bool) -> nn.Sequential:
+    """Both convolutions on some of their input channels; `bias`: with that of the second."""
     assert depthwise.bias is not None and pointwise.bias is not None
-    deep = depthwise.weight.data[channels]
-    count, outputs = len(deep), pointwise.out_channels
-    out = nn.Sequential(nn.Conv2d(count, count, 3, 1, 1, groups=count), nn.Conv2d(count, outputs, 1))
-    out[0].load_state_dict({"weight": deep, "bias": depthwise.bias.data[channels]})
-    out[1].load_state_dict({"weight": pointwise.weight.data[:, channels], "bias": pointwise.bias.data})
-    return out
+    deep, flat = depthwise.weight.data[channels], pointwise.weight.data[:, channels]
+    count = len(deep)
+    first = nn.Conv2d(count, count, 3, 1, 1, groups=count)
+    first.load_state_dict({"weight": deep, "bias": depthwise.bias.data[channels]})
+    second = nn.Conv2d(count, pointwise.out_channels, 1, bias=bias)
+    second.load_state_dict({"weight": flat} | ({"bias": pointwise.bias.data} if bias else {}))
+    return nn.Sequential(first, second)
 
 
 class ParserExport(nn.Module):
@@ -159,10 +164,10 @@ class ParserExport(nn.Module):
     def __init__(self, net: Parser) -> None:
         super().__init__()
         self.net = copy.deepcopy(net).eval()
-        stem = self.net.trunk.parts[0][0][0]
+        stem = next(layer for layer in self.net.trunk.modules() if isinstance(layer, nn.Conv2d))
         stem.weight.data /= self.net.normalise.std
         self.net.normalise.std.fill_(1.0)
-        self.net.up = nn.ModuleList(SplitJoin(block) for block in self.net.up)
+        self.net.up = nn.ModuleList(SplitJoin(block) for block in self.net.up if isinstance(block, UpBlock))
         parts = net.config.classes
         self.classes, self.occluder = (_against_first(net.out, rows) for rows in (slice(parts), slice(parts, None)))
 

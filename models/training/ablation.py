@@ -23,9 +23,7 @@ import torch
 
 from core.geometry.face_model import load_face_model
 from models.networks.landmarker import LandmarkerConfig
-from models.networks.parser import ParserConfig
 from models.synthesis.ingredients import NAMES, UNKNOWN, used
-from models.synthesis.labels import OccluderType
 
 from .backgrounds import background_stock
 from .checkpoints import load_shared
@@ -47,7 +45,6 @@ LOG = logging.getLogger(__name__)
 EVERYTHING, WITHOUT, SHARE = "everything", "without-", "pictures-"
 _BATCH = {"landmarker": 128, "detector": 32, "parser": 16}
 _AVERAGE = 0.98  # of the weights, per step: the runs are short
-_PARSER_SIZE = 128  # pixels: four times as many steps in the time
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ def parser_recipe(data: Data, variant: Variant) -> Recipe:
         sought = {name: rows for name, rows in sought.items() if len(rows)}
         sets.append((dataclasses.replace(whole, train=train, sought=sought), weight))
     sets += [(PictureSet.of("portraits", read_parsed(path), stock), weight) for path, weight in data.portraits]
-    return ParserRecipe(sets, ParserConfig(occluders=len(OccluderType), size=_PARSER_SIZE))
+    return ParserRecipe(sets)
 
 
 RECIPES: dict[str, Callable[[Data, Variant], Recipe]] = {

@@ -54,8 +54,8 @@ def difference(row: dict, whole: dict, key: str) -> str:
         gaps = np.array(row["real"]["per_photo"], float) - np.array(whole["real"]["per_photo"], float)
         interval = bootstrap(gaps[~np.isnan(gaps)])
     elif "counts" in row["real"] and key.startswith("f1_"):
-        counts = (np.array(one["real"]["counts"]) for one in (row, whole))
-        interval = f1_gains(*counts)[key.removeprefix("f1_").removesuffix("_percent").replace("_", " ")]
+        ours, theirs = (np.array(one["real"]["counts"]) for one in (row, whole))
+        interval = f1_gains(ours, theirs)[key.removeprefix("f1_").removesuffix("_percent").replace("_", " ")]
     if interval is None:
         return f"{row['real'][key] - whole['real'][key]:+.2f}"
     return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"

@@ -22,9 +22,7 @@ from models.evaluation import data, detection, landmarks, parsing, part_scores
 from models.evaluation.data import Photo
 from models.evaluation.metrics import overlap
 from models.evaluation.systems import YuNet
-from models.export.onnx_export import CARD, load_exportable
-
-from .cards import network_sizes
+from models.export.onnx_export import load_exportable
 
 LOG = logging.getLogger(__name__)
 _FACE = 0.3  # overlap from which a box is the labelled face's
@@ -35,22 +33,15 @@ class TorchNetwork:
 
     provider = "torch"
 
-    def __init__(self, name: str, net: nn.Module, scale: float = 1.0) -> None:
-        """`scale` is the side of the pictures that the network learned from over that of the application's."""
-        self._names, self._net, self._scale = tuple(SPECS[name].outputs), net.eval(), scale
+    def __init__(self, name: str, net: nn.Module) -> None:
+        self._names, self._net = tuple(SPECS[name].outputs), net.eval()
 
     def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs by name for (N, 3, H, W) float32."""
         with torch.no_grad():
-            out = self._net(_resized(torch.from_numpy(np.ascontiguousarray(image)), self._scale))
+            out = self._net(torch.from_numpy(np.ascontiguousarray(image)))
         out = (out,) if isinstance(out, Tensor) else out
-        return {name: _resized(part, 1.0 / self._scale).numpy() for name, part in zip(self._names, out, strict=True)}
-
-
-def _resized(maps: Tensor, scale: float) -> Tensor:
-    if scale == 1.0:
-        return maps
-    return nn.functional.interpolate(maps, scale_factor=scale, mode="bilinear", antialias=scale < 1.0)
+        return {name: part.numpy() for name, part in zip(self._names, out, strict=True)}
 
 
 class TrialPipeline(Pipeline):
@@ -58,9 +49,7 @@ class TrialPipeline(Pipeline):
 
     def __init__(self, name: str, run: Path) -> None:
         super().__init__()
-        sizes, whole = network_sizes(run) if (run / CARD).exists() else {}, SPECS[name].inputs["image"][-1]
-        scale = sizes.get("size", whole) / whole if name == "parser" else 1.0
-        self._trial = {name: TorchNetwork(name, load_exportable(name, run).net, scale)}
+        self._trial = {name: TorchNetwork(name, load_exportable(name, run).net)}
 
     def _network(self, name: str):
         return self._trial[name] if name in self._trial else super()._network(name)
