@@ -33,7 +33,9 @@ _ACROSS, _DOWN = np.linspace(-0.18, 0.18, 5), np.linspace(0.0, 1.2, 7)  # where 
 LEAST_HAT = 0.3  # of the hair's area above the eyes
 LEAST_SCARF = 4.0  # the same below them: long hair is far commoner
 PRINT = 0.75  # share of the outline of a thing that borders on a mask from which it is the mask's print or valve
+WITHIN_LIPS = 0.8  # share of a thing within the lips' outline from which it is the mouth itself, wide open and dark
 _BRIDGE = 28  # landmark between the eyes
+_OUTER_LIPS = slice(48, 60)
 _NONE, _GLASSES = OCCLUDERS.index("none"), PARTS.index("glasses")
 _HAIR, _HAT = PARTS.index("hair"), PARTS.index("hat")
 _GLASSES_KINDS = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
@@ -76,7 +78,8 @@ class Parse:
         _tell_hats_from_hair(far, sharp, _row(in_head), _row(in_close))
         parts = _Join(head, close)(far, sharp)
         occluders = _with_prints(_without_spots(_without_traces(_levels(occluders[0], occluders[1]))))
-        occluders = _fine(_without_eye_shadows(occluders, in_head))
+        occluders = _without_eye_shadows(_without_open_mouth(occluders, in_head), in_head)
+        occluders = _fine(occluders)
         parts[_GLASSES] = occluders[_GLASSES_KINDS].max(axis=0)  # one answer for both maps
         frame = _Frame(head, (photo.shape[0], photo.shape[1]))
         return Parsing(
@@ -261,6 +264,26 @@ def _with_prints(occluders: np.ndarray) -> np.ndarray:
         if masks[outline].mean() >= PRINT:
             out[_MASK, inside] = occluders[_OBJECT, inside]
             out[_OBJECT, inside] = occluders[_MASK, inside]
+    return out
+
+
+def _without_open_mouth(occluders: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(7, C, C) levels without things that are nothing but an open mouth, for (68, 2) landmarks in cells.
+
+    Of 212 rendered things that reach over the lips, one has `WITHIN_LIPS` of itself there.
+    """
+    things = (level_maps.highest(occluders) == _OBJECT).view(np.uint8)
+    lips = np.zeros_like(things)
+    cv2.fillConvexPoly(lips, cv2.convexHull(np.rint(points[_OUTER_LIPS]).astype(np.int32)), 1)
+    if not (things & lips).any():
+        return occluders
+    out = occluders.copy()
+    count, pieces = cv2.connectedComponents(things)
+    for piece in range(1, count):
+        inside = pieces == piece
+        if lips[inside].mean() >= WITHIN_LIPS:
+            out[_NONE, inside] = cv2.add(occluders[_NONE, inside], occluders[_OBJECT, inside]).ravel()
+            out[_OBJECT, inside] = 0
     return out
 
 

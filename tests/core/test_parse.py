@@ -6,7 +6,7 @@ import pytest
 from core.geometry import alignment
 from core.pipeline import Pipeline
 from core.runtime.specs import CELLS, HEAD_SIZE
-from core.stages.parse import Parse
+from core.stages.parse import LEAST_AREA, Parse
 from core.types import LANDMARKS, OCCLUDERS, PARTS
 
 GREEN, RED, BLUE = (0, 255, 0), (255, 0, 0), (0, 0, 255)
@@ -108,6 +108,23 @@ def test_what_is_printed_on_a_mask_is_mask(landmark_points: np.ndarray, rows: sl
     x, y = np.rint(cells[0]).astype(int)
     assert OCCLUDERS[found[y, x]] == kind
     assert (found == OCCLUDERS.index("mask")).any()
+
+
+@pytest.mark.parametrize("below", [0, 20])
+def test_an_open_mouth_is_no_thing_before_it(landmark_points: np.ndarray, below: int) -> None:
+    points = landmark_points[:LANDMARKS].copy()
+    points[48:60, 1] += np.where(points[48:60, 1] > points[48, 1], 30, -10)  # wide open
+    to_cells = alignment.head_matrix(points, HEAD_SIZE) * CELLS / HEAD_SIZE
+    lips = alignment.apply(to_cells, points[48:60])
+    middle, half = lips.mean(axis=0), 0.3 * np.ptp(lips, axis=0)
+    (x0, y0), (x1, y1) = np.rint(middle - half).astype(int), np.rint(middle + half).astype(int)
+    occluder = np.zeros((CELLS, CELLS), int)
+    occluder[y0 : y1 + 1 + below, x0 : x1 + 1] = OCCLUDERS.index("object")  # within the lips, or hanging out of them
+    assert (occluder > 0).mean() > LEAST_AREA["object",]
+    stub = StubNetwork(np.zeros((CELLS, CELLS), int), occluder)
+    found = Parse(stub)(np.zeros((640, 640, 3), np.uint8), points)  # type: ignore[arg-type]
+    assert (found.occluder > 0).any() == (below > 0)
+    assert (found.occluded > 128).any() == (below > 0)
 
 
 def test_a_trace_of_glasses_is_neither_an_occluder_nor_a_part(landmark_points: np.ndarray) -> None:
