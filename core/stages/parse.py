@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -252,18 +254,13 @@ def _with_prints(occluders: np.ndarray) -> np.ndarray:
 
     Of 41 rendered things before a mask, one has `PRINT` of its outline on it.
     """
-    first = level_maps.highest(occluders)
-    things, masks = (first == _OBJECT).view(np.uint8), first == _MASK
-    if not things.any() or not masks.any():
+    out, first = occluders, level_maps.highest(occluders)
+    if not (first == _MASK).any():
         return occluders
-    out = occluders.copy()
-    count, pieces = cv2.connectedComponents(things)
-    for piece in range(1, count):
-        inside = pieces == piece
-        outline = (cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
-        if masks[outline].mean() >= PRINT:
-            out[_MASK, inside] = occluders[_OBJECT, inside]
-            out[_OBJECT, inside] = occluders[_MASK, inside]
+    for thing, outline in _things(first):
+        if (first[outline] == _MASK).mean() >= PRINT:
+            out = occluders.copy() if out is occluders else out
+            out[_MASK, thing], out[_OBJECT, thing] = occluders[_OBJECT, thing], occluders[_MASK, thing]
     return out
 
 
@@ -272,19 +269,24 @@ def _without_open_mouth(occluders: np.ndarray, points: np.ndarray) -> np.ndarray
 
     Of 212 rendered things that reach over the lips, one has `WITHIN_LIPS` of itself there.
     """
-    things = (level_maps.highest(occluders) == _OBJECT).view(np.uint8)
-    lips = np.zeros_like(things)
+    out, first = occluders, level_maps.highest(occluders)
+    lips = np.zeros(first.shape, np.uint8)
     cv2.fillConvexPoly(lips, cv2.convexHull(np.rint(points[_OUTER_LIPS]).astype(np.int32)), 1)
-    if not (things & lips).any():
-        return occluders
-    out = occluders.copy()
-    count, pieces = cv2.connectedComponents(things)
-    for piece in range(1, count):
-        inside = pieces == piece
-        if lips[inside].mean() >= WITHIN_LIPS:
-            out[_NONE, inside] = cv2.add(occluders[_NONE, inside], occluders[_OBJECT, inside]).ravel()
-            out[_OBJECT, inside] = 0
+    for thing, outline in _things(first):
+        if lips[thing].mean() >= WITHIN_LIPS and not first[outline].any():
+            out = occluders.copy() if out is occluders else out
+            out[_NONE, thing], out[_OBJECT, thing] = 255, 0
     return out
+
+
+def _things(first: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(C, C) bool of each piece of (C, C) codes that is called a thing, and of the cells round it."""
+    things = (first == _OBJECT).view(np.uint8)
+    if things.any():
+        count, pieces = cv2.connectedComponents(things)
+        for piece in range(1, count):
+            inside = pieces == piece
+            yield inside, (cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
 
 
 def _other_side(name: str) -> str:

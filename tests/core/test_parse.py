@@ -110,8 +110,8 @@ def test_what_is_printed_on_a_mask_is_mask(landmark_points: np.ndarray, rows: sl
     assert (found == OCCLUDERS.index("mask")).any()
 
 
-@pytest.mark.parametrize("below", [0, 20])
-def test_an_open_mouth_is_no_thing_before_it(landmark_points: np.ndarray, below: int) -> None:
+@pytest.mark.parametrize(("below", "spot"), [(0, False), (20, False), (0, True)])
+def test_an_open_mouth_is_no_thing_before_it(landmark_points: np.ndarray, below: int, spot: bool) -> None:
     points = landmark_points[:LANDMARKS].copy()
     points[48:60, 1] += np.where(points[48:60, 1] > points[48, 1], 30, -10)  # wide open
     to_cells = alignment.head_matrix(points, HEAD_SIZE) * CELLS / HEAD_SIZE
@@ -121,6 +121,8 @@ def test_an_open_mouth_is_no_thing_before_it(landmark_points: np.ndarray, below:
     occluder = np.zeros((CELLS, CELLS), int)
     occluder[y0 : y1 + 1 + below, x0 : x1 + 1] = OCCLUDERS.index("object")  # within the lips, or hanging out of them
     assert (occluder > 0).mean() > LEAST_AREA["object",]
+    if spot:  # a thing of one cell besides
+        occluder[y0 - 2, x0] = OCCLUDERS.index("object")
     stub = StubNetwork(np.zeros((CELLS, CELLS), int), occluder)
     found = Parse(stub)(np.zeros((640, 640, 3), np.uint8), points)  # type: ignore[arg-type]
     assert (found.occluder > 0).any() == (below > 0)
