@@ -99,10 +99,11 @@ def _network_time(bench: Bench, spec: NetworkSpec, cores: int) -> str:
     except WeightsError:
         return "not in this build"
     rng = np.random.default_rng(0)
-    shapes = {key: (1, *(int(length) for length in shape[1:])) for key, shape in spec.inputs.items()}
+    count = spec.batch or 1
+    shapes = {key: (count, *(int(length) for length in shape[1:])) for key, shape in spec.inputs.items()}
     inputs = {key: rng.random(shape, np.float32) for key, shape in shapes.items()}
     network.run(**inputs)
-    return f"{median_ms(lambda: network.run(**inputs), NETWORK_ROUNDS):.1f}"
+    return f"{median_ms(lambda: network.run(**inputs), NETWORK_ROUNDS) / count:.1f}"
 
 
 def stage_table(pipeline: Pipeline, rounds: int = 7) -> Table:
