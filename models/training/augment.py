@@ -21,7 +21,7 @@ class Strength:
     jpeg: float = 0.15
     shade: float = 0.0  # one side darker, as under hard light
     video: float = 0.0  # shrunk, compressed at that size, enlarged: a frame of an old video
-    coarsest: float = 0.25  # least share of its size to which a picture is shrunk, as a video too
+    coarsest: float = 0.25  # least share of its size to which a picture is shrunk
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ class Jitter:
 # steeply it ends.
 SOCKET_DEPTH, SOCKET_SIZE, SOCKET_HEIGHT, SOCKET_EDGE = (0.15, 0.7), (1.1, 1.9), (0.55, 0.95), (0.8, 2.5)
 
-FINEST = 0.8  # of its size: what is shrunk less looks the same
 _NOISE = np.random.default_rng(7).normal(0.0, 1.0, (640, 640, 3)).astype(np.float32)
 
 
@@ -59,13 +58,8 @@ def photometric(image: np.ndarray, rng: np.random.Generator, strength: Strength)
     if draw[5] < strength.jpeg:
         image = _compress(image, rng)
     if draw[7] < strength.video:
-        image = _as_video(image, rng, strength.coarsest)
+        image = _as_video(image, rng)
     return image
-
-
-def shrinking(draw: float, least: float) -> float:
-    """From `least` to `FINEST` of a picture's size for a draw in [0, 1): every halving is as likely as the next."""
-    return least * (FINEST / least) ** draw
 
 
 def _recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -110,15 +104,15 @@ def _blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _coarsen(image: np.ndarray, rng: np.random.Generator, least: float) -> np.ndarray:
     height, width = image.shape[:2]
-    factor = shrinking(rng.random(), least)
+    factor = rng.uniform(least, 0.8)
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
     return cv2.resize(small, (width, height), interpolation=how)
 
 
-def _as_video(image: np.ndarray, rng: np.random.Generator, least: float) -> np.ndarray:
+def _as_video(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
-    factor = shrinking(rng.random(), least)
+    factor = rng.uniform(0.3, 0.9)
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return cv2.resize(_compress(small, rng), (width, height), interpolation=cv2.INTER_LINEAR)
 

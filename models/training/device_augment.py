@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from .augment import SOCKET_DEPTH, SOCKET_EDGE, SOCKET_HEIGHT, SOCKET_SIZE, Strength, shrinking
+from .augment import SOCKET_DEPTH, SOCKET_EDGE, SOCKET_HEIGHT, SOCKET_SIZE, Strength
 
 _PARTS = 4  # of a batch; each part is coarsened by a factor of its own
 _LUMA = (0.299, 0.587, 0.114)
@@ -63,12 +63,13 @@ def photometric(views: Tensor, strength: Strength, generator: torch.Generator) -
     grey = (views * views.new_tensor(_LUMA).view(1, 1, 3, 1, 1)).sum(2, keepdim=True).expand_as(views)
     views = torch.where(draw.happens(strength.grey), grey, views)
     views = _some(views, draw.happens(strength.blur), lambda part: _blurred(part, generator))
-    least = strength.coarsest
-    views = _some(views, draw.happens(strength.coarse), lambda part: _coarser(part, least, generator, False))
+    views = _some(
+        views, draw.happens(strength.coarse), lambda part: _coarser(part, strength.coarsest, 0.8, generator, False)
+    )
     grain = draw.happens(strength.noise) * draw.uniform(2.0, 14.0) / 255.0
     views = (views + grain * draw.field(views)).clamp(0.0, 1.0)
     views = _some(views, draw.happens(strength.jpeg), lambda part: compressed(part, _qualities(part, generator)))
-    return _some(views, draw.happens(strength.video), lambda part: _coarser(part, least, generator, True))
+    return _some(views, draw.happens(strength.video), lambda part: _coarser(part, 0.3, 0.9, generator, True))
 
 
 def _some(views: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
@@ -133,17 +134,17 @@ def _blurred(views: Tensor, generator: torch.Generator) -> Tensor:
     return out.view_as(views)
 
 
-def _coarser(views: Tensor, least: float, generator: torch.Generator, video: bool) -> Tensor:
+def _coarser(views: Tensor, low: float, high: float, generator: torch.Generator, video: bool) -> Tensor:
     """Shrunk and enlarged again, as `video` compressed in between; each part of the batch by its own factor."""
     out, size = [], views.shape[-2:]
-    draws = torch.rand(_PARTS, generator=generator, device=generator.device).tolist()
-    for part, draw in zip(views.chunk(_PARTS), draws, strict=False):
-        sides = tuple(max(round(side * shrinking(draw, least)), 8) for side in size)
+    factors = torch.rand(_PARTS, generator=generator, device=generator.device).tolist()
+    for part, factor in zip(views.chunk(_PARTS), factors, strict=False):
+        sides = tuple(max(round(side * (low + (high - low) * factor)), 8) for side in size)
         small = nn.functional.interpolate(part.flatten(0, 1), sides, mode="bilinear", antialias=True)
         if video:
             small = small.view(*part.shape[:3], *sides)
             small = compressed(small, _qualities(small, generator)).flatten(0, 1)
-        how = "bicubic" if not video and draw > 0.7 else "bilinear"
+        how = "bicubic" if not video and factor > 0.7 else "bilinear"
         out.append(nn.functional.interpolate(small, size, mode=how).clamp(0.0, 1.0).view_as(part))
     return torch.cat(out)
 

@@ -31,9 +31,7 @@ CLOSE = 0.45  # share of close crops
 TIGHT, TIGHT_MARGIN = 0.6, 1.9
 TIGHT_BELOW = 0.93  # share of the head crop that a picture shows
 SHADED = 0.2  # share of samples with the eye sockets in shadow
-STRENGTH = augment.Strength(  # the coarsest shows a face of eight pixels
-    color=0.9, grey=0.12, blur=0.25, coarse=0.35, noise=0.35, jpeg=0.3, shade=0.3, video=0.15, coarsest=0.07
-)
+STRENGTH = augment.Strength(color=0.9, grey=0.12, blur=0.25, coarse=0.4, coarsest=0.1, noise=0.35, jpeg=0.3, shade=0.3)
 JITTER = augment.Jitter(degrees=9.0, log_scale=0.16, shift=0.07)
 SCALES = (0.7, 1.4)  # of a crop against the true one
 _PAIRS = ((Label.EYE_LEFT, Label.EYE_RIGHT), (Label.BROW_LEFT, Label.BROW_RIGHT), (Label.EAR_LEFT, Label.EAR_RIGHT))
