@@ -165,6 +165,7 @@ def run_variant(network: str, variant: Variant, data: Data, arguments: argparse.
         "network": network,
         "variant": variant.name,
         "steps": arguments.steps,
+        "start": None if arguments.start is None else arguments.start.parent.name,
         "seconds": round(time.perf_counter() - begin),
         "data": recipe.provenance()["data"] if network != "detector" else [str(path) for path, _ in data.folders],
         "synthetic": synthetic,

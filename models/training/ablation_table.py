@@ -67,10 +67,11 @@ def table(network: str, rows: list[dict]) -> str:
     if whole["variant"] != _EVERYTHING:
         raise ValueError(f"The run with everything is missing for the {network}; make it first.")
     shown = [(key, heading) for key, heading in _SHOWN[network] if key in whole["real"]]
+    start = ", from trained weights" if whole.get("start") else ""
     lines = [
         f"{_HEADING}{network.capitalize()}",
         "",
-        f"{whole['steps']} steps each; the first row gives the figures, the others by how much they change.",
+        f"{whole['steps']} steps each{start}; the first row gives the figures, the others by how much they change.",
         "",
         "| data | " + " | ".join(heading for _, heading in shown) + " |",
         "| --- " * (len(shown) + 1) + "|",

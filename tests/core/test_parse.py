@@ -110,23 +110,24 @@ def test_what_is_printed_on_a_mask_is_mask(landmark_points: np.ndarray, rows: sl
     assert (found == OCCLUDERS.index("mask")).any()
 
 
-@pytest.mark.parametrize(("below", "spot"), [(0, False), (20, False), (0, True)])
-def test_an_open_mouth_is_no_thing_before_it(landmark_points: np.ndarray, below: int, spot: bool) -> None:
+@pytest.mark.parametrize(("below", "around"), [(0, "none"), (20, "none"), (0, "hand")])
+def test_an_open_mouth_is_no_thing_before_it(landmark_points: np.ndarray, below: int, around: str) -> None:
     points = landmark_points[:LANDMARKS].copy()
-    points[48:60, 1] += np.where(points[48:60, 1] > points[48, 1], 30, -10)  # wide open
+    points[48:60, 1] += np.where(points[48:60, 1] > points[48, 1], 45, -15)  # wide open
     to_cells = alignment.head_matrix(points, HEAD_SIZE) * CELLS / HEAD_SIZE
     lips = alignment.apply(to_cells, points[48:60])
-    middle, half = lips.mean(axis=0), 0.3 * np.ptp(lips, axis=0)
+    middle, half = (lips.min(axis=0) + lips.max(axis=0)) / 2, 0.3 * np.ptp(lips, axis=0)
     (x0, y0), (x1, y1) = np.rint(middle - half).astype(int), np.rint(middle + half).astype(int)
+    x0, x1 = max(x0, CELLS - 1 - x1), min(x1, CELLS - 1 - x0)  # alike when mirrored
     occluder = np.zeros((CELLS, CELLS), int)
+    occluder[y0 - 10 : y1 + 10, x0 - 10 : x1 + 10] = OCCLUDERS.index(around)  # a hand before it hides the mouth
     occluder[y0 : y1 + 1 + below, x0 : x1 + 1] = OCCLUDERS.index("object")  # within the lips, or hanging out of them
-    assert (occluder > 0).mean() > LEAST_AREA["object",]
-    if spot:  # a thing of one cell besides
-        occluder[y0 - 2, x0] = OCCLUDERS.index("object")
+    assert (occluder == OCCLUDERS.index("object")).mean() > 1.2 * LEAST_AREA["object",]
     stub = StubNetwork(np.zeros((CELLS, CELLS), int), occluder)
     found = Parse(stub)(np.zeros((640, 640, 3), np.uint8), points)  # type: ignore[arg-type]
-    assert (found.occluder > 0).any() == (below > 0)
-    assert (found.occluded > 128).any() == (below > 0)
+    thing = found.occluder == OCCLUDERS.index("object")
+    assert thing.any() == (below > 0 or around == "hand")
+    assert (found.occluded > 128).any() == thing.any()
 
 
 def test_a_trace_of_glasses_is_neither_an_occluder_nor_a_part(landmark_points: np.ndarray) -> None:

@@ -73,6 +73,9 @@ def test_table_gives_paired_differences_and_the_card_its_figures(tmp_path: Path)
     (tmp_path / "b.json").write_text(json.dumps(result("everything", [6.0, 7.0, 8.5])))
     results = ablation_table.read_results(tmp_path)
     text = ablation_table.table("landmarker", results["landmarker"])
+    assert "5 steps each; " in text
+    trained = [{**row, "start": "earlier"} for row in results["landmarker"]]
+    assert "5 steps each, from trained weights; " in ablation_table.table("landmarker", trained)
     assert "| without relief | +1.00 (+1.00 to +1.00) | +0.00 |" in text
     card = tmp_path / "card.json"
     card.write_text('{"name": "landmarker"}')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,8 +16,10 @@ torch = pytest.importorskip("torch", reason="training packages are not installed
 from core.geometry import alignment  # noqa: E402
 from core.geometry.face_model import FaceModel  # noqa: E402
 from core.runtime.specs import CELLS, HEAD_SIZE, SPECS  # noqa: E402
-from core.types import OCCLUDERS, PARTS, Parsing  # noqa: E402
+from core.settings import Settings  # noqa: E402
+from core.types import OCCLUDERS, PARTS, FaceBox, Parsing  # noqa: E402
 from models.evaluation import parsing  # noqa: E402
+from models.evaluation.data import Photo  # noqa: E402
 from models.evaluation.part_scores import GROUPS, f1_intervals, f1_percent, group_counts  # noqa: E402
 from models.export import onnx_export  # noqa: E402
 from models.networks.parser import ParserConfig, ParserExport, build_parser  # noqa: E402
@@ -330,3 +334,24 @@ def test_false_occluders_are_measured_against_the_face() -> None:
     assert parsing.false_share(seen, on_face=True) == pytest.approx(0.5, abs=0.02)
     assert parsing.false_share(seen, on_face=False) == pytest.approx(100 * 60 / (61 * 101), rel=0.02)
     assert parsing.false_share(seen_with("none", slice(0, 60)), on_face=False) == 0.0
+
+
+def test_every_large_enough_face_of_a_photo_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked, bare = seen_with("mask", slice(50, 120)), seen_with("mask", slice(0, 2))
+
+    class Stub:
+        settings = Settings(min_face=20)
+
+        def detect(self, image: np.ndarray) -> list[FaceBox]:
+            return [FaceBox(0.0, 0.0, side, side, 1.0, np.zeros((5, 2), np.float32)) for side in (60.0, 30.0, 10.0)]
+
+        def landmarks(self, image: np.ndarray, box: FaceBox) -> SimpleNamespace:
+            return SimpleNamespace(points=np.full((68, 2), box.size))
+
+        def parse(self, image: np.ndarray, points: np.ndarray) -> Parsing | None:
+            return (masked if points[0, 0] == 30.0 else bare).parsing
+
+    monkeypatch.setattr(Photo, "image", lambda self: np.zeros((100, 100, 3), np.uint8))
+    found = list(parsing.looks(Stub(), Photo(Path("any.jpg"))))  # type: ignore[arg-type]
+    assert [one.points[0, 0] for one in found] == [60.0, 30.0]
+    assert [one.parsing for one in found] == [bare.parsing, masked.parsing]
