@@ -243,7 +243,10 @@ class Pipeline:
 
     @cached_property
     def _detect(self) -> Detect:
-        return Detect(self._network("detector"), self.settings.min_score)
+        return Detect(self._network("detector"), self._doubts, self.settings.min_score)
+
+    def _doubts(self, photo: np.ndarray, boxes: list[FaceBox]) -> np.ndarray:
+        return self._landmark.doubts(photo, boxes)
 
     @cached_property
     def _landmark(self) -> Landmark:

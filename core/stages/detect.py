@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from scipy.special import expit, logit
 
 from ..runtime.sessions import Network
 from ..runtime.specs import STRIDE
@@ -17,8 +20,7 @@ UNSURE = 0.8  # score of the best face below which upright looks of other scales
 # for small faces, then coarser for those that fill the frame. The finer a look, the more false faces it sees; with
 # these bounds, in none of 140 small synthetic crowds.
 FURTHER_LOOKS = ((1280, 2.0, 0.7), (256, 2.0, 0.7))
-# Of 181 pictures without a face seven show one with this bound, five with 0.75.
-FINEST_LOOK = (2560, 4.0, 0.65)  # only when there is still hardly one: in large photos it costs 16 times the first
+FINEST_LOOK = (2560, 4.0, 0.7)  # only when there is still hardly one: in large photos it costs 16 times the first
 SMALLEST = 16.0  # pixels of the photo, of faces that further looks add: the finer, the more false ones
 TINY = 9.0  # the same of the finest look where there is nothing else: a mask can be told even then
 LARGEST = 256.0  # pixels of a finer look: what is larger there was large enough before, and is mostly no face
@@ -33,61 +35,79 @@ TURNED_ENLARGE = 2.0
 TURNED_FACE = 80.0  # pixels of the doubtful face in the turned looks: more would only take longer
 DOUBT = 0.15  # score below the best one's by which a face is not preferred for its size
 OVERLAP = 0.4  # intersection over union above which two boxes are one face
+INSIDE = 0.8  # share of the smaller of two boxes in the other one above which they are one face, in two looks
+# The second opinion: log-odds of a face from those of its score and the logarithm of how unsure its landmarks are,
+# by logistic regression on candidates in synthetic scenes (`python -m models.training.second_opinion`).
+OPINION = (1.40, -2.17, -6.54)  # slopes of the two, and the constant
+CANDIDATE = 0.4  # least score of what gets a second opinion where there is no sure face
+MOST_CANDIDATES = 8  # of one look, the likeliest
+
+Opinion = Callable[[np.ndarray, list[FaceBox]], np.ndarray]  # (H, W, 3) uint8, N boxes -> (N,) as `Landmark.doubts`
 
 
 class Detect:
     """Photo -> all faces in it, largest first, those far less certain than the best one last.
 
     One look is enough for a photo with a face that is surely one. Otherwise the photo is looked at again: finer and
-    coarser where there is hardly one, and turned by quarters. A box keeps to the photo's axes; its five points tell
-    how the face lies.
+    coarser where there is hardly one, and turned by quarters. A doubtful face gets a second opinion: its score becomes
+    that which takes into account how sure the landmarks are of their places in it, and at most `SURE`. A box keeps to
+    the photo's axes; its five points tell how the face lies.
     """
 
-    def __init__(self, network: Network, min_score: float = 0.65) -> None:
+    def __init__(self, network: Network, opinion: Opinion, min_score: float = 0.65) -> None:
         self._network = network
+        self._opinion = opinion
         self._min_score = min_score
 
     def __call__(self, photo: np.ndarray) -> list[FaceBox]:
         """Faces of a (H, W, 3) uint8 RGB photo; may be empty."""
-        faces = self._look(photo, _first_scale(photo), self._min_score)
-        if _best(faces) < UNSURE:
-            faces = self._looked_further(photo, faces)
-        if _best(faces) < SURE:
-            faces = self._turned(photo, faces)
-        sure = _best(faces) - DOUBT
+        found = self._look(photo, _first_scale(photo), self._min_score)
+        if _best(found) < UNSURE:
+            found = self._looked_further(photo, found)
+        if _best(found) < SURE:
+            found = self._turned(photo, found)
+        faces = [one.face for one in found]
+        sure = max((face.score for face in faces), default=0.0) - DOUBT
         return sorted(faces, key=lambda face: (face.score >= sure, face.size), reverse=True)
 
-    def _looked_further(self, photo: np.ndarray, faces: list[FaceBox]) -> list[FaceBox]:
-        """`faces` of the first look and what upright looks of other scales add."""
+    def _looked_further(self, photo: np.ndarray, found: list[_Found]) -> list[_Found]:
+        """What the first look `found` and what upright looks of other scales add."""
         for scale, least in _further_scales(photo):
-            faces = _united(faces, self._closer(photo, scale, least))
-            if _best(faces) >= SURE:
+            found = _united(found, self._closer(photo, scale, least))
+            if _best(found) >= SURE:
                 break
-        if _best(faces) >= UNSURE:
-            return faces
+        if _best(found) >= UNSURE:
+            return found
         side, enlarge, least = FINEST_LOOK
-        sizes = SMALLEST if faces else TINY, FINEST_LARGEST
-        return _united(faces, self._closer(photo, _scale(photo, side, enlarge), least, sizes))
+        sizes = SMALLEST if found else TINY, FINEST_LARGEST
+        return _united(found, self._closer(photo, _scale(photo, side, enlarge), least, sizes))
 
     def _closer(
         self, photo: np.ndarray, scale: float, least: float, sizes: tuple[float, float] = (SMALLEST, LARGEST)
-    ) -> list[FaceBox]:
+    ) -> list[_Found]:
         """Faces of a further look, those of a size that it is good for."""
         smallest = sizes[0] if scale > 1.0 else 0.0
         largest = sizes[1] / scale if scale > _first_scale(photo) else np.inf
-        return [face for face in self._look(photo, scale, least) if smallest <= face.size <= largest]
+        return [one for one in self._look(photo, scale, least) if smallest <= one.face.size <= largest]
 
-    def _turned(self, photo: np.ndarray, upright: list[FaceBox]) -> list[FaceBox]:
+    def _turned(self, photo: np.ndarray, upright: list[_Found]) -> list[_Found]:
         """The faces of the turned photo where it shows one surely and the upright one does not, else `upright`."""
         scale = _scale(photo, LONG_SIDE, TURNED_ENLARGE)
         if upright:
-            scale = min(scale, TURNED_FACE / max(face.size for face in upright))
+            scale = min(scale, TURNED_FACE / max(one.face.size for one in upright))
         turned = max((self._look(photo, scale, TURNED_SCORE, quarters) for quarters in TURNS), key=_best)
         return turned if _best(turned) > _best(upright) + TURNED_GAIN else upright
 
-    def _look(self, photo: np.ndarray, scale: float, least: float, quarters: int = 0) -> list[FaceBox]:
+    def _look(self, photo: np.ndarray, scale: float, least: float, quarters: int = 0) -> list[_Found]:
         """Faces in the photo scaled and turned by quarters (counter-clockwise), of at least a score."""
         least = max(least, self._min_score)  # never below what the caller asks of any face
+        faces = self.candidates(photo, scale, min(least, CANDIDATE), quarters)
+        if faces and faces[0].score >= SURE:
+            faces = [face for face in faces if face.score >= least]
+        return [one for one in self._judged(photo, faces) if one.face.score >= least]
+
+    def candidates(self, photo: np.ndarray, scale: float, least: float, quarters: int = 0) -> list[FaceBox]:
+        """What the network alone takes for a face in one look, best first."""
         view = _View(photo, scale, quarters)
         out = self._network.run(image=view.image)
         boxes, scores = out["boxes"][0], out["scores"][0]
@@ -99,6 +119,30 @@ class Detect:
             FaceBox(*a.tolist(), *b.tolist(), score=float(score), points=five.astype(np.float32))
             for a, b, score, five in zip(low, high, scores[keep], points, strict=True)
         ]
+
+    def _judged(self, photo: np.ndarray, faces: list[FaceBox]) -> list[_Found]:
+        """Faces, best first, the doubtful ones with the score that the second opinion leaves them."""
+        sure = [_Found(face, face.score) for face in faces if face.score >= SURE]
+        doubtful = faces[len(sure) :][:MOST_CANDIDATES]
+        if not doubtful:
+            return sure
+        evidence = opinion_evidence(np.array([face.score for face in doubtful]), self._opinion(photo, doubtful))
+        judged = np.minimum(expit(evidence @ OPINION[:2] + OPINION[2]), SURE)
+        return sure + [
+            _Found(replace(face, score=float(now)), face.score) for face, now in zip(doubtful, judged, strict=True)
+        ]
+
+
+def opinion_evidence(score: np.ndarray, doubt: np.ndarray) -> np.ndarray:
+    """(N, 2): log-odds of (N,) scores, and logarithms of (N,) `Landmark.doubts`."""
+    return np.column_stack([logit(np.clip(score, 1e-4, 1.0 - 1e-4)), np.log(np.maximum(doubt, 1e-4))])
+
+
+class _Found(NamedTuple):
+    """A face and the detector's own score, by which further looks are decided."""
+
+    face: FaceBox
+    seen: float
 
 
 class _View:
@@ -126,9 +170,9 @@ class _View:
         return (np.stack(back, axis=-1) + 0.5) / self._factors - 0.5
 
 
-def _best(faces: list[FaceBox]) -> float:
-    """The highest score, 0 without a face."""
-    return max((face.score for face in faces), default=0.0)
+def _best(found: list[_Found]) -> float:
+    """The detector's highest score, 0 without a face."""
+    return max((one.seen for one in found), default=0.0)
 
 
 def _scale(photo: np.ndarray, side: int, enlarge: float) -> float:
@@ -150,11 +194,25 @@ def _further_scales(photo: np.ndarray) -> Iterator[tuple[float, float]]:
             yield scale, least
 
 
-def _united(faces: list[FaceBox], more: list[FaceBox]) -> list[FaceBox]:
+def _united(found: list[_Found], more: list[_Found]) -> list[_Found]:
     """Faces of two looks; of two boxes of one face the more certain one."""
-    both = faces + more
-    boxes = np.array([(face.x0, face.y0, face.x1, face.y1) for face in both]).reshape(-1, 4)
-    return [both[index] for index in _suppress(boxes, np.array([face.score for face in both]), 0.0)]
+    both = sorted(found + more, key=lambda one: one.face.score, reverse=True)
+    kept: list[_Found] = []
+    for one in both:
+        if not any(_same(one.face, other.face) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _same(face: FaceBox, other: FaceBox) -> bool:
+    """Whether two boxes overlap so much, or one lies so much in the other, that they are of one face."""
+    width = min(face.x1, other.x1) - max(face.x0, other.x0)
+    height = min(face.y1, other.y1) - max(face.y0, other.y0)
+    if width <= 0.0 or height <= 0.0:
+        return False
+    areas = [(box.x1 - box.x0) * (box.y1 - box.y0) for box in (face, other)]
+    shared = width * height
+    return shared > OVERLAP * (sum(areas) - shared) or shared > INSIDE * min(areas)
 
 
 def _suppress(boxes: np.ndarray, scores: np.ndarray, min_score: float) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..geometry import alignment
@@ -28,6 +30,23 @@ class Landmark:
         corners = np.array([box.x0, box.y0, box.x1, box.y1])
         matrix = alignment.crop_matrix(box.points, CROP_SIZE, corners)
         return self.again(photo, self._look(photo, [matrix]).points)
+
+    def doubts(self, photo: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
+        """(N,) mean standard deviation of the landmarks in each of N boxes, in sides of the face crop.
+
+        About 0.015 in a face in plain sight, 0.1 where there is none. All boxes are looked at together.
+        """
+        corners = [np.array([box.x0, box.y0, box.x1, box.y1]) for box in boxes]
+        first = [alignment.crop_matrix(box.points, CROP_SIZE, at) for box, at in zip(boxes, corners, strict=True)]
+        found = self._seen(photo, first)["landmarks"][:, :LANDMARKS].astype(np.float64) * CROP_SIZE - 0.5
+        points = [alignment.apply(alignment.invert(matrix), own) for matrix, own in zip(first, found, strict=True)]
+        settled = [alignment.crop_matrix(own, CROP_SIZE) for own in points]
+        return self._seen(photo, settled)["sigma"].mean(axis=1)
+
+    def _seen(self, photo: np.ndarray, matrices: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """What the network says of the crops given by (2, 3) photo -> crop matrices."""
+        crops = [network_input(alignment.extract(photo, matrix, CROP_SIZE)) for matrix in matrices]
+        return self._network.run(image=np.concatenate(crops))
 
     def again(self, photo: np.ndarray, points: np.ndarray) -> Landmarks:
         """Landmarks of the face that is known to be at about (68, 2) `points`."""

@@ -159,6 +159,34 @@ def test_views_of_a_symmetric_answer_agree(face_model: FaceModel, photo_with_fac
     assert both.points == pytest.approx(once.points, abs=1e-3)
 
 
+def test_doubts_are_those_of_the_settled_crop(face_model: FaceModel) -> None:
+    """Landmarks are lost in the detector's box when it is far from the face, and sure once the crop has moved there."""
+    order = mirrored_landmarks(face_model)
+    points = np.random.default_rng(1).uniform(0.2, 0.8, (len(order), 2)).astype(np.float32)
+    points[36:48, 1], points[48:68, 1] = 0.3, 0.7
+
+    class Framed:
+        """Surer of the crop's middle the brighter it is."""
+
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            middle = image[:, :, CROP_SIZE // 2, CROP_SIZE // 2].mean(axis=1)
+            moved = points + np.where(middle < 0.5, 0.4, 0.0)[:, None, None]
+            return {
+                "landmarks": moved.astype(np.float32),
+                "sigma": np.repeat(np.where(middle < 0.5, 0.1, 0.02)[:, None], len(points), axis=1),
+            }
+
+    photo = np.zeros((300, 300, 3), np.uint8)
+    photo[150:190, 150:190] = 255
+    five = np.array([[-10, -10], [10, -10], [0, 0], [-8, 12], [8, 12]], np.float32)
+    far, there, dark = (
+        FaceBox(x - 20.0, x - 20.0, x + 20.0, x + 20.0, score=0.7, points=five + x) for x in (146.0, 170.0, 60.0)
+    )
+    doubts = Landmark(Framed(), order).doubts(photo, [far, there, dark])  # pyright: ignore[reportArgumentType]
+    assert doubts == pytest.approx([0.02, 0.02, 0.1])
+    assert list(Landmark(Framed(), order).doubts(photo, [dark])) == pytest.approx([0.1])  # pyright: ignore[reportArgumentType]
+
+
 @pytest.fixture
 def further_regressors(models_dir: Path, specs: dict[str, NetworkSpec]) -> Iterator[dict[str, NetworkSpec]]:
     """The small networks, and two regressors that answer with light of their own."""
