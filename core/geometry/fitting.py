@@ -17,7 +17,7 @@ from ..types import EXPRESSION, IDENTITY, Camera
 from .landmark_basis import LandmarkBasis
 from .normal_equations import bounded_step, gram, solve
 
-OWN = EXPRESSION + 6  # unknowns that differ between photos of one person: sliders, rotation vector, translation
+POSE = 6  # rotation vector, translation
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def fit_person(
     states, damping = [problem.posed() for problem in problems], 1e-3
     cost = _cost(problems, states, prior)
     for _ in range(settings.iterations):
-        candidates = _step(problems, states, prior, basis.directions, damping)
+        candidates = _step(problems, states, prior, basis, damping)
         new_cost = _cost(problems, candidates, prior)
         if new_cost > cost:
             damping *= 10.0
@@ -145,8 +145,9 @@ class Problem:
         self, basis: LandmarkBasis, seen: Observations, prior: FitState, camera: Camera, settings: FitSettings
     ) -> None:
         self._basis, self._seen, self._prior, self._settings = basis, seen, prior, settings
-        self._shared = basis.directions.shape[1]
-        self.unknowns = self._shared + OWN  # identity moves along those directions that landmarks can tell
+        self._shared = basis.directions.shape[1]  # identity moves along those directions that landmarks can tell
+        self._sliders = IDENTITY + basis.sliders  # places in the shape of the sliders that may move
+        self.unknowns = self._shared + len(basis.sliders) + POSE
         self._focal, self._center = camera.focal, np.asarray(camera.center)
         points = max(float(seen.weight.sum()), 1.0)
         trust = min(1.0, settings.independent_points / points)
@@ -158,9 +159,9 @@ class Problem:
             self._sigma = np.append(self._sigma, np.full(len(both), seen.gaps.sigma))
             self._weight = np.append(self._weight, both)
             self._outlier = np.append(self._outlier, np.full(len(both), seen.gaps.outlier))
-        self._precision = view_precision(settings, float(prior.translation[2]))
-        self._rate = np.zeros(OWN)
-        self._rate[:EXPRESSION] = settings.expression_rate * seen.weight.mean()  # nothing seen moves nothing
+        rate = np.broadcast_to(settings.expression_rate, (EXPRESSION,))[basis.sliders]
+        self._rate = np.pad(rate * seen.weight.mean(), (0, POSE))  # nothing seen moves nothing
+        self._set_precision()
         self.refresh(prior)
 
     def refresh(self, state: FitState) -> None:
@@ -172,7 +173,7 @@ class Problem:
         """The start under the pose that its landmarks ask for, nothing else moved; the prior's centre from now on."""
         for _ in range(self._settings.pose_steps):
             self._prior = self.pose_step(self._prior)
-        self._precision = view_precision(self._settings, float(self._prior.translation[2]))
+        self._set_precision()
         self.refresh(self._prior)
         return self._prior
 
@@ -197,9 +198,9 @@ class Problem:
         By steps along the directions of identity, sliders, rotation vector (left-hand) and shift. `seen` is (N, 3) in
         the camera frame; with `pose_only` the last six columns alone.
         """
-        count, shape = len(seen), 0 if pose_only else self.unknowns - 6
+        count, shape = len(seen), 0 if pose_only else self.unknowns - POSE
         gaps = 0 if self._gaps is None else len(self._gaps.pairs)
-        out = np.empty((count + gaps, 2, shape + 6), np.float32)
+        out = np.empty((count + gaps, 2, shape + POSE), np.float32)
         camera = self._by_camera_point(seen)
         if not pose_only:
             view = (camera @ state.rotation).astype(np.float32)
@@ -229,7 +230,7 @@ class Problem:
         squared = (errors**2).sum(axis=1) / self._sigma**2
         data = (self._weight * limit * np.log1p(squared / limit)).sum()
         offset = self._from_prior(state)
-        resting = 2.0 * self._rate[:EXPRESSION] @ state.shape[IDENTITY:]
+        resting = 2.0 * self._rate[:-POSE] @ state.shape[self._sliders]
         return float(data + offset @ (self._precision * offset) + resting)
 
     def normal_equations(self, state: FitState) -> tuple[np.ndarray, np.ndarray]:
@@ -246,14 +247,17 @@ class Problem:
         errors, seen = self.residuals(state)
         hessian, gradient = self._of_data(errors, self.jacobian(state, seen, pose_only=True))
         change = np.zeros(self.unknowns)
-        change[-6:] = solve(hessian + np.diag(1e-6 * np.diag(hessian) + 1e-9), -gradient)
+        change[-POSE:] = solve(hessian + np.diag(1e-6 * np.diag(hessian) + 1e-9), -gradient)
         return self.moved(state, change)
 
     def moved(self, state: FitState, change: np.ndarray) -> FitState:
         """`state` after a (U,) change of the unknowns, ordered as in the Jacobian."""
-        identity, sliders, turn, shift = np.split(change, [self._shared, self.unknowns - 6, self.unknowns - 3])
+        identity, sliders, turn, shift = np.split(change, [self._shared, self.unknowns - POSE, self.unknowns - 3])
+        shape = state.shape.copy()
+        shape[:IDENTITY] += self._basis.directions @ identity
+        shape[self._sliders] += sliders
         return FitState(
-            shape=state.shape + np.concatenate([self._basis.directions @ identity, sliders]),
+            shape=shape,
             rotation=cv2.Rodrigues(turn)[0] @ state.rotation,
             translation=state.translation + shift,
         )
@@ -269,37 +273,32 @@ class Problem:
     def _from_prior(self, state: FitState) -> np.ndarray:
         turn = cv2.Rodrigues(state.rotation @ self._prior.rotation.T)[0].ravel()
         shift = state.translation - self._prior.translation
-        return np.concatenate([state.shape[IDENTITY:] - self._prior.shape[IDENTITY:], turn, shift])
+        return np.concatenate([(state.shape - self._prior.shape)[self._sliders], turn, shift])
 
-
-def view_precision(settings: FitSettings, depth: float) -> np.ndarray:
-    """(70,) inverse variances of expression, rotation vector and shift at a depth in metres."""
-    sigma = np.empty(OWN)
-    sigma[:EXPRESSION] = settings.expression_sigma
-    sigma[EXPRESSION:-3] = settings.rotation_sigma
-    sigma[-3:] = [settings.shift_sigma, settings.shift_sigma, settings.depth_sigma * depth]
-    return 1.0 / sigma**2
+    def _set_precision(self) -> None:
+        """Inverse variances of the sliders that may move, rotation vector and shift, about the present prior."""
+        settings, depth = self._settings, float(self._prior.translation[2])
+        sliders = np.broadcast_to(settings.expression_sigma, (EXPRESSION,))[self._basis.sliders]
+        pose = [settings.rotation_sigma] * 3 + [settings.shift_sigma] * 2 + [settings.depth_sigma * depth]
+        self._precision = 1.0 / np.square(np.concatenate([sliders, pose]))
 
 
 def _step(
-    problems: Sequence[Problem],
-    states: Sequence[FitState],
-    prior: IdentityPrior,
-    directions: np.ndarray,
-    damping: float,
+    problems: Sequence[Problem], states: Sequence[FitState], prior: IdentityPrior, basis: LandmarkBasis, damping: float
 ) -> list[FitState]:
     """One Levenberg-Marquardt step inside the bounds, from the normal equations of all views.
 
-    Unknowns: steps along the (80, K) `directions` of identity, then 70 of each view, which meet those of other views
-    in the identity alone.
+    Unknowns: steps along the directions of identity, then those of each view (sliders, rotation vector, translation),
+    which meet those of other views in the identity alone.
     """
+    directions, count = basis.directions, len(basis.sliders) + POSE
     shared = slice(0, directions.shape[1])
-    unknowns = shared.stop + OWN * len(problems)
+    unknowns = shared.stop + count * len(problems)
     hessian, gradient = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
     hessian[shared, shared] = (directions.T * prior.precision) @ directions
     gradient[shared] = directions.T @ (prior.precision * (states[0].shape[:IDENTITY] - prior.mean))
     for number, (problem, state) in enumerate(zip(problems, states, strict=True)):
-        own = slice(shared.stop + OWN * number, shared.stop + OWN * (number + 1))
+        own = slice(shared.stop + count * number, shared.stop + count * (number + 1))
         data, pull = problem.normal_equations(state)
         for rows, theirs in ((shared, shared), (own, slice(shared.stop, None))):
             hessian[rows, shared] += data[theirs, shared]
@@ -307,9 +306,9 @@ def _step(
             gradient[rows] += pull[theirs]
     hessian[np.diag_indices(unknowns)] *= 1.0 + damping
     sliders = np.full(unknowns, np.nan)
-    sliders[shared.stop :].reshape(-1, OWN)[:, :EXPRESSION] = [state.shape[IDENTITY:] for state in states]
+    sliders[shared.stop :].reshape(-1, count)[:, :-POSE] = [state.shape[IDENTITY + basis.sliders] for state in states]
     change = bounded_step(hessian, gradient, sliders)
-    parts = change[shared.stop :].reshape(-1, OWN)
+    parts = change[shared.stop :].reshape(-1, count)
     return [
         problem.moved(state, np.concatenate([change[shared], part]))
         for problem, state, part in zip(problems, states, parts, strict=True)

@@ -22,8 +22,8 @@ class SlidLandmarks:
     basis: np.ndarray  # (N, 3, 144) float32, of the landmarks where they do not slide; shared, never written to
     moved: np.ndarray  # (M,) int rows that did slide
     moved_basis: np.ndarray  # (M, 3, 144) float32, of these
-    tangent: np.ndarray  # (N, 3, K + 64) float32: `basis` along K directions of identity, then the sliders; shared
-    moved_tangent: np.ndarray  # (M, 3, K + 64) float32
+    tangent: np.ndarray  # (N, 3, K + E) float32: `basis` along K directions of identity, then E sliders; shared
+    moved_tangent: np.ndarray  # (M, 3, K + E) float32
 
     def points(self, shape: np.ndarray) -> np.ndarray:
         """(N, 3) float64 for a (144,) shape, metres, model frame."""
@@ -33,7 +33,7 @@ class SlidLandmarks:
         return self.mean + offset
 
     def derivatives(self, view: np.ndarray, out: np.ndarray) -> None:
-        """Derivatives of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, K + 64).
+        """Derivatives of what (N, 2, 3) float32 `view` makes of every point, into `out` (N, 2, K + E).
 
         By steps along the directions of identity, and by the sliders.
         """
@@ -47,10 +47,11 @@ class LandmarkBasis:
     Attributes:
         count: N, the number of landmarks.
         directions: (80, K) float64, orthonormal: the changes of identity that move the landmarks most.
+        sliders: (E,) int indices of the expression, ascending: those that a fit may move.
     """
 
-    def __init__(self, model: FaceModel, directions: int = DIRECTIONS) -> None:
-        """`directions` is K, how many changes of identity a fit may make; `gram` wants K + 70 a multiple of 25."""
+    def __init__(self, model: FaceModel, directions: int = DIRECTIONS, sliders: np.ndarray | None = None) -> None:
+        """`directions` is K, how many changes of identity a fit may make; of the sliders it may move all by default."""
         triangles = np.concatenate([model.landmark_triangles, model.dense_triangles])
         weights = np.concatenate([model.landmark_weights, model.dense_weights]).astype(np.float32)
         self._mean = np.einsum("nk,nkd->nd", weights.astype(np.float64), model.vertices[triangles].astype(np.float64))
@@ -60,6 +61,7 @@ class LandmarkBasis:
         self.count = len(self._mean)
         _, _, rows = np.linalg.svd(self._basis[:, :, :IDENTITY].reshape(-1, IDENTITY).astype(np.float64), False)
         self.directions = rows[:directions].T
+        self.sliders = np.arange(EXPRESSION) if sliders is None else sliders
         self._tangent, self._contour_tangent = (self._along(basis) for basis in (self._basis, self._contour_basis))
 
     def at(self, shape: np.ndarray, rotation: np.ndarray) -> SlidLandmarks:
@@ -78,9 +80,9 @@ class LandmarkBasis:
         return self._mean + np.einsum("ndb,b->nd", self._basis, shape.astype(np.float32))
 
     def _along(self, basis: np.ndarray) -> np.ndarray:
-        """(n, 3, K + 64) float32 of a (n, 3, 144) basis."""
+        """(n, 3, K + E) float32 of a (n, 3, 144) basis."""
         identity = basis[:, :, :IDENTITY] @ self.directions.astype(np.float32)
-        return np.ascontiguousarray(np.concatenate([identity, basis[:, :, IDENTITY:]], axis=2))
+        return np.ascontiguousarray(np.concatenate([identity, basis[:, :, IDENTITY + self.sliders]], axis=2))
 
 
 def _by_axis(model: FaceModel, arrange: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

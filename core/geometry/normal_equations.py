@@ -11,20 +11,22 @@ import cv2
 import numpy as np
 
 _ALONE = 262_144  # multiplications up to which OpenBLAS stays on the calling thread (4 x 65,536)
-_BLOCK = 25  # columns
+_OWN_SOLVER = 99  # unknowns up to which OpenCV solves by itself, not by LAPACK
+_BLOCKS = (30, 25, 10)  # columns, what `gram` tries
 
 
 def gram(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(U, U) float64 `left.T @ right` of (R, U) float32 arrays if that is symmetric; U is small or a multiple of 25."""
+    """(U, U) float64 `left.T @ right` of (R, U) float32 arrays if that is symmetric; U is small or a multiple of 10."""
     rows, columns = left.shape
     if rows * columns**2 <= _ALONE:
         return (left.T @ right).astype(np.float64)
-    blocks, step = columns // _BLOCK, _ALONE // _BLOCK**2
-    out = np.zeros((blocks, _BLOCK, blocks, _BLOCK))
+    width = next(width for width in _BLOCKS if columns % width == 0)
+    blocks, step = columns // width, _ALONE // width**2
+    out = np.zeros((blocks, width, blocks, width))
     for first in range(0, rows, step):
         part = slice(first, first + step)
-        lefts = left[part].reshape(-1, blocks, _BLOCK).transpose(1, 2, 0)
-        rights = right[part].reshape(-1, blocks, _BLOCK).transpose(1, 0, 2)
+        lefts = left[part].reshape(-1, blocks, width).transpose(1, 2, 0)
+        rights = right[part].reshape(-1, blocks, width).transpose(1, 0, 2)
         for row in range(blocks):
             out[row, :, row:] += (lefts[row] @ rights[row:]).transpose(1, 0, 2)
     for row in range(1, blocks):
@@ -38,18 +40,27 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     Block by block, the unknowns of a block are expressed by those after it (block LDL^T), then found in reverse.
     """
     left, answer = matrix.astype(np.float64), right.astype(np.float64)
-    inverses: list[tuple[slice, slice, np.ndarray]] = []
-    for first in range(0, len(right), _BLOCK):
-        own, rest = slice(first, first + _BLOCK), slice(first + _BLOCK, None)
-        regular, inverse = cv2.invert(left[own, own], flags=cv2.DECOMP_CHOLESKY)
-        if not regular:
-            raise np.linalg.LinAlgError("the normal equations are singular")
-        inverses.append((own, rest, inverse))
-        share = left[rest, own] @ inverse
-        _subtract_product(left[rest, rest], share, left[own, rest])
-        answer[rest] -= share @ answer[own]
-    for own, rest, inverse in reversed(inverses):
-        answer[own] = inverse @ (answer[own] - np.einsum("ur,r->u", left[own, rest], answer[rest]))
+    later: list[tuple[slice, slice, np.ndarray]] = []
+    for first in range(0, len(right), _OWN_SOLVER):
+        own, rest = slice(first, first + _OWN_SOLVER), slice(first + _OWN_SOLVER, None)
+        if not left[rest].size:
+            answer[own] = _solved(left[own, own], answer[own, None])[:, 0]
+            break
+        share = _solved(left[own, own], left[own, rest])
+        later.append((own, rest, share))
+        pull = answer[rest] - share.T @ answer[own]
+        answer[own] = _solved(left[own, own], answer[own, None])[:, 0]
+        _subtract_product(left[rest, rest], np.ascontiguousarray(left[rest, own]), share)
+        answer[rest] = pull
+    for own, rest, share in reversed(later):
+        answer[own] -= np.einsum("ur,r->u", share, answer[rest])
+    return answer
+
+
+def _solved(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    regular, answer = cv2.solve(left, right, flags=cv2.DECOMP_CHOLESKY)
+    if not regular:
+        raise np.linalg.LinAlgError("the normal equations are singular")
     return answer
 
 

@@ -22,7 +22,6 @@ _FREE_SLIDERS = ("mouthClose",)
 _LIPS = np.array([(61, 67), (62, 66), (63, 65)])  # landmarks on the inner rims, upper and lower
 _TOLD = 30.0  # sigmas: where the parser closes the lips, a regression that has them open is no reason to doubt it
 _OVERRULED, _DOUBTED = (0.03, 0.12), 0.84  # of the eyes' distance: no doubt, full doubt; weight that this costs
-_HELD = 0.01  # standard deviation of a slider the landmarks say nothing about
 _NEAREST = 1.0  # metres: nearer than that few photos are taken, and a crop hides its lens; see `likely_focal`
 _SAME_LENS = 1.05  # ratio of focal lengths up to which they are one
 _LEAST_SEEN = 0.05  # share of the inner landmarks that a photo counts for when fewer are seen
@@ -48,7 +47,7 @@ class Fit:
     def __init__(self, model: FaceModel, settings: fitting.FitSettings | None = None) -> None:
         thin = slice(None, None, _EVERY)
         thinned = replace(model, dense_triangles=model.dense_triangles[thin], dense_weights=model.dense_weights[thin])
-        self._basis = LandmarkBasis(thinned)
+        self._basis = LandmarkBasis(thinned, sliders=_free(model.expression_names))
         self._settings = _by_name(settings or fitting.FitSettings(), model.expression_names)
 
     def __call__(
@@ -146,17 +145,19 @@ def likely_focal(pose: np.ndarray, crop: Crop, photo_shape: tuple[int, int]) -> 
     return max(default_focal(width, height), _NEAREST * photo_pixels_per_metre)
 
 
-def _by_name(settings: fitting.FitSettings, names: tuple[str, ...]) -> fitting.FitSettings:
-    """Keep eye sliders at the regression: no landmark lies on an iris, and lids alone would turn the eyes wrongly.
+def _free(names: tuple[str, ...]) -> np.ndarray:
+    """Indices of the sliders that landmarks tell of.
 
-    The slider that closes the lips of an open jaw is free to move: without it they would stay apart.
+    The others stay as regressed: no landmark lies on an iris, and lids alone would turn the eyes wrongly.
     """
-    sigma, rate = (
-        np.broadcast_to(value, (EXPRESSION,)).copy() for value in (settings.expression_sigma, settings.expression_rate)
-    )
-    sigma[[name.startswith(_UNSEEN_SLIDERS) for name in names]] = _HELD
+    return np.flatnonzero([not name.startswith(_UNSEEN_SLIDERS) for name in names])
+
+
+def _by_name(settings: fitting.FitSettings, names: tuple[str, ...]) -> fitting.FitSettings:
+    """Let the slider that closes the lips of an open jaw move freely: resting, it would leave them apart."""
+    rate = np.broadcast_to(settings.expression_rate, (EXPRESSION,)).copy()
     rate[[name in _FREE_SLIDERS for name in names]] = 0.0
-    return replace(settings, expression_sigma=sigma, expression_rate=rate)
+    return replace(settings, expression_rate=rate)
 
 
 def _thinned(landmarks: Landmarks) -> Landmarks:

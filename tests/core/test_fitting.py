@@ -106,11 +106,11 @@ def test_narrow_priors_hold_single_coefficients(face_model: FaceModel) -> None:
     assert moved[5] < 1e-3 < 0.05 < np.median(moved[:5])
 
 
-@pytest.mark.parametrize("unknowns", [6, 40, 150, 290])
+@pytest.mark.parametrize("unknowns", [6, 40, 90, 150, 200, 290])
 def test_normal_equations_agree_with_numpy(unknowns: int) -> None:
     rng = np.random.default_rng(unknowns)
     rows = rng.normal(size=(800, unknowns)).astype(np.float32)
-    if unknowns in (6, 150):
+    if unknowns in (6, 90, 150, 200):
         scaled = rows * rng.random((800, 1)).astype(np.float32)
         np.testing.assert_allclose(gram(scaled, rows), scaled.T.astype(float) @ rows, atol=2e-3)
     matrix, right = rows.T.astype(float) @ rows, rng.normal(size=unknowns)
