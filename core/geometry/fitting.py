@@ -43,7 +43,7 @@ class FitSettings:
     hidden: float = 0.25  # visibility at and below which a point weighs nothing
     pose_steps: int = 1  # of the pose alone, before all else
     iterations: int = 8
-    tolerance: float = 0.05  # relative gain below which the fit ends; shapes are as good as with 0.001
+    tolerance: float = 0.1  # relative gain below which the fit ends; shapes and points are as good as with 0.001
 
 
 @dataclass(frozen=True)
