@@ -243,10 +243,10 @@ class Pipeline:
 
     @cached_property
     def _detect(self) -> Detect:
-        return Detect(self._network("detector"), self._doubts, self.settings.min_score)
+        return Detect(self._network("detector"), self._opinion, self.settings.min_score)
 
-    def _doubts(self, photo: np.ndarray, boxes: list[FaceBox]) -> np.ndarray:
-        return self._landmark.doubts(photo, boxes)
+    def _opinion(self, photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
+        return self._landmark.opinion(photo, boxes)
 
     @cached_property
     def _landmark(self) -> Landmark:

@@ -42,6 +42,11 @@ class FaceBox:
     points: np.ndarray  # (5, 2) float32, pixels: right eye, left eye, nose tip, right and left mouth corner
 
     @property
+    def corners(self) -> np.ndarray:
+        """(4,) float64 x0, y0, x1, y1."""
+        return np.array([self.x0, self.y0, self.x1, self.y1], np.float64)
+
+    @property
     def size(self) -> float:
         """Larger side of the box, pixels."""
         return max(self.x1 - self.x0, self.y1 - self.y0)

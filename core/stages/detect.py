@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from scipy.special import expit, logit
 
+from ..geometry.boxes import area, overlap, shared
 from ..runtime.sessions import Network
 from ..runtime.specs import STRIDE
 from ..types import FaceBox
@@ -33,16 +34,18 @@ TURNED_GAIN = 0.05  # ... and by how much it must be above the best of the uprig
 TURNS = (1, 3, 2)  # quarters, counter-clockwise
 TURNED_ENLARGE = 2.0
 TURNED_FACE = 80.0  # pixels of the doubtful face in the turned looks: more would only take longer
-DOUBT = 0.15  # score below the best one's by which a face is not preferred for its size
+DOUBT = 0.15  # detector's score below the best one's by which a face is not preferred for its size
 OVERLAP = 0.4  # intersection over union above which two boxes are one face
-INSIDE = 0.8  # share of the smaller of two boxes in the other one above which they are one face, in two looks
+INSIDE = 0.8  # share of the smaller of two boxes in the other one above which they are one face
 # The second opinion: log-odds of a face from those of its score and the logarithm of how unsure its landmarks are,
 # by logistic regression on candidates in synthetic scenes (`python -m models.training.second_opinion`).
 OPINION = (1.40, -2.17, -6.54)  # slopes of the two, and the constant
+MOST_RAISED = 0.82  # score up to which an opinion may raise one: things that look like faces mislead both networks
+AT_HOME = 0.3  # intersection over union with the box of its landmarks below which a box is not of the face they are on
 CANDIDATE = 0.4  # least score of what gets a second opinion where there is no sure face
 MOST_CANDIDATES = 8  # of one look, the likeliest
 
-Opinion = Callable[[np.ndarray, list[FaceBox]], np.ndarray]  # (H, W, 3) uint8, N boxes -> (N,) as `Landmark.doubts`
+Opinion = Callable[[np.ndarray, Sequence[FaceBox]], tuple[np.ndarray, np.ndarray]]  # `Landmark.opinion`
 
 
 class Detect:
@@ -50,8 +53,8 @@ class Detect:
 
     One look is enough for a photo with a face that is surely one. Otherwise the photo is looked at again: finer and
     coarser where there is hardly one, and turned by quarters. A doubtful face gets a second opinion: its score becomes
-    that which takes into account how sure the landmarks are of their places in it, and at most `SURE`. A box keeps to
-    the photo's axes; its five points tell how the face lies.
+    one that takes into account how sure the landmarks are of their places in it. A box keeps to the photo's axes; its
+    five points tell how the face lies.
     """
 
     def __init__(self, network: Network, opinion: Opinion, min_score: float = 0.65) -> None:
@@ -66,21 +69,21 @@ class Detect:
             found = self._looked_further(photo, found)
         if _best(found) < SURE:
             found = self._turned(photo, found)
-        faces = [one.face for one in found]
-        sure = max((face.score for face in faces), default=0.0) - DOUBT
-        return sorted(faces, key=lambda face: (face.score >= sure, face.size), reverse=True)
+        sure = _best(found) - DOUBT
+        found.sort(key=lambda one: (one.seen >= sure, one.face.size), reverse=True)
+        return [one.face for one in found]
 
     def _looked_further(self, photo: np.ndarray, found: list[_Found]) -> list[_Found]:
         """What the first look `found` and what upright looks of other scales add."""
         for scale, least in _further_scales(photo):
-            found = _united(found, self._closer(photo, scale, least))
+            found = _distinct(found + self._closer(photo, scale, least))
             if _best(found) >= SURE:
                 break
         if _best(found) >= UNSURE:
             return found
         side, enlarge, least = FINEST_LOOK
         sizes = SMALLEST if found else TINY, FINEST_LARGEST
-        return _united(found, self._closer(photo, _scale(photo, side, enlarge), least, sizes))
+        return _distinct(found + self._closer(photo, _scale(photo, side, enlarge), least, sizes))
 
     def _closer(
         self, photo: np.ndarray, scale: float, least: float, sizes: tuple[float, float] = (SMALLEST, LARGEST)
@@ -104,7 +107,7 @@ class Detect:
         faces = self.candidates(photo, scale, min(least, CANDIDATE), quarters)
         if faces and faces[0].score >= SURE:
             faces = [face for face in faces if face.score >= least]
-        return [one for one in self._judged(photo, faces) if one.face.score >= least]
+        return _distinct([one for one in self._judged(photo, faces) if one.face.score >= least])
 
     def candidates(self, photo: np.ndarray, scale: float, least: float, quarters: int = 0) -> list[FaceBox]:
         """What the network alone takes for a face in one look, best first."""
@@ -122,27 +125,32 @@ class Detect:
 
     def _judged(self, photo: np.ndarray, faces: list[FaceBox]) -> list[_Found]:
         """Faces, best first, the doubtful ones with the score that the second opinion leaves them."""
-        sure = [_Found(face, face.score) for face in faces if face.score >= SURE]
+        sure = [_Found(face, face.score, face.corners) for face in faces if face.score >= SURE]
         doubtful = faces[len(sure) :][:MOST_CANDIDATES]
         if not doubtful:
             return sure
-        evidence = opinion_evidence(np.array([face.score for face in doubtful]), self._opinion(photo, doubtful))
-        judged = np.minimum(expit(evidence @ OPINION[:2] + OPINION[2]), SURE)
+        doubt, places = self._opinion(photo, doubtful)
+        evidence = opinion_evidence(np.array([face.score for face in doubtful]), doubt)
+        most = [max(face.score, MOST_RAISED) for face in doubtful]
+        judged = np.minimum(expit(evidence @ OPINION[:2] + OPINION[2]), most)
         return sure + [
-            _Found(replace(face, score=float(now)), face.score) for face, now in zip(doubtful, judged, strict=True)
+            _Found(replace(face, score=float(score)), face.score, place)
+            for face, score, place in zip(doubtful, judged, places, strict=True)
+            if overlap(face.corners, place) >= AT_HOME
         ]
 
 
-def opinion_evidence(score: np.ndarray, doubt: np.ndarray) -> np.ndarray:
-    """(N, 2): log-odds of (N,) scores, and logarithms of (N,) `Landmark.doubts`."""
-    return np.column_stack([logit(np.clip(score, 1e-4, 1.0 - 1e-4)), np.log(np.maximum(doubt, 1e-4))])
-
-
 class _Found(NamedTuple):
-    """A face and the detector's own score, by which further looks are decided."""
+    """A face, the detector's own score, by which further looks are decided, and where its landmarks are."""
 
     face: FaceBox
     seen: float
+    place: np.ndarray  # (4,) x0, y0, x1, y1, photo pixels; the face's own box where nobody was asked
+
+
+def opinion_evidence(score: np.ndarray, doubt: np.ndarray) -> np.ndarray:
+    """(N, 2): log-odds of (N,) scores, and logarithms of (N,) `Landmark.opinion`."""
+    return np.column_stack([logit(np.clip(score, 1e-4, 1.0 - 1e-4)), np.log(np.maximum(doubt, 1e-4))])
 
 
 class _View:
@@ -194,25 +202,18 @@ def _further_scales(photo: np.ndarray) -> Iterator[tuple[float, float]]:
             yield scale, least
 
 
-def _united(found: list[_Found], more: list[_Found]) -> list[_Found]:
-    """Faces of two looks; of two boxes of one face the more certain one."""
-    both = sorted(found + more, key=lambda one: one.face.score, reverse=True)
+def _distinct(found: list[_Found]) -> list[_Found]:
+    """One of all that are of one face: the most certain one."""
     kept: list[_Found] = []
-    for one in both:
-        if not any(_same(one.face, other.face) for other in kept):
+    for one in sorted(found, key=lambda one: (one.face.score, one.seen), reverse=True):
+        if not any(_same(one.face.corners, other.face.corners) or _same(one.place, other.place) for other in kept):
             kept.append(one)
     return kept
 
 
-def _same(face: FaceBox, other: FaceBox) -> bool:
-    """Whether two boxes overlap so much, or one lies so much in the other, that they are of one face."""
-    width = min(face.x1, other.x1) - max(face.x0, other.x0)
-    height = min(face.y1, other.y1) - max(face.y0, other.y0)
-    if width <= 0.0 or height <= 0.0:
-        return False
-    areas = [(box.x1 - box.x0) * (box.y1 - box.y0) for box in (face, other)]
-    shared = width * height
-    return shared > OVERLAP * (sum(areas) - shared) or shared > INSIDE * min(areas)
+def _same(box: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two (4,) boxes overlap so much, or one lies so much in the other, that they are of one face."""
+    return overlap(box, other) > OVERLAP or shared(box, other) > INSIDE * min(area(box), area(other))
 
 
 def _suppress(boxes: np.ndarray, scores: np.ndarray, min_score: float) -> np.ndarray:

@@ -27,26 +27,26 @@ class Landmark:
 
     def __call__(self, photo: np.ndarray, box: FaceBox) -> Landmarks:
         """Landmarks of the face in `box` of a (H, W, 3) uint8 RGB photo."""
-        corners = np.array([box.x0, box.y0, box.x1, box.y1])
-        matrix = alignment.crop_matrix(box.points, CROP_SIZE, corners)
+        matrix = alignment.crop_matrix(box.points, CROP_SIZE, box.corners)
         return self.again(photo, self._look(photo, [matrix]).points)
 
-    def doubts(self, photo: np.ndarray, boxes: Sequence[FaceBox]) -> np.ndarray:
-        """(N,) mean standard deviation of the landmarks in each of N boxes, in sides of the face crop.
+    def opinion(self, photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
+        """What N boxes hold: (N,) how unsure the landmarks are in each, and (N, 4) the face box that they make there.
 
-        About 0.015 in a face in plain sight, 0.1 where there is none. All boxes are looked at together.
+        Unsure: their mean standard deviation in sides of the face crop, about 0.015 in a face in plain sight, 0.1 where
+        there is none. Boxes are x0, y0, x1, y1 in photo pixels. All are looked at together, once to settle the crop.
         """
-        corners = [np.array([box.x0, box.y0, box.x1, box.y1]) for box in boxes]
-        first = [alignment.crop_matrix(box.points, CROP_SIZE, at) for box, at in zip(boxes, corners, strict=True)]
-        found = self._seen(photo, first)["landmarks"][:, :LANDMARKS].astype(np.float64) * CROP_SIZE - 0.5
-        points = [alignment.apply(alignment.invert(matrix), own) for matrix, own in zip(first, found, strict=True)]
-        settled = [alignment.crop_matrix(own, CROP_SIZE) for own in points]
-        return self._seen(photo, settled)["sigma"].mean(axis=1)
+        points, _ = self._seen(photo, [alignment.crop_matrix(box.points, CROP_SIZE, box.corners) for box in boxes])
+        points, sigma = self._seen(photo, [alignment.crop_matrix(own, CROP_SIZE) for own in points])
+        return sigma, np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
 
-    def _seen(self, photo: np.ndarray, matrices: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """What the network says of the crops given by (2, 3) photo -> crop matrices."""
+    def _seen(self, photo: np.ndarray, matrices: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 68, 2) landmarks in the photo and (N,) mean sigma of crops given by (2, 3) photo -> crop matrices."""
         crops = [network_input(alignment.extract(photo, matrix, CROP_SIZE)) for matrix in matrices]
-        return self._network.run(image=np.concatenate(crops))
+        out = self._network.run(image=np.concatenate(crops))
+        found = out["landmarks"][:, :LANDMARKS].astype(np.float64) * CROP_SIZE - 0.5
+        pairs = zip(matrices, found, strict=True)
+        return np.array([alignment.apply(alignment.invert(matrix), own) for matrix, own in pairs]), out["sigma"].mean(1)
 
     def again(self, photo: np.ndarray, points: np.ndarray) -> Landmarks:
         """Landmarks of the face that is known to be at about (68, 2) `points`."""

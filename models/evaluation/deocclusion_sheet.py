@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from core.errors import FaceError
+from core.geometry.boxes import overlap
 from core.pipeline import Pipeline
 from core.types import Completion, FaceBox, FaceResult
 
@@ -24,8 +25,6 @@ from .answers import code_digest, kept_answers, spread
 from .completions import is_there, with_method
 from .data import Photo, thinned
 from .glasses_people import PEOPLE, glasses_pair
-from .metrics import overlap
-from .protocols import corners
 from .real_completions import of_any_face, wears_glasses
 from .report import Table
 from .sections import Bench
@@ -114,7 +113,7 @@ def labelled(boxes: Sequence[FaceBox], photo: Photo) -> FaceBox | None:
     own = photo.box
     if own is None:
         return None
-    return max(boxes, key=lambda box: overlap(corners(box), own), default=None)
+    return max(boxes, key=lambda box: overlap(box.corners, own), default=None)
 
 
 def strip(pipeline: Pipeline, one: Shown) -> np.ndarray:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.geometry.boxes import overlap
+
 from .data import Photo
-from .metrics import overlap
 
 FOUND = 0.3  # intersection over union from which a box is the labelled face's
 SAME = 0.2  # ... from which a further box lies on a face that is there

@@ -84,10 +84,3 @@ def hole_scores(found: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> tuple
     part = tuple(slice(max(int(k[0]) - _SSIM_REACH, 0), int(k[-1]) + 1 + _SSIM_REACH) for k in (rows, columns))
     local = np.asarray(structural_similarity(found[part], truth[part], channel_axis=2, full=True)[1])
     return float(psnr), float(local[hole[part]].mean())
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two (4,) boxes x0, y0, x1, y1."""
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    shared = np.prod(np.clip(high - low, 0, None))
-    return float(shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared))

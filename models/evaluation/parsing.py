@@ -13,13 +13,14 @@ import numpy as np
 
 from core.checks import choose_face
 from core.errors import NoFaceFound
+from core.geometry.boxes import overlap
 from core.pipeline import Pipeline
 from core.settings import SMALLEST_PARSED
 from core.types import OCCLUDERS, PARTS, FaceBox, Parsing
 
 from . import data, tiles
 from .data import Photo
-from .metrics import Interval, bootstrap, overlap
+from .metrics import Interval, bootstrap
 from .part_scores import FACE_GROUPS, GROUPS, f1_intervals, f1_percent, group_counts
 from .report import Table
 
@@ -99,7 +100,7 @@ def _chosen(boxes: list[FaceBox], photo: Photo, least: int) -> FaceBox:
     own = photo.box
 
     def shared(box: FaceBox) -> float:
-        return overlap(np.array([box.x0, box.y0, box.x1, box.y1]), own)
+        return overlap(box.corners, own)
 
     return choose_face(sorted((box for box in boxes if shared(box) >= _SAME_FACE), key=shared, reverse=True), least)
 

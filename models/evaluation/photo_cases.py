@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.geometry.boxes import overlap
 from core.pipeline import Pipeline
 from core.types import FaceBox
 
 from .data import Photo
 from .detection import FOUND
-from .metrics import overlap
-from .protocols import corners
 from .rebuilding import Cases
 from .systems import content
 
@@ -21,8 +20,8 @@ def best_box(pipeline: Pipeline, photo: Photo, image: np.ndarray) -> FaceBox | N
     if photo.box is None:
         return boxes[0] if boxes else None
     truth = photo.box
-    near = [box for box in boxes if overlap(corners(box), truth) >= FOUND]
-    return max(near, key=lambda box: overlap(corners(box), truth), default=None)
+    near = [box for box in boxes if overlap(box.corners, truth) >= FOUND]
+    return max(near, key=lambda box: overlap(box.corners, truth), default=None)
 
 
 def cases_of_photos(name: str, photos: list[Photo]) -> Cases:

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import FaceError
 from core.geometry.alignment import crop_matrix, extract
+from core.geometry.boxes import overlap
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.geometry.mouth import mouth_opening
@@ -19,7 +20,6 @@ from core.types import LANDMARKS, Camera, FaceBox, FaceParams
 
 from .data import Photo
 from .detection import FOUND
-from .metrics import overlap
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,16 @@ def projected_landmarks(model: FaceModel, fitted: Fitted) -> np.ndarray:
     return project(fitted.camera, points)[:, :2]
 
 
-def corners(box: FaceBox) -> np.ndarray:
-    """(4,) x0, y0, x1, y1."""
-    return np.array([box.x0, box.y0, box.x1, box.y1])
-
-
 def fit_points(pipeline: Pipeline, photos: Sequence[Photo]) -> np.ndarray:
     """(N, 68, 2) pixels projected from the model fitted to the labelled faces, NaN where one was missed."""
     fitter, out = Fitter(pipeline), np.full((len(photos), LANDMARKS, 2), np.nan)
     for index, photo in enumerate(photos):
         assert photo.box is not None
         image, truth = photo.image(), photo.box
-        boxes = [box for box in pipeline.detect(image) if overlap(corners(box), truth) >= FOUND]
+        boxes = [box for box in pipeline.detect(image) if overlap(box.corners, truth) >= FOUND]
         if not boxes:
             continue
-        best = max(boxes, key=lambda box: overlap(corners(box), truth))
+        best = max(boxes, key=lambda box: overlap(box.corners, truth))
         try:
             out[index] = projected_landmarks(pipeline.face_model, fitter(image, best))
         except FaceError:

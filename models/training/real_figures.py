@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import FaceError
+from core.geometry.boxes import overlap
 from core.pipeline import Pipeline
 from core.runtime.specs import SPECS
 from core.types import FaceBox
 from models.evaluation import data, detection, landmarks, parsing, part_scores
 from models.evaluation.data import Photo
-from models.evaluation.metrics import overlap
 from models.evaluation.systems import YuNet
 from models.export.onnx_export import load_exportable
 
@@ -87,7 +87,7 @@ def _points(pipeline: Pipeline, photo: Photo) -> np.ndarray:
 
 def _labelled(faces: Sequence[FaceBox], photo: Photo) -> FaceBox | None:
     assert photo.box is not None
-    shares = [overlap(np.array([face.x0, face.y0, face.x1, face.y1]), photo.box) for face in faces]
+    shares = [overlap(face.corners, photo.box) for face in faces]
     best = int(np.argmax(shares)) if shares else -1
     return faces[best] if shares and shares[best] >= _FACE else None
 
@@ -97,10 +97,7 @@ def _detector(pipeline: Pipeline, limit: int | None) -> dict[str, float | list[f
     arbiter, total, out = YuNet(0.3), None, {}
     for name, photos in sets.items():
         chosen = data.thinned([photo for photo in photos if photo.box is not None], limit)
-        boxes = [
-            np.array([(face.x0, face.y0, face.x1, face.y1) for face in pipeline.detect(photo.image())]).reshape(-1, 4)
-            for photo in chosen
-        ]
+        boxes = [np.array([face.corners for face in pipeline.detect(photo.image())]).reshape(-1, 4) for photo in chosen]
         score = detection.score(boxes, chosen, arbiter)
         out[f"recall_{name}_percent"] = score.recall
         total = score if total is None else total + score

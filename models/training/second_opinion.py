@@ -1,7 +1,7 @@
 """How sure landmarks change the score of a doubtful face: `python -m models.training.second_opinion --data HEADS`.
 
 Prints the constants `OPINION` of `core/stages/detect.py`: a logistic regression on what the shipped detector takes for
-faces in synthetic scenes, from its score and from what the shipped landmarker says of each (`Landmark.doubts`).
+faces in synthetic scenes, from its score and from what the shipped landmarker says of each (`Landmark.opinion`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from core.geometry.boxes import overlap
 from core.geometry.face_model import load_face_model
 from core.geometry.mirroring import mirrored_landmarks
 from core.runtime.sessions import open_network
@@ -23,8 +24,6 @@ from core.runtime.specs import SPECS
 from core.settings import Settings
 from core.stages.detect import CANDIDATE, SURE, Detect, opinion_evidence
 from core.stages.landmark import Landmark
-from core.types import FaceBox
-from models.evaluation.metrics import overlap
 
 from .backgrounds import background_stock
 from .crowd import Crowd, picture_groups
@@ -54,7 +53,7 @@ class Candidates:
 
 def collect(landmark: Landmark, crowd: Crowd, count: int, seed: int) -> Candidates:
     """What is doubtful in `count` scenes."""
-    detect = Detect(open_network(SPECS["detector"], Settings().weights_dir), landmark.doubts)
+    detect = Detect(open_network(SPECS["detector"], Settings().weights_dir), landmark.opinion)
     backgrounds, rng = background_stock(), np.random.default_rng(seed)
     composers = [SceneComposer(backgrounds, size) for size in SIZES]
     rows = []
@@ -71,15 +70,11 @@ def _doubtful(detect: Detect, landmark: Landmark, scene: Scene) -> Iterator[tupl
     for side, enlarge in LOOKS:
         scale = min(side / max(scene.image.shape[:2]), enlarge)
         boxes = [box for box in detect.candidates(scene.image, scale, CANDIDATE) if box.score < SURE]
-        closeness = np.array([max((overlap(_corners(box), face) for face in truth), default=0.0) for box in boxes])
-        doubts = landmark.doubts(scene.image, boxes) if boxes else np.empty(0)
+        closeness = np.array([max((overlap(box.corners, face) for face in truth), default=0.0) for box in boxes])
+        doubts = landmark.opinion(scene.image, boxes)[0] if boxes else np.empty(0)
         for box, doubt, close in zip(boxes, doubts, closeness, strict=True):
             if close >= _FACE or close < _NO_FACE:
                 yield box.score, float(doubt), bool(close >= _FACE)
-
-
-def _corners(box: FaceBox) -> np.ndarray:
-    return np.array([box.x0, box.y0, box.x1, box.y1])
 
 
 def fit(candidates: Candidates) -> np.ndarray:

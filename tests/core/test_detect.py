@@ -1,6 +1,6 @@
 """Detect: all faces of a photo, in photo pixels, by as many looks as they need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -14,11 +14,15 @@ from core.types import FaceBox
 MakePhoto = Callable[..., np.ndarray]
 
 
+def own_places(boxes: Sequence[FaceBox]) -> np.ndarray:
+    return np.array([box.corners for box in boxes])
+
+
 def look(network: object, photo: np.ndarray) -> list[FaceBox]:
     """Faces when the landmarks say nothing about a doubtful one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detect, "OPINION", (1.0, 0.0, 0.0))
-        return Detect(network, lambda _, boxes: np.ones(len(boxes)))(photo)  # pyright: ignore[reportArgumentType]
+        return Detect(network, lambda _, boxes: (np.ones(len(boxes)), own_places(boxes)))(photo)  # pyright: ignore[reportArgumentType]
 
 
 class CountingNetwork:
@@ -241,9 +245,9 @@ class TwoDoubtful:
         return {"boxes": boxes, "scores": scores, "points": np.zeros((1, 3, 10), np.float32)}
 
 
-def doubts(photo: np.ndarray, boxes: list[FaceBox]) -> np.ndarray:
+def opinion(photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks that are sure of themselves on the right of a photo and lost on its left."""
-    return np.array([0.02 if box.x0 > photo.shape[1] / 4 else 0.12 for box in boxes])
+    return np.array([0.02 if box.x0 > photo.shape[1] / 4 else 0.12 for box in boxes]), own_places(boxes)
 
 
 def left_edges(faces: list[FaceBox]) -> list[int]:
@@ -253,20 +257,20 @@ def left_edges(faces: list[FaceBox]) -> list[int]:
 @pytest.mark.parametrize("score", [0.55, 0.75])
 def test_landmarks_decide_about_doubtful_faces(score: float) -> None:
     photo = np.zeros((480, 640, 3), np.uint8)
-    faces = Detect(TwoDoubtful(score), doubts)(photo)  # pyright: ignore[reportArgumentType]
+    faces = Detect(TwoDoubtful(score), opinion)(photo)  # pyright: ignore[reportArgumentType]
     assert left_edges(faces) == [300]
-    assert score + 0.1 < faces[0].score <= detect.SURE
+    assert score + 0.05 < faces[0].score <= detect.MOST_RAISED
     assert left_edges(look(TwoDoubtful(score), photo)) == ([20, 300] if score == 0.75 else [])
 
 
 def test_beside_a_sure_face_the_doubtful_ones_need_the_usual_score() -> None:
     photo = np.zeros((480, 640, 3), np.uint8)
     for score, found in ((0.55, [450]), (0.75, [300, 450])):
-        assert left_edges(Detect(TwoDoubtful(score, sure=True), doubts)(photo)) == found  # pyright: ignore[reportArgumentType]
+        assert left_edges(Detect(TwoDoubtful(score, sure=True), opinion)(photo)) == found  # pyright: ignore[reportArgumentType]
 
 
 def test_a_sure_face_needs_no_opinion() -> None:
-    def never(photo: np.ndarray, boxes: list[FaceBox]) -> np.ndarray:
+    def never(photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
         raise AssertionError("nobody needs to be asked")
 
     network = CountingNetwork(size=640)
@@ -289,3 +293,30 @@ def test_a_box_inside_that_of_another_look_is_the_same_face() -> None:
     photo = np.zeros((480, 640, 3), np.uint8)
     assert left_edges(look(Nested(230.0), photo)) == [200]
     assert left_edges(look(Nested(275.0), photo)) == [200, 275]
+
+
+@pytest.mark.parametrize(("shift", "edges"), [(0.0, [20, 300]), (20.0, [20, 300]), (90.0, [300])])
+def test_a_box_that_its_landmarks_leave_is_dropped(shift: float, edges: list[int]) -> None:
+    def strayed(photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
+        """The landmarks of the smaller box settle aside of it."""
+        moved = np.where([box.size < 80.0 for box in boxes], shift, 0.0)
+        return np.full(len(boxes), 0.03), own_places(boxes) + moved[:, None]
+
+    assert left_edges(Detect(TwoDoubtful(0.75), strayed)(np.zeros((480, 640, 3), np.uint8))) == edges  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("together", "edges"), [(True, [300]), (False, [300, 350])])
+def test_boxes_whose_landmarks_are_those_of_one_face_are_one(together: bool, edges: list[int]) -> None:
+    class Beside:
+        """Two boxes that share a third of what they hold."""
+
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            boxes = np.array([[[300, 100, 400, 200], [350, 100, 450, 200]]], np.float32) * max(image.shape[2:]) / 640
+            scores = np.array([[0.78, 0.74]], np.float32)
+            return {"boxes": boxes, "scores": scores, "points": np.zeros((1, 2, 10), np.float32)}
+
+    def settled(photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
+        places = own_places(boxes)
+        return np.full(len(boxes), 0.05), (places + places.mean(axis=0)) / 2 if together else places
+
+    assert left_edges(Detect(Beside(), settled)(np.zeros((480, 640, 3), np.uint8))) == edges  # pyright: ignore[reportArgumentType]

@@ -76,7 +76,7 @@ def marked_error(points: np.ndarray) -> float:
 
 def test_detects_the_one_face(real_pipeline: Pipeline, portrait: np.ndarray) -> None:
     (box,) = real_pipeline.detect(portrait)
-    assert overlap(np.array([box.x0, box.y0, box.x1, box.y1]), BOX) > 0.6
+    assert overlap(box.corners, BOX) > 0.6
     assert box.points[2] == pytest.approx(HAND_PLACED[30], abs=10)
 
 
@@ -87,7 +87,7 @@ def test_detects_it_at_any_size(real_pipeline: Pipeline, portrait: np.ndarray) -
         scaled = cv2.resize(portrait, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         boxes = real_pipeline.detect(scaled)
         assert boxes, factor
-        corners = np.array([boxes[0].x0, boxes[0].y0, boxes[0].x1, boxes[0].y1])
+        corners = boxes[0].corners
         assert overlap(corners / factor, BOX) > 0.55
 
 

@@ -159,7 +159,7 @@ def test_views_of_a_symmetric_answer_agree(face_model: FaceModel, photo_with_fac
     assert both.points == pytest.approx(once.points, abs=1e-3)
 
 
-def test_doubts_are_those_of_the_settled_crop(face_model: FaceModel) -> None:
+def test_an_opinion_is_that_of_the_settled_crop(face_model: FaceModel) -> None:
     """Landmarks are lost in the detector's box when it is far from the face, and sure once the crop has moved there."""
     order = mirrored_landmarks(face_model)
     points = np.random.default_rng(1).uniform(0.2, 0.8, (len(order), 2)).astype(np.float32)
@@ -182,9 +182,14 @@ def test_doubts_are_those_of_the_settled_crop(face_model: FaceModel) -> None:
     far, there, dark = (
         FaceBox(x - 20.0, x - 20.0, x + 20.0, x + 20.0, score=0.7, points=five + x) for x in (146.0, 170.0, 60.0)
     )
-    doubts = Landmark(Framed(), order).doubts(photo, [far, there, dark])  # pyright: ignore[reportArgumentType]
-    assert doubts == pytest.approx([0.02, 0.02, 0.1])
-    assert list(Landmark(Framed(), order).doubts(photo, [dark])) == pytest.approx([0.1])  # pyright: ignore[reportArgumentType]
+    landmark = Landmark(Framed(), order)  # pyright: ignore[reportArgumentType]
+    doubt, places = landmark.opinion(photo, [far, there, dark])
+    assert doubt == pytest.approx([0.02, 0.02, 0.1])
+    assert landmark.opinion(photo, [dark])[0] == pytest.approx([0.1])
+    assert places[1] == pytest.approx(landmark.opinion(photo, [there])[1][0])
+    middles = (places[:, :2] + places[:, 2:]) / 2
+    assert np.abs(middles[:2] - 170.0).max() < 15.0
+    assert np.abs(middles[2] - 60.0).max() > 15.0
 
 
 @pytest.fixture

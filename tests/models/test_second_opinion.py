@@ -69,15 +69,15 @@ class _Squares:
         return Scene(image, boxes, np.zeros((12, 10), np.float32), np.ones(12, bool))
 
 
-class _Doubts:
-    def doubts(self, photo: np.ndarray, boxes: list[FaceBox]) -> np.ndarray:
-        return np.array([0.1 if box.x0 < 1.0 else 0.02 for box in boxes])
+class _Opinions:
+    def opinion(self, photo: np.ndarray, boxes: list[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([0.1 if box.x0 < 1.0 else 0.02 for box in boxes]), np.zeros((len(boxes), 4))
 
 
 def test_what_lies_on_no_face_is_told_from_what_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_opinion, "Detect", lambda _, opinion: Detect(_Spots(), opinion))  # pyright: ignore[reportArgumentType]
     monkeypatch.setattr(second_opinion, "SceneComposer", _Squares)
-    found = collect(_Doubts(), Crowd([Group(_nobody, np.arange(1), 1.0)]), 5, seed=1)  # pyright: ignore[reportArgumentType]
+    found = collect(_Opinions(), Crowd([Group(_nobody, np.arange(1), 1.0)]), 5, seed=1)  # pyright: ignore[reportArgumentType]
     assert len(found.score) == 5 * len(second_opinion.LOOKS) * 2
     assert (found.is_face == (found.doubt < 0.05)).all()
     assert found.score == pytest.approx(np.where(found.is_face, 0.6, 0.5))
