@@ -18,8 +18,7 @@ from ..types import FaceBox
 LONG_SIDE = 640  # pixels of the longer side in the first look
 UNSURE = 0.8  # score of the best face below which upright looks of other scales may find more
 # Further upright looks: pixels of the longer side, how far a small photo may be enlarged, and the least score. Finer
-# for small faces, then coarser for those that fill the frame. The finer a look, the more false faces it sees; with
-# these bounds, in none of 140 small synthetic crowds.
+# for small faces, then coarser for those that fill the frame. The finer a look, the more false faces it sees.
 FURTHER_LOOKS = ((1280, 2.0, 0.7), (256, 2.0, 0.7))
 FINEST_LOOK = (2560, 4.0, 0.7)  # only when there is still hardly one: in large photos it costs 16 times the first
 SMALLEST = 16.0  # pixels of the photo, of faces that further looks add: the finer, the more false ones

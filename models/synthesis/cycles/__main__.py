@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--size", type=int, default=192, help="side of a picture, pixels")
-    parser.add_argument("--samples", type=int, default=8, help="light paths per pixel")
+    parser.add_argument("--samples", type=int, default=4, help="light paths per pixel")
     parser.add_argument("--whole-head", action="store_true", help="frame head and shoulders, as the parser sees them")
     parser.add_argument("--model", type=Path, default=DEFAULT_PATH, help="face_model.npz")
     parser.add_argument("--shard", type=int, default=-1, help="render this shard alone, in this process")

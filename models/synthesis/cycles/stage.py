@@ -41,7 +41,7 @@ class Film:
 class Stage:
     """A set that is built once and dressed anew for every picture."""
 
-    def __init__(self, head: Head, size: int, scratch: Path, samples: int = 8) -> None:
+    def __init__(self, head: Head, size: int, scratch: Path, samples: int = 4) -> None:
         import bpy  # noqa: TID251 - in a process of its own
 
         self._bpy, self._head, self._size = bpy, head, size
