@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import FaceModelError
-from core.geometry import alignment
+from core.geometry import alignment, boxes
 from core.geometry.camera import (
     angles_from_rotation,
     camera_from_pose,
@@ -203,3 +203,13 @@ def test_model_of_another_version(tmp_path: Path, change: str) -> None:
     np.savez(tmp_path / "other.npz", **arrays)
     with pytest.raises(FaceModelError, match="another version"):
         load_face_model(tmp_path / "other.npz")
+
+
+def test_boxes_share_what_both_hold() -> None:
+    box, inside_out = np.array([0.0, 0, 2, 2]), np.array([4.0, 0, 2, 2])
+    assert boxes.overlap(box, box) == pytest.approx(1.0)
+    assert boxes.overlap(box, np.array([1.0, 0, 3, 2])) == pytest.approx(1 / 3)
+    assert boxes.shared(box, np.array([1.0, 0.5, 3, 2])) == pytest.approx(1.5)
+    assert boxes.overlap(box, np.array([5.0, 5, 6, 6])) == 0.0
+    assert boxes.area(inside_out) == 0.0
+    assert boxes.overlap(inside_out, inside_out) == 0.0

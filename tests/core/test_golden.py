@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import NoFaceFound
+from core.geometry.boxes import overlap
 from core.geometry.camera import angles_from_rotation, project
 from core.geometry.texel_blending import SEEN
 from core.image_io import read_photo
@@ -61,12 +62,6 @@ def as_photo(picture: np.ndarray) -> np.ndarray:
 def says_no_face(result: FaceResult) -> bool:
     """Whether a warning doubts that this is a face at all."""
     return any("may not be a photo of a human face" in text for text in result.warnings)
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
-    both = np.prod(np.clip(high - low, 0, None))
-    return float(both / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - both))
 
 
 def marked_error(points: np.ndarray) -> float:

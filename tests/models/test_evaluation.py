@@ -41,13 +41,6 @@ def test_landmark_error_is_relative_to_the_outer_eye_corners():
     assert metrics.landmark_error(moved_jaw, truth) > 10
 
 
-def test_overlap():
-    a = np.array([0.0, 0, 2, 2])
-    assert metrics.overlap(a, a) == pytest.approx(1)
-    assert metrics.overlap(a, np.array([1.0, 0, 3, 2])) == pytest.approx(1 / 3)
-    assert metrics.overlap(a, np.array([5.0, 5, 6, 6])) == 0
-
-
 def test_bootstrap_interval_holds_the_mean_and_narrows_with_data():
     values = np.random.default_rng(0).normal(3, 1, 400)
     wide, narrow = metrics.bootstrap(values[:20]), metrics.bootstrap(values)
