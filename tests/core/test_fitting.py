@@ -84,6 +84,15 @@ def test_sliders_rest_unless_the_photo_asks(face_model: FaceModel) -> None:
     assert np.abs(resting.expression - moved.expression).max() < 0.35
 
 
+def test_sliders_that_no_landmark_tells_of_stay_as_regressed(face_model: FaceModel) -> None:
+    person = make_person(face_model, 4)
+    refined, _ = Fit(face_model)(person.landmarks, person.regressed, person.crop, PHOTO)
+    held = np.array([name.startswith(("eyeLook", "pupilDilate")) for name in face_model.expression_names])
+    regressed = np.clip(person.regressed.expression, 0.0, 1.0)
+    np.testing.assert_allclose(refined.expression[held], regressed[held], atol=1e-7)
+    assert np.abs(refined.expression - regressed)[~held].max() > 0.02
+
+
 def test_priors_of_a_regressor_are_read(tmp_path: Path) -> None:
     assert read_priors(tmp_path, "student").identity_sigma == fitting.FitSettings.identity_sigma
     entry = {"identity_sigma": [0.3] * IDENTITY, "expression_sigma": [0.05] * EXPRESSION}
