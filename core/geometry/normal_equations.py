@@ -16,7 +16,10 @@ _BLOCKS = (30, 25, 10)  # columns, what `gram` tries
 
 
 def gram(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(U, U) float64 `left.T @ right` of (R, U) float32 arrays if that is symmetric; U: small, or times 10 or 25."""
+    """(U, U) float64 `left.T @ right` of (R, U) float32 arrays if that is symmetric.
+
+    U is small or a multiple of 10 or 25.
+    """
     rows, columns = left.shape
     if rows * columns**2 <= _ALONE:
         return (left.T @ right).astype(np.float64)
