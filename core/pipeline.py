@@ -246,6 +246,7 @@ class Pipeline:
         return Detect(self._network("detector"), self._opinion, self.settings.min_score)
 
     def _opinion(self, photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
+        """The landmarker is opened when the first face is doubtful."""
         return self._landmark.opinion(photo, boxes)
 
     @cached_property

@@ -46,15 +46,12 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     later: list[tuple[slice, slice, np.ndarray]] = []
     for first in range(0, len(right), _OWN_SOLVER):
         own, rest = slice(first, first + _OWN_SOLVER), slice(first + _OWN_SOLVER, None)
-        if not left[rest].size:
-            answer[own] = _solved(left[own, own], answer[own, None])[:, 0]
-            break
-        share = _solved(left[own, own], left[own, rest])
+        below = np.ascontiguousarray(left[rest, own])
+        share = _solved(left[own, own], np.column_stack([left[own, rest], answer[own]]))
+        share, answer[own] = share[:, :-1], share[:, -1]
+        answer[rest] -= below @ answer[own]
+        _subtract_product(left[rest, rest], below, share)
         later.append((own, rest, share))
-        pull = answer[rest] - share.T @ answer[own]
-        answer[own] = _solved(left[own, own], answer[own, None])[:, 0]
-        _subtract_product(left[rest, rest], np.ascontiguousarray(left[rest, own]), share)
-        answer[rest] = pull
     for own, rest, share in reversed(later):
         answer[own] -= np.einsum("ur,r->u", share, answer[rest])
     return answer
