@@ -42,6 +42,8 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
 
     Block by block, the unknowns of a block are expressed by those after it (block LDL^T), then found in reverse.
     """
+    if len(right) <= _OWN_SOLVER:
+        return _solved(matrix, right[:, None])[:, 0]
     left, answer = matrix.astype(np.float64), right.astype(np.float64)
     later: list[tuple[slice, slice, np.ndarray]] = []
     for first in range(0, len(right), _OWN_SOLVER):
