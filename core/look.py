@@ -35,6 +35,7 @@ class Look:
     completion: Completion
     regressed: FaceParams
     crop: Crop
+    parts: np.ndarray  # (H, W) uint8 index into `PARTS`, of the photo as it is; background where it was completed
     mouth: float | None  # how far it is open
     words: tuple[str, ...]  # of caution
     own: PersonalShape | None = None  # geometry free of the linear basis, where the settings want it

@@ -183,6 +183,7 @@ class Pipeline:
             completion = self._completed(photo, landmarks.points, mask, parsed)
             seen = self._look_again(completion, landmarks)
             hidden = np.maximum(parsed.occluded, completion.mask)
+            parts = np.where(completion.mask > 0, np.uint8(0), parsed.parts)  # what is painted is the face's own
             mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
             if self.settings.regressor in AS_PHOTOGRAPHED:
@@ -191,12 +192,12 @@ class Pipeline:
                 regressed, crop = self._regress(completion.photo, seen.points)
             own = self._own_shape(completion.photo, seen.points)
         words = cautions.about_choice(len(faces), picked=box is not None)
-        return Look(face, landmarks, seen, completion, regressed, crop, mouth, words, own)
+        return Look(face, landmarks, seen, completion, regressed, crop, parts, mouth, words, own)
 
     def _unwrap(self, look: Look, params: FaceParams, camera: Camera) -> FaceTexture:
         completion = look.completion
         shown, vertices = uncovered(look.seen, completion.mask), self._shape(look.own, params, params.expression)
-        return self._texture(completion.photo, params, camera, shown, completion.mask, vertices)
+        return self._texture(completion.photo, params, camera, shown, completion.mask, vertices, look.parts)
 
     def _result(
         self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture, timings: dict[str, float]

@@ -1,13 +1,14 @@
-"""The posed head as a photo shows it: where each vertex lands, how it is turned, and what hides it."""
+"""The posed head as a photo shows it: where each vertex lands, how it is turned, what hides it and what is there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from ..types import Camera
+from ..types import PARTS, Camera
 from . import lighting
 from .camera import project
 from .delighting import smoothstep
@@ -20,6 +21,10 @@ _DEPTH_TOLERANCE = 0.003  # metres
 _JUMP = 0.015  # metres of depth between neighbouring pixels
 _JUMP_MARGIN = (0.001, 0.0045)  # metres from a jump of depth: unbelieved, fully believed
 _TRANSPARENT = ("cornea", "lashes")  # parts, by the start of their names, that hide nothing
+_FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "upper_lip", "lower_lip", "mouth")
+_HAIR = ("hair",)
+_FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
+_FOREIGN_MARGIN = 0.0012  # metres by which they are grown: strands are thinner than the maps are fine
 _LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
 
 
@@ -36,6 +41,22 @@ class HeadView:
     depth: np.ndarray  # (d, e) float32 depth buffer, the farthest of each neighbourhood, metres
     edge: np.ndarray  # (d, e) float32 in [0, 1]: 0 at jumps of depth, where a misfit shows another surface
     depth_scale: float  # pixels of `depth` per pixel of `photo`
+    parts: np.ndarray | None = None  # (h, w, 3) uint8 levels of things on the skin, of hair and of the face, if known
+
+    def part_shares(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) float32: how much the photo shows things on the skin, hair, the face at (N, 2) of its pixels.
+
+        All 0 where the parts are not known.
+        """
+        if self.parts is None:
+            return np.zeros((len(points), 3), np.float32)
+        return sample(self.parts, points, border=cv2.BORDER_CONSTANT).astype(np.float32) / np.float32(255.0)
+
+    def hair_colors(self) -> np.ndarray:
+        """(N, 3) linear colours of the pixels of the photo that show hair; none where the parts are not known."""
+        if self.parts is None:
+            return np.zeros((0, 3), np.float32)
+        return _LINEAR[self.photo[self.parts[..., 1] > 127]]
 
     def colors(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) linear colours of the photo at (N, 2) of its pixels."""
@@ -55,13 +76,27 @@ class HeadView:
         return sample(self.edge, points[:, :2] * self.depth_scale)
 
 
-def view_head(model: FaceModel, vertices: np.ndarray, photo: np.ndarray, camera: Camera, size: int) -> HeadView:
-    """See (V, 3) posed `vertices` in a (H, W, 3) uint8 photo, for a texture of `size` texels a side."""
+def view_head(
+    model: FaceModel,
+    vertices: np.ndarray,
+    photo: np.ndarray,
+    camera: Camera,
+    size: int,
+    parts: np.ndarray | None = None,
+) -> HeadView:
+    """See (V, 3) posed `vertices` in a (H, W, 3) uint8 photo, for a texture of `size` texels a side.
+
+    `parts` is (H, W) uint8, indices of `PARTS`, where they are known.
+    """
     rotation = camera.rotation.astype(np.float32)
     normals = vertex_normals(vertices, model.triangles) @ rotation.T
     rays = vertices @ rotation.T + camera.translation.astype(np.float32)
-    part, points, shrink = _cut_out(photo, project(camera, vertices).astype(np.float32), size)
-    metre = shrink * camera.focal / float(camera.translation[2])
+    projected = project(camera, vertices).astype(np.float32)
+    cut = _Cut.round_points(projected[:, :2], photo.shape, size)
+    part, points = cut.of(photo), cut.moved(projected)
+    metre = camera.focal / float(camera.translation[2])
+    levels = None if parts is None else cut.of(_part_levels(parts, _FOREIGN_MARGIN * metre))
+    metre *= float(cut.scale[0])
     depth, scale = _depth_buffer(model, points)
     jump = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > _JUMP
     away = cv2.distanceTransform((~jump).astype(np.uint8), cv2.DIST_L2, 3)
@@ -79,6 +114,7 @@ def view_head(model: FaceModel, vertices: np.ndarray, photo: np.ndarray, camera:
         depth=farthest,
         edge=smoothstep(away, *(scale * metre * margin for margin in _JUMP_MARGIN)),
         depth_scale=scale,
+        parts=levels,
     )
 
 
@@ -94,17 +130,43 @@ def _depth_buffer(model: FaceModel, points: np.ndarray) -> tuple[np.ndarray, flo
     return np.where(np.isfinite(depth), depth, 1e3).astype(np.float32), scale
 
 
-def _cut_out(photo: np.ndarray, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """The photo round (V, 3) projected points, shrunk where finer than the texture; moved points; its scale."""
-    bounds = np.array([photo.shape[1], photo.shape[0]])
-    low = np.clip(np.floor(points[:, :2].min(axis=0)) - 8, 0, bounds - 2).astype(int)
-    high = np.clip(np.ceil(points[:, :2].max(axis=0)) + 8, low + 2, bounds).astype(int)
-    part = photo[low[1] : high[1], low[0] : high[0]]
-    factor = min(1.0, 1.2 * size / float(np.ptp(points[:, 0])))
-    if factor < 1.0:
-        target = np.maximum(np.round((high - low) * factor), 2).astype(int)
-        part = cv2.resize(part, (int(target[0]), int(target[1])), interpolation=cv2.INTER_AREA)
-    scale = np.array([part.shape[1], part.shape[0]]) / (high - low)
-    moved = points.copy()
-    moved[:, :2] = (points[:, :2] - low + 0.5) * scale - 0.5
-    return np.ascontiguousarray(part), moved, float(scale[0])
+class _Cut(NamedTuple):
+    """A rectangle of the photo, shrunk where it is finer than the texture."""
+
+    low: np.ndarray  # (2,) int x, y of the first pixel
+    high: np.ndarray  # (2,) int, behind the last
+    size: np.ndarray  # (2,) int width and height of what is left
+
+    @staticmethod
+    def round_points(points: np.ndarray, shape: tuple[int, ...], size: int) -> _Cut:
+        """Round (V, 2) projected points in a photo of `shape`, for a texture of `size` texels."""
+        bounds = np.array([shape[1], shape[0]])
+        low = np.clip(np.floor(points.min(axis=0)) - 8, 0, bounds - 2).astype(int)
+        high = np.clip(np.ceil(points.max(axis=0)) + 8, low + 2, bounds).astype(int)
+        factor = min(1.0, 1.2 * size / float(np.ptp(points[:, 0])))
+        return _Cut(low, high, np.maximum(np.round((high - low) * factor), 2).astype(int))
+
+    @property
+    def scale(self) -> np.ndarray:
+        """(2,) pixels that are left per pixel of the photo."""
+        return self.size / (self.high - self.low)
+
+    def moved(self, points: np.ndarray) -> np.ndarray:
+        """(V, 3) points with x and y in pixels of what is left."""
+        out = points.copy()
+        out[:, :2] = (points[:, :2] - self.low + 0.5) * self.scale - 0.5
+        return out
+
+    def of(self, picture: np.ndarray) -> np.ndarray:
+        """(h, w[, C]) uint8 of a picture of the photo's size."""
+        part = picture[self.low[1] : self.high[1], self.low[0] : self.high[0]]
+        if (self.size < self.high - self.low).any():
+            part = cv2.resize(part, (int(self.size[0]), int(self.size[1])), interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(part)
+
+
+def _part_levels(parts: np.ndarray, margin: float) -> np.ndarray:
+    """(H, W, 3) uint8 levels for (H, W) indices of `PARTS`; what is foreign is grown by `margin` pixels."""
+    foreign, hair, face = (np.isin(parts, [PARTS.index(name) for name in names]) for names in (_FOREIGN, _HAIR, _FACE))
+    away = cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3)
+    return np.stack([away <= margin, hair, face], axis=2).view(np.uint8) * np.uint8(255)

@@ -116,7 +116,7 @@ def pores(texels: TexelMap) -> np.ndarray:
     rng = np.random.default_rng(5)
     shape = texels.shape
     total = np.zeros(shape, np.float32)
-    for sigma, strength in ((0.8, 1.0), (1.8, 0.8)):
+    for sigma, strength in ((0.7, 1.0), (1.8, 0.35)):
         noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), sigma)
         total += strength * noise / noise.std()
     return (total / total.std()).ravel()[texels.index]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .delighting import LUMINANCE, smoothstep, weighted_median
+from .delighting import LUMINANCE, smoothstep
 from .face_model import FaceModel
 from .head_view import HeadView
 from .part_painting import hair_strands, pores
@@ -21,6 +21,8 @@ _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held
 _HELD_BACK = 0.75  # of that excess
 _RAGGED = 0.5  # how far strands reach over the hairline
 _GRAIN_SIZE = 3.0  # texels
+_GRAIN_WINDOW = 15  # texels within which a deviation is taken
+_SMOOTHEST = 0.2  # share of such windows that are smoother than the one that counts
 _MOST_GRAIN = 0.06  # log brightness; more than this is noise or hair, not skin
 
 
@@ -84,7 +86,7 @@ class SkinBlender:
         photo = view.colors(points[:, :2]) * texels[:, 3:6]
         ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
         departure = ratio @ LUMINANCE
-        seen = self._feathered(weight * view.shown(points))
+        seen = self._feathered(weight * view.shown(points) * (1.0 - view.part_shares(points[:, :2])[:, 0]))
         seen *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, bare, lined)
         photo = _without_glare(photo, smooth, departure)
         turned = self._turned(photo, seen)
@@ -127,12 +129,17 @@ class SkinBlender:
         return sample(picture, self._mirror, border=cv2.BORDER_CONSTANT)
 
     def _grain(self, departure: np.ndarray, weight: np.ndarray) -> float:
-        """Deviation of the log brightness of the photo's skin at the scale of pores, for the fill to match."""
-        picture = self._face.image(departure)
+        """Deviation of the log brightness of the photo's smoothest skin at the scale of pores, for the fill to match.
+
+        Wrinkles, stubble and the edges of brows and lips are as fine, but not of the skin all over.
+        """
+        picture, side = self._face.image(departure), (_GRAIN_WINDOW, _GRAIN_WINDOW)
         fine = picture - cv2.GaussianBlur(picture, (0, 0), _GRAIN_SIZE)
-        chosen = slice(None, None, 7)
-        size = np.abs(self._face.read(fine)[chosen])
-        return min(1.48 * weighted_median(size, np.maximum(weight[chosen] - 0.9, 0.0)), _MOST_GRAIN)
+        power = self._face.read(cv2.blur(fine * fine, side))
+        whole = self._face.read(cv2.erode(self._face.image(weight), np.ones(side, np.uint8))) > 0.9
+        if not whole.any():
+            return 0.0
+        return min(float(np.sqrt(max(np.quantile(power[whole], _SMOOTHEST), 0.0))), _MOST_GRAIN)
 
 
 def texels_per_metre(model: FaceModel, size: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 
@@ -24,7 +26,25 @@ _GRAZING = (0.25, 0.6)  # cosine between surface and view: unseen, fully believe
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
+_BALD = (0.6, 0.8)  # share of the scalp above the forehead, as far as it is known, that shows skin: hair, none
+_MOST_FOREIGN = 0.5  # of the face's skin; more than this is a mistake of whoever told the parts
 _DARK_HAIR = np.array([0.05, 0.035, 0.025], np.float32)  # linear, when no hair can be seen
+
+
+@dataclass(frozen=True, eq=False)
+class Covers:
+    """What the photo's parts say about the vertices that it shows; (V,) float32 in [0, 1] each."""
+
+    told: bool  # False: nothing is known, all is 0
+    foreign: np.ndarray  # hair, hats or clothes lie on it
+    hair: np.ndarray  # it bears hair
+    face: np.ndarray  # it is a bare part of the face
+
+    @staticmethod
+    def of(view: HeadView, shown: np.ndarray) -> Covers:
+        """At the vertices of a view, as far as they are `shown`: neither grazing nor behind the head, (V,)."""
+        foreign, hair, face = view.part_shares(view.points[:, :2]).T
+        return Covers(view.parts is not None, shown * foreign, shown * hair, shown * face * (1.0 - foreign))
 
 
 class Texture:
@@ -48,21 +68,27 @@ class Texture:
         landmarks: Landmarks,
         completed: np.ndarray | None = None,
         vertices: np.ndarray | None = None,
+        parts: np.ndarray | None = None,
     ) -> FaceTexture:
         """Unwrap a (H, W, 3) uint8 RGB photo; (H, W) `completed` is set where its pixels were painted.
 
-        `vertices` (V, 3) is the head where it is not the one that the coefficients make.
+        `vertices` (V, 3) is the head where it is not the one that the coefficients make. `parts` (H, W) uint8 are
+        indices of `PARTS`; hair, hats and clothes are then told from skin by them, otherwise by their colours alone.
         """
         if vertices is None:
             vertices = self._model.shape(params.identity, params.expression)
-        view = view_head(self._model, vertices, photo, camera, self._size)
+        view = view_head(self._model, vertices, photo, camera, self._size, parts)
         albedo = self._model.albedo(params.albedo) * self._shadow[:, None]
         colors = view.averages(_AVERAGED)
-        seen = self._seen(view, landmarks)
+        shown = smoothstep(view.facing, *_GRAZING) * view.away_from_edges(view.points)
+        shown *= view.visible & self._regions.skin
+        view = self._believed(view, shown)
+        covers = Covers.of(view, shown)
+        seen = (shown - covers.foreign) * (1.0 - occlusion(self._regions, landmarks.visibility))
         plain = seen * self._regions.plain
         reading = read_skin(colors, albedo, view.normals, plain, self._regions.tolerance).exposed(plain)
-        hair, hairy = self._hair(view, reading)
-        fields = self._fields(seen, reading, albedo, hair, hairy)
+        hair, hairy = self._hair(view, reading, covers)
+        fields = self._fields(seen, reading, albedo, covers, hair, hairy)
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
             self._mark_completed(source, completed, project(camera, vertices)[:, :2])
@@ -76,14 +102,20 @@ class Texture:
             hair_color=lighting.linear_to_srgb(hair),
         )
 
-    def _seen(self, view: HeadView, landmarks: Landmarks) -> np.ndarray:
-        """(V,) float32: skin that the photo shows, not grazing, not hidden by the head or by something else."""
-        facing = smoothstep(view.facing, *_GRAZING) * view.away_from_edges(view.points)
-        clear = 1.0 - occlusion(self._regions, landmarks.visibility)
-        return facing * clear * (view.visible & self._regions.skin)
+    def _believed(self, view: HeadView, shown: np.ndarray) -> HeadView:
+        """The view, without its parts where they leave too little of the face of which (V,) is `shown`."""
+        plain = shown * self._regions.plain
+        foreign = view.part_shares(view.points[:, :2])[:, 0]
+        return view if plain @ foreign <= _MOST_FOREIGN * plain.sum() else replace(view, parts=None)
 
     def _fields(
-        self, seen: np.ndarray, reading: SkinReading, albedo: np.ndarray, hair: np.ndarray, hairy: float
+        self,
+        seen: np.ndarray,
+        reading: SkinReading,
+        albedo: np.ndarray,
+        covers: Covers,
+        hair: np.ndarray,
+        hairy: float,
     ) -> SkinFields:
         regions = self._regions
         trust, cut_off = self._connected(self._drawn_back(reading.trust), seen)
@@ -91,12 +123,13 @@ class Texture:
         weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
         correction, complexion = self._low_frequencies(reading, weight)
         gain = np.exp(correction) / reading.shading
-        fringe = regions.hung(regions.forehead * seen * (1.0 - trust) * np.maximum(reading.dark, cut_off))
+        fringe = covers.hair if covers.told else seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
+        scalp = regions.scalp * (covers.hair + hairy * (1.0 - covers.hair - covers.face))
         return SkinFields(
             weight=weight * _bearable(gain @ LUMINANCE, weight),
             gain=gain,
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
-            scalp=hairy * regions.hairline(np.maximum(regions.scalp, fringe)),
+            scalp=regions.hairline(np.maximum(scalp, hairy * regions.hung(regions.forehead * fringe))),
             bare=regions.bare,
             lined=regions.lined,
             hair=hair,
@@ -145,17 +178,27 @@ class Texture:
         growth = smoothstep(weighted_median(depth, weight * (beard > 0.9)), *_BEARD)
         return _KEPT + (1.0 - _KEPT) * growth * beard
 
-    def _hair(self, view: HeadView, reading: SkinReading) -> tuple[np.ndarray, float]:
-        """(3,) linear albedo above the forehead, and how unlike skin it is: 0 for a bare scalp, 1 for hair."""
-        crown = np.flatnonzero(self._regions.crown & view.visible & (view.facing > 0.3))
-        hair = robust_color(np.exp(reading.log_albedo[crown]))
+    def _hair(self, view: HeadView, reading: SkinReading, covers: Covers) -> tuple[np.ndarray, float]:
+        """(3,) linear albedo of the hair, and how much of the scalp bears any: 0 for a bald one, 1 for hair.
+
+        Where the parts of the head are not known, what lies above the forehead is told from skin by its colour.
+        """
+        crown = self._regions.crown & view.visible & (view.facing > 0.3)
+        if covers.told:
+            bare, covered = (float((crown * share).sum()) for share in (covers.face, covers.foreign))
+            hairy = 1.0 - float(smoothstep(bare / max(bare + covered, 1e-3), *_BALD))
+            hair = robust_color(view.hair_colors())
+            lit = weighted_median(reading.shading @ LUMINANCE, self._regions.plain * covers.face)
+            return _DARK_HAIR if hair is None else _bounded(hair / max(lit, 1e-3)), hairy
+        above = np.flatnonzero(crown)
+        hair = robust_color(np.exp(reading.log_albedo[above]))
         if hair is None:
             return _DARK_HAIR, 1.0
-        departure = np.abs(np.median(reading.log_ratio[crown], axis=0) - reading.usual).max()
+        departure = np.abs(np.median(reading.log_ratio[above], axis=0) - reading.usual).max()
         bright = reading.log_ratio @ LUMINANCE
-        roughness = np.median(np.abs(bright - self._regions.fine(bright))[crown])
+        roughness = np.median(np.abs(bright - self._regions.fine(bright))[above])
         hairy = np.maximum(smoothstep(departure, *_UNLIKE_SKIN), smoothstep(roughness, *_ROUGH))
-        return np.clip(hair, 0.004, 0.8).astype(np.float32), float(hairy)
+        return _bounded(hair), float(hairy)
 
     def _mark_completed(self, source: np.ndarray, completed: np.ndarray, points: np.ndarray) -> None:
         """Tell texels that show painted pixels, or mirror them, from those that show the person; in place.
@@ -196,6 +239,10 @@ class Texture:
             else:
                 flat[texels.index] = texels.interpolate(albedo)
             sources[texels.index] = MODEL
+
+
+def _bounded(hair: np.ndarray) -> np.ndarray:
+    return np.clip(hair, 0.004, 0.8).astype(np.float32)
 
 
 def _bearable(gain: np.ndarray, weight: np.ndarray) -> np.ndarray:

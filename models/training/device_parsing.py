@@ -76,13 +76,14 @@ class ParsingFeed(DeviceFeed):
     def _framed(self, points: Tensor, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Matrices of close, tight and whole head crops, moved and mirrored, and which are mirrored.
 
-        `side` is that of the pictures; those that show the whole head crop are not cut tighter.
+        `side` is that of the pictures; those that show the whole head crop are not cut tighter, small faces not close.
         """
         count = len(points)
         close = crop_matrices(points, self.size, alignment.CLOSE_MARGIN)
         tight = crop_matrices(points, self.size, samples.TIGHT_MARGIN)
         head = crop_matrices(points, self.size, alignment.HEAD_MARGIN, alignment.HEAD_LIFT)
         nearest, near = (self._coin(count, share, generator) for share in (samples.CLOSE, samples.TIGHT))
+        nearest &= self.size / alignment.CLOSE_MARGIN / torch.linalg.det(close[:, :, :2]).sqrt() >= samples.CLOSE_FROM
         near &= _shown(head, self.size, side) < samples.TIGHT_BELOW
         matrices = torch.where(nearest[:, None, None], close, torch.where(near[:, None, None], tight, head))
         flip = self._coin(count, 0.5, generator)

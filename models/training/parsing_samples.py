@@ -26,6 +26,7 @@ BACKGROUND, COVER = 0.3, 0.15  # share of samples with another background, with 
 REFLECTED = 0.5  # share of samples whose outside mirrors the picture instead of being black
 PLAIN = 0.3  # share of backgrounds and occluders that are a plain noisy colour
 CLOSE = 0.45  # share of close crops
+CLOSE_FROM = 85.0  # pixels that a face measures in a picture that is cut close; what is smaller would be a blur
 # Of pictures that end well inside the head crop, say at the crown, the share of head crops that are cut like them:
 # nothing is learnt beyond.
 TIGHT, TIGHT_MARGIN = 0.6, 1.9
@@ -132,11 +133,12 @@ class ParsingSampler:
     def _framed(self, index: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """(2, 3) matrix of one of the kinds of crop."""
         points = self.pictures.points[index][:LANDMARKS]
-        if rng.random() < CLOSE:
-            return alignment.close_matrix(points, size)
+        close = alignment.close_matrix(points, size)
+        if rng.random() < CLOSE and face_pixels(close, size) >= CLOSE_FROM:
+            return close
         head = alignment.head_matrix(points, size)
         if rng.random() < TIGHT and _shown(head, size, self.pictures.maps(index)[0].shape) < TIGHT_BELOW:
-            return _scaled(alignment.close_matrix(points, size), size, alignment.CLOSE_MARGIN / TIGHT_MARGIN)
+            return _scaled(close, size, alignment.CLOSE_MARGIN / TIGHT_MARGIN)
         return head
 
     def _cut(self, index: int, matrix: np.ndarray, size: int, border: int) -> ParsingSample:
@@ -175,6 +177,11 @@ def sockets(points: Any) -> Iterator[tuple[Any, Any]]:
     for eye, brow in ((slice(36, 42), slice(17, 22)), (slice(42, 48), slice(22, 27))):
         middle = 0.65 * points[..., eye, :].mean(-2) + 0.35 * points[..., brow, :].mean(-2)
         yield middle, (points[..., eye.start + 3, :] - points[..., eye.start, :]) / 2
+
+
+def face_pixels(close: np.ndarray, size: int) -> float:
+    """How large the face is in the picture that a (2, 3) close crop of `size` pixels is cut from."""
+    return size / alignment.CLOSE_MARGIN / float(np.sqrt(abs(np.linalg.det(close[:, :2]))))
 
 
 def _shown(matrix: np.ndarray, size: int, shape: tuple[int, ...]) -> float:

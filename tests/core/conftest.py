@@ -110,7 +110,7 @@ def grey_texture() -> Callable[..., FaceTexture]:
     """Stands in for the texture stage where it is not what is tested."""
     grey, seen = np.full((1024, 1024, 3), 128, np.uint8), np.full((1024, 1024), 1, np.uint8)
     brown = np.array([0.3, 0.2, 0.1], np.float32)
-    return lambda photo, params, camera, landmarks, completed, vertices: FaceTexture(grey, seen, brown, brown)
+    return lambda photo, params, camera, landmarks, completed, vertices, parts: FaceTexture(grey, seen, brown, brown)
 
 
 @pytest.fixture(autouse=True)

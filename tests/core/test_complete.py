@@ -269,10 +269,12 @@ def test_reconstruction_uses_the_completed_face(
 ) -> None:
     photo = photo_with_faces((300, 200, 200))
     shown: list[np.ndarray] = []
+    told: list[np.ndarray] = []
 
-    def texture(picture, params, camera, landmarks, completed, vertices):
+    def texture(picture, params, camera, landmarks, completed, vertices, parts):
         shown.extend([picture, completed])
-        grey = grey_texture(picture, params, camera, landmarks, completed, vertices)
+        told.append(parts)
+        grey = grey_texture(picture, params, camera, landmarks, completed, vertices, parts)
         return replace(grey, source=np.full((4, 4), 3, np.uint8))
 
     pipeline.__dict__["_texture"] = texture
@@ -284,6 +286,9 @@ def test_reconstruction_uses_the_completed_face(
     assert np.array_equal(result.completion.mask, mask)
     assert shown[0] is shown[1] is result.completion.photo
     assert shown[2] is result.completion.mask
+    parsed = pipeline.parse(photo, pipeline.landmarks(photo, result.box).points).parts
+    assert parsed[mask > 0].any()  # the texture hears of the parts, but not of those that were painted over
+    assert np.array_equal(told[0], np.where(mask > 0, 0, parsed))
     painted = result.completion.photo[disc((480, 640), 300, 240, 20) > 0].mean(axis=0)
     assert painted == pytest.approx(np.array([90, 90, 90]), abs=25)  # matched to the grey round it
     assert np.abs(np.array(PAINT) * 255 - 90).max() > 40

@@ -14,7 +14,7 @@ from core.geometry.part_painting import eye_texels, iris_albedo, paint_eye
 from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
 from core.geometry.uv_sampling import Atlas, build_atlas, sample, texel_positions
 from core.stages.texture import Texture
-from core.types import ALBEDO, EXPRESSION, IDENTITY, POSE, Camera, FaceParams, FaceTexture, Landmarks
+from core.types import ALBEDO, EXPRESSION, IDENTITY, PARTS, POSE, Camera, FaceParams, FaceTexture, Landmarks
 
 SIZE = 512
 PHOTO = 480
@@ -344,3 +344,124 @@ def test_skin_is_nearer_to_the_photo_than_the_model_says(stage: Texture, scene: 
         / np.maximum(lighting.srgb_to_linear(usual.color[both] / np.float32(255)), 1e-3)
     )
     assert 0.3 < np.log(ratio) / np.log(brightness) < 0.9
+
+
+def parts_of(model: FaceModel, scene: Scene) -> np.ndarray:
+    """(PHOTO, PHOTO) uint8 parts of the photo: hair on the scalp, skin on the face, nothing about the rest."""
+    vertices = posed(model, scene.params)
+    raster = rasterize(project(scene.camera, vertices).astype(np.float32), model.triangles, PHOTO, PHOTO)
+    scalp, bare = model.in_regions("scalp"), ~model.in_regions("scalp", "neck", "none")
+    parts = np.zeros((PHOTO, PHOTO), np.uint8)
+    for part, region in (("hair", scalp), ("skin", bare)):
+        inside = region[model.triangles].all(axis=1)
+        parts[raster.mask & inside[raster.triangle_id]] = PARTS.index(part)
+    return parts
+
+
+def told(stage: Texture, scene: Scene, parts: np.ndarray) -> FaceTexture:
+    return stage(scene.photo, scene.params, scene.camera, scene.landmarks, parts=parts)
+
+
+def cheek_strand(scene: Scene) -> tuple[slice, slice]:
+    """Rows and columns of a strand that hangs down the subject's left cheek."""
+    (x, y), unit = scene.landmarks.points[30], float(np.ptp(scene.landmarks.points[36:48, 0]))
+    return slice(round(y - 0.5 * unit), round(y + 0.4 * unit)), slice(round(x + 0.42 * unit), round(x + 0.55 * unit))
+
+
+def test_a_strand_of_the_skins_colour_is_known_by_the_parts(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    photo, parts, strand = scene.photo.copy(), parts_of(face_model, scene), cheek_strand(scene)
+    photo[strand] = np.clip(1.25 * photo[strand].astype(float) + 12, 0, 255).astype(np.uint8)
+    haired = parts.copy()
+    haired[strand] = PARTS.index("hair")
+    bare = replace(scene, photo=photo)
+    under = texels_showing(face_model, atlas, scene, strand)
+    assert under.sum() > 300
+    assert (told(stage, bare, parts).source[under] == 4).mean() > 0.9  # nothing tells its colour from skin's
+    assert (told(stage, bare, haired).source[under] == 4).mean() < 0.05
+
+
+def texels_showing(model: FaceModel, atlas: Atlas, scene: Scene, place: tuple[slice, slice]) -> np.ndarray:
+    """(SIZE, SIZE) bool: texels of the cheek that project into a rectangle of the photo."""
+    points = atlas.skin.interpolate(project(scene.camera, posed(model, scene.params)).astype(np.float32))
+    inside = np.ones(len(points), bool)
+    for axis, part in ((0, place[1]), (1, place[0])):
+        inside &= (points[:, axis] > part.start + 1) & (points[:, axis] < part.stop - 2)
+    return (atlas.skin.image(inside.astype(np.float32)) > 0) & in_regions(model, atlas, "cheek_left")
+
+
+def test_a_shadow_on_the_forehead_is_no_fringe_where_the_parts_say_skin(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    photo, parts = scene.photo.copy(), parts_of(face_model, scene)
+    brow, middle = scene.landmarks.points[17:27, 1].min() - 12, scene.landmarks.points[27, 0]
+    shadow = np.zeros(parts.shape, bool)
+    shadow[: round(brow), round(middle) :] = True
+    photo[shadow & (parts == PARTS.index("skin"))] //= 4
+    dark = replace(scene, photo=photo)
+    forehead = in_regions(face_model, atlas, "forehead")
+
+    def haired(texture: FaceTexture) -> float:
+        return float((linear(texture)[forehead].mean(axis=1) < 2.5 * HAIR.mean()).mean())
+
+    assert haired(unwrap(stage, dark)) > 0.1  # by its colour alone it is taken for hair
+    assert haired(told(stage, dark, parts)) < 0.01
+
+
+def test_a_fringe_is_hair_where_the_parts_say_so(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    parts = parts_of(face_model, scene)
+    brow = round(scene.landmarks.points[17:27, 1].min() - 12)
+    fringe = parts.copy()
+    fringe[:brow][fringe[:brow] == PARTS.index("skin")] = PARTS.index("hair")
+    forehead = in_regions(face_model, atlas, "forehead")
+    with_fringe, without = (linear(told(stage, scene, each))[forehead].mean(axis=1) for each in (fringe, parts))
+    assert with_fringe.mean() < 0.7 * without.mean()
+
+
+def test_a_scalp_that_the_parts_call_skin_is_bald(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    parts = parts_of(face_model, scene)
+    bald = np.where(parts == PARTS.index("hair"), np.uint8(PARTS.index("skin")), parts)
+    scalp = in_regions(face_model, atlas, "scalp")
+    haired, bare = (linear(told(stage, scene, each))[scalp].mean() for each in (parts, bald))
+    assert haired < 0.1 < 0.2 < bare
+
+
+def test_hair_has_no_colour_of_the_hat(face_model: FaceModel, stage: Texture, scene: Scene) -> None:
+    parts, photo = parts_of(face_model, scene), scene.photo.copy()
+    crown = parts == PARTS.index("hair")
+    crown[round(scene.landmarks.points[17:27, 1].min() - 20) :] = False
+    assert crown.any() and (parts[~crown] == PARTS.index("hair")).any()
+    photo[crown] = (30, 60, 220)
+    hatted = np.where(crown, np.uint8(PARTS.index("hat")), parts)
+    red, _, blue = told(stage, replace(scene, photo=photo), hatted).hair_color
+    assert red > blue
+    red, _, blue = unwrap(stage, replace(scene, photo=photo)).hair_color
+    assert blue > red
+
+
+def test_parts_that_leave_no_face_are_not_believed(stage: Texture, scene: Scene) -> None:
+    everything = np.full(scene.photo.shape[:2], PARTS.index("hair"), np.uint8)
+    ours, without = told(stage, scene, everything), unwrap(stage, scene)
+    assert np.array_equal(ours.color, without.color) and np.array_equal(ours.source, without.source)
+
+
+def test_the_fill_has_the_grain_of_the_smoothest_skin(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    """Most of the face is as rough as wrinkles and stubble: what the photo does not show stays fine."""
+    noise, neck = np.random.default_rng(2).normal(size=scene.photo.shape[:2]), in_regions(face_model, atlas, "neck")
+    left = np.arange(PHOTO) > scene.landmarks.points[39, 0]
+
+    def grain(amount: np.ndarray) -> float:
+        photo = np.clip(scene.photo * np.exp(noise * amount)[..., None], 0, 255).astype(np.uint8)
+        picture = np.log(linear(unwrap(stage, replace(scene, photo=photo))).mean(axis=2) + 1e-3)
+        return float((picture - cv2.GaussianBlur(picture, (0, 0), 2))[neck].std())
+
+    none, fine, most = (grain(np.where(left, wild, usual)) for usual, wild in ((0, 0), (0.012, 0.012), (0.012, 0.05)))
+    assert fine > 1.3 * none
+    assert most < 1.15 * fine
