@@ -52,15 +52,23 @@ class HeadView:
             return np.zeros((len(points), 3), np.float32)
         return sample(self.parts, points, border=cv2.BORDER_CONSTANT).astype(np.float32) / np.float32(255.0)
 
-    def hair_colors(self) -> np.ndarray:
-        """(N, 3) linear colours of the pixels of the photo that show hair; none where the parts are not known."""
-        if self.parts is None:
-            return np.zeros((0, 3), np.float32)
-        return _LINEAR[self.photo[self.parts[..., 1] > 127]]
+    @property
+    def hair_pixels(self) -> np.ndarray:
+        """(h, w) bool: pixels of the photo that show hair; none where the parts are not known."""
+        return np.zeros(self.photo.shape[:2], bool) if self.parts is None else self.parts[..., 1] > 127
+
+    @property
+    def face_pixels(self) -> np.ndarray:
+        """(h, w) bool: pixels of the photo that show the bare face; none where the parts are not known."""
+        return np.zeros(self.photo.shape[:2], bool) if self.parts is None else self.parts[..., 2] > 127
 
     def colors(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) linear colours of the photo at (N, 2) of its pixels."""
         return _LINEAR[sample(self.photo, points, cv2.INTER_CUBIC)]
+
+    def colors_where(self, chosen: np.ndarray) -> np.ndarray:
+        """(N, 3) linear colours of the photo's (h, w) chosen pixels."""
+        return _LINEAR[self.photo[chosen]]
 
     def averages(self, radius: float) -> np.ndarray:
         """(V, 3) linear colours at the vertices, averaged over `radius` metres."""

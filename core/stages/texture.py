@@ -26,7 +26,8 @@ _GRAZING = (0.25, 0.6)  # cosine between surface and view: unseen, fully believe
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
-_BALD = (0.6, 0.8)  # share of the scalp above the forehead, as far as it is known, that shows skin: hair, none
+_COVERED = (0.45, 0.5)  # share of the scalp that hair or a hat covers, as far as it is known: bald, not bald
+_HAIR_AREA = (0.1, 0.14)  # area of the hair in the photo over that of the face, likewise
 _MOST_FOREIGN = 0.5  # of the face's skin; more than this is a mistake of whoever told the parts
 _DARK_HAIR = np.array([0.05, 0.035, 0.025], np.float32)  # linear, when no hair can be seen
 
@@ -183,13 +184,11 @@ class Texture:
 
         Where the parts of the head are not known, what lies above the forehead is told from skin by its colour.
         """
-        crown = self._regions.crown & view.visible & (view.facing > 0.3)
         if covers.told:
-            bare, covered = (float((crown * share).sum()) for share in (covers.face, covers.foreign))
-            hairy = 1.0 - float(smoothstep(bare / max(bare + covered, 1e-3), *_BALD))
-            hair = robust_color(view.hair_colors())
+            hair = robust_color(view.colors_where(view.hair_pixels))
             lit = weighted_median(reading.shading @ LUMINANCE, self._regions.plain * covers.face)
-            return _DARK_HAIR if hair is None else _bounded(hair / max(lit, 1e-3)), hairy
+            return _DARK_HAIR if hair is None else _bounded(hair / max(lit, 1e-3)), self._hairy(view)
+        crown = self._regions.crown & view.visible & (view.facing > 0.3)
         above = np.flatnonzero(crown)
         hair = robust_color(np.exp(reading.log_albedo[above]))
         if hair is None:
@@ -199,6 +198,13 @@ class Texture:
         roughness = np.median(np.abs(bright - self._regions.fine(bright))[above])
         hairy = np.maximum(smoothstep(departure, *_UNLIKE_SKIN), smoothstep(roughness, *_ROUGH))
         return _bounded(hair), float(hairy)
+
+    def _hairy(self, view: HeadView) -> float:
+        """1 where the parts show hair or a hat on the head, 0 for a bald one; a foreign rim is a mistake."""
+        foreign, _, face = view.part_shares(view.points[:, :2])[self._regions.scalp * view.visible > 0].sum(axis=0)
+        on_scalp = float(foreign) / max(float(foreign + face), 1.0)
+        by_area = float(view.hair_pixels.sum()) / max(float(view.face_pixels.sum()), 1.0)
+        return float(max(smoothstep(on_scalp, *_COVERED), smoothstep(by_area, *_HAIR_AREA)))
 
     def _mark_completed(self, source: np.ndarray, completed: np.ndarray, points: np.ndarray) -> None:
         """Tell texels that show painted pixels, or mirror them, from those that show the person; in place.
