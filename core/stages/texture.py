@@ -21,6 +21,7 @@ from ..types import Camera, FaceParams, FaceTexture, Landmarks
 
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
 _KEPT = 0.55  # share of slow changes over plain skin that is complexion, not light
+_VARIED = 0.045  # log brightness by which skin varies over centimetres
 _BEARD = (0.3, 0.7)  # log darkness of chin, jaw and upper lip: shaved, bearded
 _GRAZING = (0.25, 0.6)  # cosine between surface and view: unseen, fully believed
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
@@ -164,20 +165,31 @@ class Texture:
         known = np.maximum(regions.wide(even), 1e-4)
         bright = (wide - reading.usual) @ LUMINANCE
         both = (bright * known + bright[mirror] * known[mirror]) / (known + known[mirror])
+        patches = (complexion - wide) @ LUMINANCE
         hue = complexion - reading.usual
         hue -= (hue @ LUMINANCE)[:, None]
         hue *= smoothstep(regions.coarse(even), 0.0, 0.3)[:, None]  # the rim of the seen skin is a poor witness
-        kept = self._kept(reading, even)
+        kept, patched = self._kept(reading, even, bright, patches)
         # hue may be evened out at a finer scale than brightness: the eye sees no halos in it
-        correction = (kept * both - bright)[:, None] + (kept[:, None] ** 1.5 - 1.0) * hue
+        correction = (kept * both - bright + (patched - 1.0) * patches)[:, None] + (kept[:, None] ** 1.5 - 1.0) * hue
         return correction, complexion + correction
 
-    def _kept(self, reading: SkinReading, weight: np.ndarray) -> np.ndarray:
-        """(V,) share of slow changes that is the person's own: part of them on skin, all in a beard."""
+    def _kept(
+        self, reading: SkinReading, weight: np.ndarray, slow: np.ndarray, patches: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(V,) shares of slow changes of brightness, and of patches, that are the person's own: all in a beard.
+
+        On skin they are part of them; the more a face varies, the less of it is skin and the more is light.
+        """
         beard = self._regions.beard
         depth = (reading.usual - reading.log_ratio) @ LUMINANCE
-        growth = smoothstep(weighted_median(depth, weight * (beard > 0.9)), *_BEARD)
-        return _KEPT + (1.0 - _KEPT) * growth * beard
+        growth = smoothstep(weighted_median(depth, weight * (beard > 0.9)), *_BEARD) * beard
+        own = []
+        for change, share in ((slow, _KEPT), (patches, 1.0)):
+            spread = 1.48 * weighted_median(np.abs(change), weight * (1.0 - beard))
+            on_skin = min(share, _VARIED / max(spread, 1e-3))
+            own.append(on_skin + (1.0 - on_skin) * growth)
+        return own[0], own[1]
 
     def _hair(self, view: HeadView, reading: SkinReading, covers: Covers) -> tuple[np.ndarray, float]:
         """(3,) linear albedo of the hair, and how much of the scalp bears any: 0 for a bald one, 1 for hair.

@@ -465,3 +465,21 @@ def test_the_fill_has_the_grain_of_the_smoothest_skin(
     none, fine, most = (grain(np.where(left, wild, usual)) for usual, wild in ((0, 0), (0.012, 0.012), (0.012, 0.05)))
     assert fine > 1.3 * none
     assert most < 1.15 * fine
+
+
+def test_the_more_a_face_varies_the_less_of_it_is_skin(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene, texture: FaceTexture
+) -> None:
+    """Faint patches are complexion; deep ones all over the face are the shadows of a hard light."""
+    patches = np.cos(np.arange(PHOTO) * (2 * np.pi / 70))[:, None]  # each two or three centimetres wide
+    area = (texture.source == 4) & in_regions(face_model, atlas, "forehead", "cheek_left", "cheek_right")
+
+    def kept(depth: float) -> float:
+        photo = lighting.srgb_to_linear(scene.photo / np.float32(255)) * np.exp(depth * patches)[..., None]
+        photo = (lighting.linear_to_srgb(np.clip(photo, 0, 1).astype(np.float32)) * 255 + 0.5).astype(np.uint8)
+        found = linear(unwrap(stage, replace(scene, photo=photo)))
+        change = np.log(found.mean(axis=2) + 1e-3) - np.log(linear(texture).mean(axis=2) + 1e-3)
+        return float(change[area].std()) / depth
+
+    faint, deep = kept(0.05), kept(0.3)
+    assert deep < 0.75 * faint
