@@ -104,8 +104,9 @@ class Pipeline:
         check_photo(photo)
         check_shape("points", points, (LANDMARKS, 2))
         check_mask(mask, photo)
-        parsed = None if mask is not None or self.settings.deocclusion == "none" else self._parse(photo, points)
-        return self._completed(photo, points, mask, parsed)
+        if self.settings.deocclusion == "none":
+            return _untouched(photo)
+        return self._completed(photo, points, mask, self._parse(photo, points))
 
     def reconstruct(
         self,
@@ -270,16 +271,13 @@ class Pipeline:
             keep_lenses=chosen.keep_lenses,
         )
 
-    def _completed(
-        self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None, parsed: Parsing | None
-    ) -> Completion:
-        """`complete` with the photo parsed already; the parsing is needed only where no mask is given."""
+    def _completed(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None, parsed: Parsing) -> Completion:
+        """`complete` with the photo parsed already."""
         if self.settings.deocclusion == "none":
-            return Completion(photo, np.zeros(photo.shape[:2], np.uint8), "none")
+            return _untouched(photo)
         if mask is None:
-            assert parsed is not None
             mask = self._found_mask(photo, parsed, points)
-        return self._complete(photo, points, mask)
+        return self._complete(photo, points, mask, parsed.parts)
 
     def _look_again(self, completion: Completion, landmarks: Landmarks) -> Landmarks:
         """Landmarks of the completed face, where a network painted it; as they were when nothing was deleted.
@@ -326,3 +324,7 @@ class Pipeline:
     @cached_property
     def _fuse(self) -> Fuse:
         return Fuse(self.face_model, self.settings.texture_size)
+
+
+def _untouched(photo: np.ndarray) -> Completion:
+    return Completion(photo, np.zeros(photo.shape[:2], np.uint8), "none")

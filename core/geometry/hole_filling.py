@@ -88,7 +88,10 @@ def matched(crop: PaintedCrop) -> np.ndarray:
 
 def _is_grey(pixels: np.ndarray) -> bool:
     """Whether (N, 3) uint8 pixels are those of a black-and-white photo."""
-    return len(pixels) > 0 and int(np.ptp(pixels, axis=1).max()) <= _GREY
+    if not len(pixels):
+        return False
+    red, green, blue = cv2.split(pixels[None])
+    return int((cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)).max()) <= _GREY
 
 
 def _colourless(picture: np.ndarray) -> np.ndarray:

@@ -103,9 +103,13 @@ def covers(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def grown(mask: np.ndarray, radius: float) -> np.ndarray:
     """(H, W) uint8 0 or 1, grown by `radius` pixels."""
-    if radius <= 0.0 or not mask.any():
+    left, top, width, height = cv2.boundingRect(mask)
+    if radius <= 0.0 or not width:
         return mask
-    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= radius).astype(np.uint8)
+    margin, out = int(radius) + 1, np.zeros_like(mask)
+    part = (slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin))
+    out[part] = cv2.distanceTransform(1 - mask[part], cv2.DIST_L2, 5) <= radius
+    return out
 
 
 def _reached(occluded: np.ndarray, level: float) -> np.ndarray:

@@ -10,11 +10,12 @@ from ..geometry.hole_filling import PaintedCrop, fill_hole
 from ..geometry.hole_mask import grown, within_face
 from ..runtime.sessions import Network
 from ..runtime.specs import FACE_SIZE
-from ..types import Completion
+from ..types import PARTS, Completion
 from .landmark import network_input
 
 NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
 TELEA_RADIUS = 3.0  # crop pixels, OpenCV's usual
+_SKIN = [PARTS.index(name) for name in ("skin", "nose")]
 _OVERLAP = 1.5  # crop pixels painted beyond the hole, where painting and photo are compared; more hides what is seen
 
 
@@ -25,13 +26,20 @@ class Complete:
         """Without a network the hole is filled from its rim (Telea, 2004)."""
         self._network, self._method = network, method
 
-    def __call__(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray) -> Completion:
-        """Replace what `mask` (H, W) uint8, set from 128 on, marks in the face crop of a (H, W, 3) uint8 photo."""
+    def __call__(
+        self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray, parts: np.ndarray | None = None
+    ) -> Completion:
+        """Replace what `mask` (H, W) uint8, set from 128 on, marks in the face crop of a (H, W, 3) uint8 photo.
+
+        `parts` (H, W) uint8 are indices of `PARTS`: grain is then taken from skin, not from brows, lids and hair too.
+        """
         mask = within_face(mask, points)
         if not mask.any():
             return Completion(photo=photo, mask=mask, method="none")
-        crop = self._painted(photo, points, mask)
         skin = np.where(mask, 0, _hull(points, mask.shape)).astype(np.uint8)
+        if parts is not None:
+            skin &= np.isin(parts, _SKIN)
+        crop = self._painted(photo, points, mask)
         out = fill_hole(photo, mask, crop, skin, grain=self._network is not None)
         return Completion(photo=out, mask=mask, method=self._method)
 

@@ -19,7 +19,7 @@ from core.pipeline import Pipeline
 from core.runtime.specs import FACE_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.complete import Complete
-from core.types import LANDMARKS, Completion, FaceTexture, Landmarks
+from core.types import LANDMARKS, PARTS, Completion, FaceTexture, Landmarks
 
 from .conftest import PAINT
 from .skin import disc, scene
@@ -329,3 +329,18 @@ def test_too_much_is_hidden(points: np.ndarray) -> None:
     assert "Nearly all of the face is hidden" in warning
     little = replace(whole, mask=disc((640, 640), *points[33], 30))
     assert about_completion(little, "generator", points) == ()
+
+
+def test_grain_is_taken_from_skin_alone(points: np.ndarray) -> None:
+    """Brows, lids and lips are rough; where hardly any skin is seen, its grain is not known."""
+    smooth, photo, mask = scene(), scene(noise_level=6.0), disc((640, 640), *points[33], 60)
+    parts = np.full((640, 640), PARTS.index("brow_left"), np.uint8)
+    parts[: int(points[19, 1]) + 8, :] = PARTS.index("skin")
+
+    def level(told: np.ndarray | None) -> float:
+        done = Complete(Painter(crop_of(smooth, points)), "generator")(photo, points, mask, told).photo
+        fine = done.astype(np.float32) - cv2.GaussianBlur(done.astype(np.float32), (0, 0), 1.0)
+        return float(fine[disc((640, 640), *points[33], 45) > 0].std())
+
+    photo[: int(points[19, 1]) + 8, :] = smooth[: int(points[19, 1]) + 8, :]
+    assert level(parts) < 1.0 < level(None)
