@@ -23,7 +23,7 @@ _JUMP_MARGIN = (0.001, 0.0045)  # metres from a jump of depth: unbelieved, fully
 _TRANSPARENT = ("cornea", "lashes")  # parts, by the start of their names, that hide nothing
 _FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "upper_lip", "lower_lip", "mouth")
 _HAIR = ("hair",)
-_FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
+FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
 _FOREIGN_MARGIN = 0.0012  # metres by which they are grown: strands are thinner than the maps are fine
 _LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
 
@@ -175,6 +175,6 @@ class _Cut(NamedTuple):
 
 def _part_levels(parts: np.ndarray, margin: float) -> np.ndarray:
     """(H, W, 3) uint8 levels for (H, W) indices of `PARTS`; what is foreign is grown by `margin` pixels."""
-    foreign, hair, face = (np.isin(parts, [PARTS.index(name) for name in names]) for names in (_FOREIGN, _HAIR, _FACE))
+    foreign, hair, face = (np.isin(parts, [PARTS.index(name) for name in names]) for names in (FOREIGN, _HAIR, _FACE))
     away = cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3)
     return np.stack([away <= margin, hair, face], axis=2).view(np.uint8) * np.uint8(255)

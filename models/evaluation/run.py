@@ -121,6 +121,13 @@ def regression_costs(bench: Bench) -> list[Table]:
     return regression_costs.cost_tables(bench)
 
 
+def texture_tables(bench: Bench) -> list[Table]:
+    """What the seen texels of textures show on photos with painted label maps."""
+    from . import textures
+
+    return textures.texture_tables(bench)
+
+
 def gallery_sheet(bench: Bench) -> list[Table]:
     """Contact sheet of the gallery into the ignored output folder; no table."""
     rows = []
@@ -154,6 +161,7 @@ SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "regression-videos": regressed_videos,
     "regression-costs": regression_costs,
     "speed": speed_tables,
+    "textures": texture_tables,
     "gallery": gallery_sheet,
 }
 GROUPS = {  # several at once

@@ -270,3 +270,17 @@ def test_weights_of_parts_are_those_of_one_sample() -> None:
     found = device_parsing.weights(torch.from_numpy(part)[None], torch.from_numpy(kind)[None])[0]
     wanted = parsing_samples._weights(part, kind)
     assert np.allclose(found, wanted)
+
+
+def test_small_faces_are_not_cut_close_on_the_device(
+    folder: Path, model: FaceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = feed_of("parser", folder, model)
+    points = torch.from_numpy(read_pictures(folder).points[:1, :LANDMARKS].copy()).float().repeat(400, 1, 1)
+
+    def usual_size(least: float) -> float:
+        monkeypatch.setattr(parsing_samples, "CLOSE_FROM", least)
+        matrices, _ = feed._framed(points, 96, torch.Generator().manual_seed(0))
+        return float(torch.linalg.det(matrices[:, :, :2]).abs().sqrt().median())
+
+    assert usual_size(1.0) > 1.1 * usual_size(1e6)

@@ -24,7 +24,7 @@ from models.evaluation.part_scores import GROUPS, f1_intervals, f1_percent, grou
 from models.export import onnx_export  # noqa: E402
 from models.networks.parser import ParserConfig, ParserExport, build_parser  # noqa: E402
 from models.synthesis.labels import Label, Occluder, OccluderType  # noqa: E402
-from models.training import loop, options  # noqa: E402
+from models.training import loop, options, parsing_samples  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.parsed_portraits import ParsedPortraits, bare_maps, glasses_by_name, read_parsed  # noqa: E402
 from models.training.parser import ParserRecipe, PictureSet, sought_pictures  # noqa: E402
@@ -121,7 +121,10 @@ def test_mirrored_samples_swap_left_and_right(pictures: Pictures) -> None:
     assert seen == {True}  # the subject's right stays left in the picture, mirrored or not
 
 
-def test_pictures_that_hold_the_whole_head_are_not_cut_tighter(pictures: Pictures) -> None:
+def test_pictures_that_hold_the_whole_head_are_not_cut_tighter(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing_samples, "CLOSE_FROM", 1.0)
     sampler, points = ParsingSampler(pictures, []), pictures.points[0, :68].copy()
     for shrunk, kinds in ((1.0, 3), (0.45, 2)):  # the face crop, the close one, and for large faces a tight one
         small = (points - points.mean(axis=0)) * shrunk + [48.0, 60.0]
@@ -132,6 +135,17 @@ def test_pictures_that_hold_the_whole_head_are_not_cut_tighter(pictures: Picture
         }
         assert len(sizes) == kinds
     pictures.points[0, :68] = points
+
+
+@pytest.mark.parametrize("larger", [True, False])
+def test_small_faces_are_not_cut_close(pictures: Pictures, monkeypatch: pytest.MonkeyPatch, larger: bool) -> None:
+    sampler, points = ParsingSampler(pictures, []), pictures.points[0, :68]
+    close = alignment.close_matrix(points, 96)
+    pixels = parsing_samples.face_pixels(close, 96)
+    assert pixels == pytest.approx(np.ptp(points, axis=0).max(), rel=0.05)
+    monkeypatch.setattr(parsing_samples, "CLOSE_FROM", pixels * (0.99 if larger else 1.01))
+    cut = [sampler._framed(0, 96, np.random.default_rng(seed)) for seed in range(20)]
+    assert any(np.allclose(matrix, close) for matrix in cut) == larger
 
 
 def test_unknown_pixels_and_guesses_are_marked(pictures: Pictures) -> None:
