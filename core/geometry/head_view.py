@@ -25,6 +25,10 @@ _FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "up
 _HAIR = ("hair",)
 FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
 _FOREIGN_MARGIN = 0.0012  # metres by which they are grown: strands are thinner than the maps are fine
+_MOST_COLORS = 5000
+_LEVELS = np.zeros((1, 256, 3), np.uint8)  # of each part: foreign, hair, face
+for _channel, _names in enumerate((FOREIGN, _HAIR, _FACE)):
+    _LEVELS[0, [PARTS.index(name) for name in _names], _channel] = 255
 _LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
 
 
@@ -67,8 +71,9 @@ class HeadView:
         return _LINEAR[sample(self.photo, points, cv2.INTER_CUBIC)]
 
     def colors_where(self, chosen: np.ndarray) -> np.ndarray:
-        """(N, 3) linear colours of the photo's (h, w) chosen pixels."""
-        return _LINEAR[self.photo[chosen]]
+        """(N, 3) linear colours of the photo's (h, w) chosen pixels, of a few thousand of them at most."""
+        rows = np.flatnonzero(chosen)
+        return _LINEAR[self.photo.reshape(-1, 3)[rows[:: len(rows) // _MOST_COLORS + 1]]]
 
     def averages(self, radius: float) -> np.ndarray:
         """(V, 3) linear colours at the vertices, averaged over `radius` metres."""
@@ -102,9 +107,7 @@ def view_head(
     projected = project(camera, vertices).astype(np.float32)
     cut = _Cut.round_points(projected[:, :2], photo.shape, size)
     part, points = cut.of(photo), cut.moved(projected)
-    metre = camera.focal / float(camera.translation[2])
-    levels = None if parts is None else cut.of(_part_levels(parts, _FOREIGN_MARGIN * metre))
-    metre *= float(cut.scale[0])
+    metre = float(cut.scale[0]) * camera.focal / float(camera.translation[2])
     depth, scale = _depth_buffer(model, points)
     jump = cv2.morphologyEx(depth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > _JUMP
     away = cv2.distanceTransform((~jump).astype(np.uint8), cv2.DIST_L2, 3)
@@ -122,7 +125,7 @@ def view_head(
         depth=farthest,
         edge=smoothstep(away, *(scale * metre * margin for margin in _JUMP_MARGIN)),
         depth_scale=scale,
-        parts=levels,
+        parts=None if parts is None else _part_levels(cut.of(parts, cv2.INTER_NEAREST), _FOREIGN_MARGIN * metre),
     )
 
 
@@ -165,16 +168,18 @@ class _Cut(NamedTuple):
         out[:, :2] = (points[:, :2] - self.low + 0.5) * self.scale - 0.5
         return out
 
-    def of(self, picture: np.ndarray) -> np.ndarray:
+    def of(self, picture: np.ndarray, shrinking: int = cv2.INTER_AREA) -> np.ndarray:
         """(h, w[, C]) uint8 of a picture of the photo's size."""
         part = picture[self.low[1] : self.high[1], self.low[0] : self.high[0]]
         if (self.size < self.high - self.low).any():
-            part = cv2.resize(part, (int(self.size[0]), int(self.size[1])), interpolation=cv2.INTER_AREA)
+            part = cv2.resize(part, (int(self.size[0]), int(self.size[1])), interpolation=shrinking)
         return np.ascontiguousarray(part)
 
 
 def _part_levels(parts: np.ndarray, margin: float) -> np.ndarray:
     """(H, W, 3) uint8 levels for (H, W) indices of `PARTS`; what is foreign is grown by `margin` pixels."""
-    foreign, hair, face = (np.isin(parts, [PARTS.index(name) for name in names]) for names in (FOREIGN, _HAIR, _FACE))
-    away = cv2.distanceTransform((~foreign).view(np.uint8), cv2.DIST_L2, 3)
-    return np.stack([away <= margin, hair, face], axis=2).view(np.uint8) * np.uint8(255)
+    levels = cv2.LUT(cv2.merge([parts] * 3), _LEVELS)
+    if margin > 0.5:
+        away = cv2.distanceTransform(cv2.bitwise_not(levels[..., 0]), cv2.DIST_L2, 3)
+        levels[away <= margin, 0] = 255
+    return levels
