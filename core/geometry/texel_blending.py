@@ -19,6 +19,10 @@ _CARRIED_ON = 0.0035  # metres that an occluder found on bare skin is followed i
 _OTHER_HUE = 0.45  # length of the log hue at which a line is no skin
 _GLARE = 0.12  # log brightness over the skin's beyond which a highlight is held back
 _HELD_BACK = 0.75  # of that excess
+_SHADOW = 0.0012  # metres over which the two sides of a face are compared
+_UNLIKE = 0.1  # log brightness by which they differ on skin
+_LARGE = 3e-5  # square metres of a shadow or a fold
+_TAKEN = 0.85  # of a one-sided shadow that is taken for one
 _RAGGED = 0.5  # how far strands reach over the hairline
 _GRAIN_SIZE = 3.0  # texels
 _GRAIN_WINDOW = 15  # texels within which a deviation is taken
@@ -35,6 +39,7 @@ class SkinFields:
     fill: np.ndarray  # (V, 3) albedo where there is no photo
     scalp: np.ndarray  # (V,) in [0, 1], hair above one half
     bare: np.ndarray  # (V,) in [0, 1], where a dark line is no part of a face
+    even: np.ndarray  # (V,) in [0, 1], away from lips, brows and lashes, whose edges the fit may miss
     lined: np.ndarray  # (V,) in [0, 1], brows and lashes, into which such a line may go on
     hair: np.ndarray  # (3,) albedo of the hair
 
@@ -79,20 +84,37 @@ class SkinBlender:
 
     def _read_photo(self, view: HeadView, fields: SkinFields, smooth: np.ndarray) -> _FacePhoto:
         """The photo on the face's texels; `smooth` (F, 3) is the fill there."""
-        single = (fields.weight, fields.bare, fields.lined)
+        single = (fields.weight, fields.bare, fields.lined, fields.even)
         columns = [view.points, fields.gain, *(field[:, None] for field in single)]
         texels = self._face.interpolate(np.concatenate(columns, axis=1))
-        points, weight, bare, lined = texels[:, :3], texels[:, 6], texels[:, 7], texels[:, 8]
+        points, (weight, bare, lined, even) = texels[:, :3], texels[:, 6:].T
         photo = view.colors(points[:, :2]) * texels[:, 3:6]
         ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
         departure = ratio @ LUMINANCE
         seen = self._feathered(weight * view.shown(points) * (1.0 - view.part_shares(points[:, :2])[:, 0]))
         seen *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, bare, lined)
-        photo = _without_glare(photo, smooth, departure)
+        photo = _without_glare(photo, smooth, departure) * self._one_sided(np.log(photo + 2e-3), seen * even)
         turned = self._turned(photo, seen)
         mirrored = (1.0 - seen) * turned[:, 3]
         color = photo * seen[:, None] + turned[:, :3] * mirrored[:, None]
         return _FacePhoto(color, seen, mirrored, self._grain(departure, seen))
+
+    def _one_sided(self, color: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """(F, 3) factor that takes out shadows and folds of one side alone: what the other side lacks is seldom skin.
+
+        `color` (F, 3) is the log albedo, `weight` (F,) that of even skin in the photo. Moles are too small.
+        """
+        other = self._turned(color, weight)
+        both = np.minimum(weight, other[:, 3])
+        gap = self._face.image(np.concatenate([(other[:, :3] - color) * both[:, None], both[:, None]], axis=1))
+        gap = cv2.GaussianBlur(gap, (0, 0), _SHADOW * self._metre)
+        gap = gap[..., :3] / np.maximum(gap[..., 3:], 0.05)
+        darker = gap @ LUMINANCE
+        _, pieces, statistics, _ = cv2.connectedComponentsWithStats((darker > _UNLIKE).view(np.uint8))
+        large = statistics[:, cv2.CC_STAT_AREA] >= _LARGE * self._metre**2
+        large[0] = False
+        share = np.where(large[pieces], _TAKEN * (1.0 - _UNLIKE / np.maximum(darker, _UNLIKE)), 0.0)
+        return np.exp(self._face.read(share[..., None].astype(np.float32) * gap) * both[:, None])
 
     def _hairline(self, hair: np.ndarray) -> np.ndarray:
         """(M,) share of hair, with an edge of single strands where the field (M,) in [0, 1] crosses one half."""

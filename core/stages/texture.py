@@ -133,6 +133,7 @@ class Texture:
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
             scalp=regions.hairline(np.maximum(scalp, hairy * regions.hung(regions.forehead * fringe))),
             bare=regions.bare,
+            even=regions.even,
             lined=regions.lined,
             hair=hair,
         )

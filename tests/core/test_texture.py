@@ -483,3 +483,33 @@ def test_the_more_a_face_varies_the_less_of_it_is_skin(
 
     faint, deep = kept(0.05), kept(0.3)
     assert deep < 0.75 * faint
+
+
+@pytest.mark.parametrize(("radius", "sides", "kept"), [(14, 1, False), (14, 2, True), (3, 1, True)])
+def test_what_one_side_lacks_is_shadow_unless_it_is_small(
+    face_model: FaceModel,
+    atlas: Atlas,
+    stage: Texture,
+    scene: Scene,
+    texture: FaceTexture,
+    radius: int,
+    sides: int,
+    kept: bool,
+) -> None:
+    """A shadow on one cheek goes; what both cheeks have, and a mole, stay."""
+    points, light = project(scene.camera, posed(face_model, scene.params)), np.ones(scene.photo.shape[:2], np.float32)
+    cheeks = [face_model.in_regions(f"cheek_{side}") for side in ("left", "right")]
+    middle = np.array(
+        [points[cheek & (face_model.vertex_part == face_model.part("skin"))].mean(axis=0) for cheek in cheeks]
+    )
+    for x, y in middle[:sides, :2]:
+        cv2.circle(light, (round(x), round(y)), radius, 0.65, -1)
+    dark = lighting.srgb_to_linear(scene.photo / np.float32(255)) * cv2.GaussianBlur(light, (0, 0), 1.0)[..., None]
+    photo = (lighting.linear_to_srgb(dark.astype(np.float32)) * 255 + 0.5).astype(np.uint8)
+    found = linear(unwrap(stage, replace(scene, photo=photo)))
+    reach = sample(1.0 - light, atlas.skin.interpolate(points[:, :2].astype(np.float32)))
+    spot = (atlas.skin.image(reach) > 0.3) & in_regions(face_model, atlas, "cheek_left") & (texture.source == 4)
+    assert spot.any()
+    change = np.log(found[spot].mean(axis=1)).mean() - np.log(linear(texture)[spot].mean(axis=1)).mean()
+    share = change / np.log(0.65)
+    assert share > 0.7 if kept else share < 0.6
