@@ -215,3 +215,16 @@ def test_best_line_follows_a_ridge_through_a_break() -> None:
     assert np.abs(line - ridge)[seen].max() <= 1
     assert np.abs(line - ridge).max() <= 4
     assert np.abs(np.diff(line, append=line[0])).max() <= 2
+
+
+def test_masks_grow_by_distance_wherever_they_lie() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width = rng.integers(5, 120, 2)
+        mask = np.zeros((height, width), np.uint8)
+        for _ in range(rng.integers(0, 4)):
+            center = (int(rng.integers(0, width)), int(rng.integers(0, height)))
+            cv2.ellipse(mask, center, tuple(rng.integers(1, 20, 2).tolist()), 30.0, 0.0, 360.0, 1, -1)
+        radius = float(rng.uniform(0.1, 25.0))
+        away = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
+        assert np.array_equal(grown(mask, radius), (away <= radius) if mask.any() else mask)
