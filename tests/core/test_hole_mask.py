@@ -224,7 +224,8 @@ def test_masks_grow_by_distance_wherever_they_lie() -> None:
         mask = np.zeros((height, width), np.uint8)
         for _ in range(rng.integers(0, 4)):
             center = (int(rng.integers(0, width)), int(rng.integers(0, height)))
-            cv2.ellipse(mask, center, tuple(rng.integers(1, 20, 2).tolist()), 30.0, 0.0, 360.0, 1, -1)
+            axes = (int(rng.integers(1, 20)), int(rng.integers(1, 20)))
+            cv2.ellipse(mask, center, axes, 30.0, 0.0, 360.0, 1, -1)
         radius = float(rng.uniform(0.1, 25.0))
         away = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
         assert np.array_equal(grown(mask, radius), (away <= radius) if mask.any() else mask)
