@@ -28,6 +28,7 @@ _GRAZING = (0.32, 0.66)  # the same of colours: light along the surface leaves a
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
+_LEAST_SCALP = 0.06  # share of the scalp that must be seen for a head to be called bald
 _COVERED = (0.45, 0.5)  # share of the scalp that hair or a hat covers, as far as it is known: bald, not bald
 _HAIR_AREA = (0.1, 0.14)  # area of the hair in the photo over that of the face, likewise
 _MOST_FOREIGN = 0.5  # of the face's skin; more than this is a mistake of whoever told the parts
@@ -215,11 +216,16 @@ class Texture:
         return _bounded(hair), float(hairy)
 
     def _hairy(self, view: HeadView) -> float:
-        """1 where the parts show hair or a hat on the head, 0 for a bald one; a foreign rim is a mistake."""
-        foreign, _, face = view.part_shares(view.points[:, :2])[self._regions.scalp * view.visible > 0].sum(axis=0)
-        on_scalp = float(foreign) / max(float(foreign + face), 1.0)
+        """1 where the parts show hair or a hat on the head, 0 for a bald one; a foreign rim is a mistake.
+
+        A photo that ends at the forehead tells neither: most people have hair.
+        """
+        scalp = self._regions.scalp > 0
+        foreign, _, face = view.part_shares(view.points[:, :2])[scalp & view.visible].sum(axis=0)
+        if foreign + face < _LEAST_SCALP * scalp.sum():
+            return 1.0
         by_area = float(view.hair_pixels.sum()) / max(float(view.face_pixels.sum()), 1.0)
-        return float(max(smoothstep(on_scalp, *_COVERED), smoothstep(by_area, *_HAIR_AREA)))
+        return float(max(smoothstep(foreign / (foreign + face), *_COVERED), smoothstep(by_area, *_HAIR_AREA)))
 
     def _mark_completed(self, source: np.ndarray, completed: np.ndarray, points: np.ndarray) -> None:
         """Tell texels that show painted pixels, or mirror them, from those that show the person; in place.

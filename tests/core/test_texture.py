@@ -431,6 +431,39 @@ def test_a_scalp_that_the_parts_call_skin_is_bald(
     assert haired < 0.1 < 0.2 < bare
 
 
+def test_long_hair_under_a_bare_crown_goes_on_behind(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    """What hangs beside the face shows that the head is not bald, though all of the scalp that is seen is."""
+    parts = parts_of(face_model, scene)
+    bald = np.where(parts == PARTS.index("hair"), np.uint8(PARTS.index("skin")), parts)
+    long = bald.copy()
+    beside = np.abs(np.arange(PHOTO) - scene.landmarks.points[27, 0]) > 0.75 * np.ptp(scene.landmarks.points[:, 0])
+    long[round(scene.landmarks.points[0, 1]) :, beside] = PARTS.index("hair")
+    photo = np.where((long == PARTS.index("hair"))[..., None], np.uint8(40), scene.photo)
+    back = in_regions(face_model, atlas, "scalp") & (
+        atlas.skin.image(atlas.skin.interpolate(face_model.vertices))[..., 2] < -0.06
+    )
+    bare, haired = (linear(told(stage, replace(scene, photo=photo), each))[back].mean() for each in (bald, long))
+    assert haired < 0.5 * bare
+
+
+def test_a_photo_that_ends_at_the_forehead_makes_nobody_bald(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
+) -> None:
+    top = round(scene.landmarks.points[17:27, 1].min() - 6)
+    parts, (x, y) = parts_of(face_model, scene), scene.camera.center
+    cut = replace(
+        scene,
+        photo=np.ascontiguousarray(scene.photo[top:]),
+        camera=replace(scene.camera, center=(x, y - top), height=PHOTO - top),
+        landmarks=replace(scene.landmarks, points=scene.landmarks.points - np.float32([0, top])),
+    )
+    bare = np.where(parts == PARTS.index("hair"), np.uint8(0), parts)[top:]  # nor is any seen beside the face
+    scalp = in_regions(face_model, atlas, "scalp")
+    assert linear(told(stage, cut, np.ascontiguousarray(bare)))[scalp].mean() < 0.1
+
+
 def test_hair_has_no_colour_of_the_hat(face_model: FaceModel, stage: Texture, scene: Scene) -> None:
     parts, photo = parts_of(face_model, scene), scene.photo.copy()
     crown = parts == PARTS.index("hair")
