@@ -113,7 +113,9 @@ class SkinBlender:
         _, pieces, statistics, _ = cv2.connectedComponentsWithStats((darker > _UNLIKE).view(np.uint8))
         large = statistics[:, cv2.CC_STAT_AREA] >= _LARGE * self._metre**2
         large[0] = False
-        share = np.where(large[pieces], _TAKEN * (1.0 - _UNLIKE / np.maximum(darker, _UNLIKE)), 0.0)
+        share = np.where(
+            large[np.asarray(pieces, np.int32)], _TAKEN * (1.0 - _UNLIKE / np.maximum(darker, _UNLIKE)), 0.0
+        )
         return np.exp(self._face.read(share[..., None].astype(np.float32) * gap) * both[:, None])
 
     def _hairline(self, hair: np.ndarray) -> np.ndarray:
