@@ -93,30 +93,42 @@ class SkinBlender:
         departure = ratio @ LUMINANCE
         seen = self._feathered(weight * view.shown(points) * (1.0 - view.part_shares(points[:, :2])[:, 0]))
         seen *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, bare, lined)
-        photo = _without_glare(photo, smooth, departure) * self._one_sided(np.log(photo + 2e-3), seen * even)
+        photo = _without_glare(photo, smooth, departure)
         turned = self._turned(photo, seen)
+        photo *= self._one_sided(photo, turned[:, :3], np.minimum(seen, turned[:, 3]) * even)
         mirrored = (1.0 - seen) * turned[:, 3]
         color = photo * seen[:, None] + turned[:, :3] * mirrored[:, None]
         return _FacePhoto(color, seen, mirrored, self._grain(departure, seen))
 
-    def _one_sided(self, color: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _one_sided(self, photo: np.ndarray, turned: np.ndarray, both: np.ndarray) -> np.ndarray:
         """(F, 3) factor that takes out shadows and folds of one side alone: what the other side lacks is seldom skin.
 
-        `color` (F, 3) is the log albedo, `weight` (F,) that of even skin in the photo. Moles are too small.
+        `photo` and `turned` are (F, 3) linear albedos of the two sides, `both` (F,) says where both are even skin that
+        is seen; half of the texels each way tell enough. Moles are too small.
         """
-        other = self._turned(color, weight)
-        both = np.minimum(weight, other[:, 3])
-        gap = self._face.image(np.concatenate([(other[:, :3] - color) * both[:, None], both[:, None]], axis=1))
-        gap = cv2.GaussianBlur(gap, (0, 0), _SHADOW * self._metre)
-        gap = gap[..., :3] / np.maximum(gap[..., 3:], 0.05)
-        darker = gap @ LUMINANCE
-        _, pieces, statistics, _ = cv2.connectedComponentsWithStats((darker > _UNLIKE).view(np.uint8))
-        large = statistics[:, cv2.CC_STAT_AREA] >= _LARGE * self._metre**2
-        large[0] = False
-        share = np.where(
-            large[np.asarray(pieces, np.int32)], _TAKEN * (1.0 - _UNLIKE / np.maximum(darker, _UNLIKE)), 0.0
+        reach = _SHADOW * self._metre / 2
+        own, other = (
+            self._halved(np.concatenate([side * both[:, None], both[:, None]], axis=1), reach)
+            for side in (photo, turned)
         )
-        return np.exp(self._face.read(share[..., None].astype(np.float32) * gap) * both[:, None])
+        known = own[..., 3:]
+        dark = 2e-3 * known + 1e-6
+        gap = np.log((other[..., :3] + dark) / (own[..., :3] + dark))
+        darker = gap @ LUMINANCE * (known[..., 0] > 0.05)
+        _, pieces, statistics, _ = cv2.connectedComponentsWithStats((darker > _UNLIKE).view(np.uint8))
+        large = statistics[:, cv2.CC_STAT_AREA] >= _LARGE * (self._metre / 2) ** 2
+        large[0] = False
+        taken = _TAKEN * (1.0 - _UNLIKE / np.maximum(darker, _UNLIKE))
+        share = np.where(large[np.asarray(pieces, np.int32)], taken, 0.0).astype(np.float32)
+        whole = self._face.shape[::-1]
+        lighter = cv2.resize(np.exp(share[..., None] * gap), whole, interpolation=cv2.INTER_LINEAR)
+        return 1.0 + (self._face.read(lighter) - 1.0) * both[:, None]
+
+    def _halved(self, values: np.ndarray, blur: float) -> np.ndarray:
+        """(h / 2, w / 2, 4) smoothed picture of (F, 4) texel values, at half its size."""
+        picture = self._face.image(values)
+        half = (picture.shape[1] // 2, picture.shape[0] // 2)
+        return cv2.GaussianBlur(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), (0, 0), blur)
 
     def _hairline(self, hair: np.ndarray) -> np.ndarray:
         """(M,) share of hair, with an edge of single strands where the field (M,) in [0, 1] crosses one half."""
