@@ -204,14 +204,13 @@ class Texture:
             hair = robust_color(view.colors_where(view.hair_pixels))
             lit = weighted_median(reading.shading @ LUMINANCE, self._regions.plain * covers.face)
             return _DARK_HAIR if hair is None else _bounded(hair / max(lit, 1e-3)), self._hairy(view)
-        crown = self._regions.crown & view.visible & (view.facing > 0.3)
-        above = np.flatnonzero(crown)
-        hair = robust_color(np.exp(reading.log_albedo[above]))
+        crown = np.flatnonzero(self._regions.crown & view.visible & (view.facing > 0.3))
+        hair = robust_color(np.exp(reading.log_albedo[crown]))
         if hair is None:
             return _DARK_HAIR, 1.0
-        departure = np.abs(np.median(reading.log_ratio[above], axis=0) - reading.usual).max()
+        departure = np.abs(np.median(reading.log_ratio[crown], axis=0) - reading.usual).max()
         bright = reading.log_ratio @ LUMINANCE
-        roughness = np.median(np.abs(bright - self._regions.fine(bright))[above])
+        roughness = np.median(np.abs(bright - self._regions.fine(bright))[crown])
         hairy = np.maximum(smoothstep(departure, *_UNLIKE_SKIN), smoothstep(roughness, *_ROUGH))
         return _bounded(hair), float(hairy)
 
@@ -222,7 +221,7 @@ class Texture:
         """
         scalp = self._regions.scalp > 0
         foreign, _, face = view.part_shares(view.points[:, :2])[scalp & view.visible].sum(axis=0)
-        if foreign + face < _LEAST_SCALP * scalp.sum():
+        if foreign + face <= _LEAST_SCALP * scalp.sum():
             return 1.0
         by_area = float(view.hair_pixels.sum()) / max(float(view.face_pixels.sum()), 1.0)
         return float(max(smoothstep(foreign / (foreign + face), *_COVERED), smoothstep(by_area, *_HAIR_AREA)))

@@ -1,37 +1,21 @@
 """The texture on a synthetic head whose true colours are known."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from core.geometry import lighting
-from core.geometry.camera import project, rotation_from_angles
+from core.geometry.camera import project
 from core.geometry.eyes import IRIS_RADIUS
 from core.geometry.face_model import FaceModel
-from core.geometry.part_painting import eye_texels, iris_albedo, paint_eye
-from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
-from core.geometry.uv_sampling import Atlas, build_atlas, sample, texel_positions
+from core.geometry.part_painting import eye_texels, iris_albedo
+from core.geometry.uv_sampling import Atlas, build_atlas, sample
 from core.stages.texture import Texture
-from core.types import ALBEDO, EXPRESSION, IDENTITY, PARTS, POSE, Camera, FaceParams, FaceTexture, Landmarks
+from core.types import FaceTexture
 
-SIZE = 512
-PHOTO = 480
-HAIR = np.array([0.05, 0.03, 0.02], np.float32)
-BLUE_EYES = np.array([0.08, 0.16, 0.32], np.float32)
-LIGHT = lighting.directional_light(np.array([0.5, 0.3, 1.0]), 0.7) + np.array([0.4] + [0.0] * 8, np.float32)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A photo and everything that is known about it."""
-
-    photo: np.ndarray
-    truth: np.ndarray  # (SIZE, SIZE, 3) linear base colour
-    params: FaceParams
-    camera: Camera
-    landmarks: Landmarks
+from .texture_scene import PHOTO, SIZE, Scene, in_regions, linear, make_scene, posed, render, unwrap
 
 
 @pytest.fixture(scope="module")
@@ -52,91 +36,6 @@ def scene(face_model: FaceModel, atlas: Atlas) -> Scene:
 @pytest.fixture(scope="module")
 def texture(stage: Texture, scene: Scene) -> FaceTexture:
     return unwrap(stage, scene)
-
-
-def unwrap(stage: Texture, scene: Scene) -> FaceTexture:
-    return stage(scene.photo, scene.params, scene.camera, scene.landmarks)
-
-
-def make_scene(model: FaceModel, atlas: Atlas, yaw: float = 0.1, mouth: float = 0.6) -> Scene:
-    """A speckled face with dark hair and blue eyes, its jaw open by `mouth`, before a green wall."""
-    rng = np.random.default_rng(4)
-    expression = np.zeros(EXPRESSION, np.float32)
-    expression[model.expression_names.index("jawOpen")] = mouth
-    params = FaceParams(
-        identity=rng.normal(size=IDENTITY).astype(np.float32) * 0.6,
-        expression=expression,
-        albedo=rng.normal(size=ALBEDO).astype(np.float32) * 0.4,
-        light=LIGHT.astype(np.float32),
-        pose=np.zeros(POSE, np.float32),
-    )
-    truth = true_colors(model, atlas, params)
-    camera = Camera(
-        PHOTO * 2.4,
-        ((PHOTO - 1) / 2,) * 2,
-        PHOTO,
-        PHOTO,
-        rotation_from_angles(0.03, yaw, 0.0),
-        np.array([0, 0.01, 0.9]),
-    )
-    photo = render(model, params, camera, truth)
-    points = project(camera, model.visible_landmarks(posed(model, params), camera.rotation))[:, :2]
-    dense = project(camera, model.dense_landmarks(posed(model, params)))[:, :2]
-    count = len(points) + len(dense)
-    landmarks = Landmarks(
-        points.astype(np.float32), dense.astype(np.float32), np.ones(count, np.float32), np.ones(count, np.float32)
-    )
-    return Scene(photo, truth, params, camera, landmarks)
-
-
-def posed(model: FaceModel, params: FaceParams) -> np.ndarray:
-    return model.shape(params.identity, params.expression)
-
-
-def true_colors(model: FaceModel, atlas: Atlas, params: FaceParams) -> np.ndarray:
-    """Albedo with symmetric 4 mm speckles the model does not know, hair on the scalp and blue eyes."""
-    albedo = model.albedo(params.albedo)
-    x, y, z = (model.vertices * (2 * np.pi / 0.02)).T
-    fine = atlas.skin.interpolate(np.stack([np.abs(x), y, z], axis=1))
-    speckles = 0.12 * np.cos(fine[:, 0]) * np.cos(fine[:, 1]) * np.cos(0.3 * fine[:, 2])
-    skin = atlas.skin.interpolate(albedo) * (1.0 + speckles)[:, None]
-    skin[atlas.skin.interpolate(model.in_regions("scalp").astype(np.float32)) > 0.5] = HAIR
-    picture = atlas.skin.image(skin)
-    flat = picture.reshape(-1, 3)
-    eyes = eye_texels(model, atlas)
-    for name, texels in atlas.parts.items():
-        flat[texels.index] = paint_eye(eyes[name], BLUE_EYES) if name in eyes else texels.interpolate(albedo)
-    atlas.pad(picture)
-    return picture
-
-
-def render(model: FaceModel, params: FaceParams, camera: Camera, colors: np.ndarray) -> np.ndarray:
-    """(PHOTO, PHOTO, 3) uint8 of the head under LIGHT, without corneas and lashes."""
-    vertices = posed(model, params)
-    hidden = [row for row, name in enumerate(model.part_names) if name.startswith(("cornea", "lashes"))]
-    drawn = ~np.isin(model.triangle_part, hidden)
-    triangles = model.triangles[drawn]
-    raster = rasterize(project(camera, vertices).astype(np.float32), triangles, PHOTO, PHOTO)
-    mask = raster.mask
-    corners = model.uv[model.uv_triangles[drawn][raster.triangle_id[mask]]]
-    uv = np.einsum("nk,nkd->nd", raster.barycentric[mask], corners)
-    normals = vertex_normals(vertices, model.triangles) @ camera.rotation.T.astype(np.float32)
-    normals = interpolate(raster, triangles, lighting.camera_normals_to_light(normals).astype(np.float32))[mask]
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    picture = np.full((PHOTO, PHOTO, 3), [0.05, 0.6, 0.05], np.float32)
-    base = sample(colors.astype(np.float32), texel_positions(uv, SIZE))
-    picture[mask] = lighting.shade(base, normals, LIGHT.astype(np.float32))
-    return (lighting.linear_to_srgb(picture) * 255 + 0.5).astype(np.uint8)
-
-
-def linear(texture: FaceTexture) -> np.ndarray:
-    return lighting.srgb_to_linear(texture.color / 255.0)
-
-
-def in_regions(model: FaceModel, atlas: Atlas, *names: str) -> np.ndarray:
-    """(SIZE, SIZE) bool: texels well inside the named regions of the skin."""
-    inside = atlas.skin.interpolate(model.in_regions(*names).astype(np.float32))
-    return atlas.skin.image(inside) > 0.99
 
 
 def test_shapes_and_sources(texture: FaceTexture, atlas: Atlas) -> None:
@@ -344,143 +243,6 @@ def test_skin_is_nearer_to_the_photo_than_the_model_says(stage: Texture, scene: 
         / np.maximum(lighting.srgb_to_linear(usual.color[both] / np.float32(255)), 1e-3)
     )
     assert 0.3 < np.log(ratio) / np.log(brightness) < 0.9
-
-
-def parts_of(model: FaceModel, scene: Scene) -> np.ndarray:
-    """(PHOTO, PHOTO) uint8 parts of the photo: hair on the scalp, skin on the face, nothing about the rest."""
-    vertices = posed(model, scene.params)
-    raster = rasterize(project(scene.camera, vertices).astype(np.float32), model.triangles, PHOTO, PHOTO)
-    scalp, bare = model.in_regions("scalp"), ~model.in_regions("scalp", "neck", "none")
-    parts = np.zeros((PHOTO, PHOTO), np.uint8)
-    for part, region in (("hair", scalp), ("skin", bare)):
-        inside = region[model.triangles].all(axis=1)
-        parts[raster.mask & inside[raster.triangle_id]] = PARTS.index(part)
-    return parts
-
-
-def told(stage: Texture, scene: Scene, parts: np.ndarray) -> FaceTexture:
-    return stage(scene.photo, scene.params, scene.camera, scene.landmarks, parts=parts)
-
-
-def cheek_strand(scene: Scene) -> tuple[slice, slice]:
-    """Rows and columns of a strand that hangs down the subject's left cheek."""
-    (x, y), unit = scene.landmarks.points[30], float(np.ptp(scene.landmarks.points[36:48, 0]))
-    return slice(round(y - 0.5 * unit), round(y + 0.4 * unit)), slice(round(x + 0.42 * unit), round(x + 0.55 * unit))
-
-
-def test_a_strand_of_the_skins_colour_is_known_by_the_parts(
-    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
-) -> None:
-    photo, parts, strand = scene.photo.copy(), parts_of(face_model, scene), cheek_strand(scene)
-    photo[strand] = np.clip(1.25 * photo[strand].astype(float) + 12, 0, 255).astype(np.uint8)
-    haired = parts.copy()
-    haired[strand] = PARTS.index("hair")
-    bare = replace(scene, photo=photo)
-    under = texels_showing(face_model, atlas, scene, strand)
-    assert under.sum() > 300
-    assert (told(stage, bare, parts).source[under] == 4).mean() > 0.9  # nothing tells its colour from skin's
-    assert (told(stage, bare, haired).source[under] == 4).mean() < 0.05
-
-
-def texels_showing(model: FaceModel, atlas: Atlas, scene: Scene, place: tuple[slice, slice]) -> np.ndarray:
-    """(SIZE, SIZE) bool: texels of the cheek that project into a rectangle of the photo."""
-    points = atlas.skin.interpolate(project(scene.camera, posed(model, scene.params)).astype(np.float32))
-    inside = np.ones(len(points), bool)
-    for axis, part in ((0, place[1]), (1, place[0])):
-        inside &= (points[:, axis] > part.start + 1) & (points[:, axis] < part.stop - 2)
-    return (atlas.skin.image(inside.astype(np.float32)) > 0) & in_regions(model, atlas, "cheek_left")
-
-
-def test_a_shadow_on_the_forehead_is_no_fringe_where_the_parts_say_skin(
-    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
-) -> None:
-    photo, parts = scene.photo.copy(), parts_of(face_model, scene)
-    brow, middle = scene.landmarks.points[17:27, 1].min() - 12, scene.landmarks.points[27, 0]
-    shadow = np.zeros(parts.shape, bool)
-    shadow[: round(brow), round(middle) :] = True
-    photo[shadow & (parts == PARTS.index("skin"))] //= 4
-    dark = replace(scene, photo=photo)
-    forehead = in_regions(face_model, atlas, "forehead")
-
-    def haired(texture: FaceTexture) -> float:
-        return float((linear(texture)[forehead].mean(axis=1) < 2.5 * HAIR.mean()).mean())
-
-    assert haired(unwrap(stage, dark)) > 0.1  # by its colour alone it is taken for hair
-    assert haired(told(stage, dark, parts)) < 0.01
-
-
-def test_a_fringe_is_hair_where_the_parts_say_so(
-    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
-) -> None:
-    parts = parts_of(face_model, scene)
-    brow = round(scene.landmarks.points[17:27, 1].min() - 12)
-    fringe = parts.copy()
-    fringe[:brow][fringe[:brow] == PARTS.index("skin")] = PARTS.index("hair")
-    forehead = in_regions(face_model, atlas, "forehead")
-    with_fringe, without = (linear(told(stage, scene, each))[forehead].mean(axis=1) for each in (fringe, parts))
-    assert with_fringe.mean() < 0.7 * without.mean()
-
-
-def test_a_scalp_that_the_parts_call_skin_is_bald(
-    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
-) -> None:
-    parts = parts_of(face_model, scene)
-    bald = np.where(parts == PARTS.index("hair"), np.uint8(PARTS.index("skin")), parts)
-    scalp = in_regions(face_model, atlas, "scalp")
-    haired, bare = (linear(told(stage, scene, each))[scalp].mean() for each in (parts, bald))
-    assert haired < 0.1 < 0.2 < bare
-
-
-def test_long_hair_under_a_bare_crown_goes_on_behind(
-    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
-) -> None:
-    """What hangs beside the face shows that the head is not bald, though all of the scalp that is seen is."""
-    parts = parts_of(face_model, scene)
-    bald = np.where(parts == PARTS.index("hair"), np.uint8(PARTS.index("skin")), parts)
-    long = bald.copy()
-    beside = np.abs(np.arange(PHOTO) - scene.landmarks.points[27, 0]) > 0.75 * np.ptp(scene.landmarks.points[:, 0])
-    long[round(scene.landmarks.points[0, 1]) :, beside] = PARTS.index("hair")
-    photo = np.where((long == PARTS.index("hair"))[..., None], np.uint8(40), scene.photo)
-    back = in_regions(face_model, atlas, "scalp") & (
-        atlas.skin.image(atlas.skin.interpolate(face_model.vertices))[..., 2] < -0.06
-    )
-    bare, haired = (linear(told(stage, replace(scene, photo=photo), each))[back].mean() for each in (bald, long))
-    assert haired < 0.5 * bare
-
-
-def test_a_photo_that_ends_at_the_forehead_makes_nobody_bald(
-    face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene
-) -> None:
-    top = round(scene.landmarks.points[17:27, 1].min() - 6)
-    parts, (x, y) = parts_of(face_model, scene), scene.camera.center
-    cut = replace(
-        scene,
-        photo=np.ascontiguousarray(scene.photo[top:]),
-        camera=replace(scene.camera, center=(x, y - top), height=PHOTO - top),
-        landmarks=replace(scene.landmarks, points=scene.landmarks.points - np.float32([0, top])),
-    )
-    bare = np.where(parts == PARTS.index("hair"), np.uint8(0), parts)[top:]  # nor is any seen beside the face
-    scalp = in_regions(face_model, atlas, "scalp")
-    assert linear(told(stage, cut, np.ascontiguousarray(bare)))[scalp].mean() < 0.1
-
-
-def test_hair_has_no_colour_of_the_hat(face_model: FaceModel, stage: Texture, scene: Scene) -> None:
-    parts, photo = parts_of(face_model, scene), scene.photo.copy()
-    crown = parts == PARTS.index("hair")
-    crown[round(scene.landmarks.points[17:27, 1].min() - 20) :] = False
-    assert crown.any() and (parts[~crown] == PARTS.index("hair")).any()
-    photo[crown] = (30, 60, 220)
-    hatted = np.where(crown, np.uint8(PARTS.index("hat")), parts)
-    red, _, blue = told(stage, replace(scene, photo=photo), hatted).hair_color
-    assert red > blue
-    red, _, blue = unwrap(stage, replace(scene, photo=photo)).hair_color
-    assert blue > red
-
-
-def test_parts_that_leave_no_face_are_not_believed(stage: Texture, scene: Scene) -> None:
-    everything = np.full(scene.photo.shape[:2], PARTS.index("hair"), np.uint8)
-    ours, without = told(stage, scene, everything), unwrap(stage, scene)
-    assert np.array_equal(ours.color, without.color) and np.array_equal(ours.source, without.source)
 
 
 def test_the_fill_has_the_grain_of_the_smoothest_skin(
