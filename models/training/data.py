@@ -86,18 +86,22 @@ class Pictures:
     def describe(self) -> dict[str, object]:
         """For the card."""
         seeds = sorted({int(seed) for seed in self.truth.seed[:, 0]})
-        return {"pictures": len(self), "side": self.size, "seeds": seeds}
+        sides = sorted({shard.images.shape[1] for shard in self.shards})
+        return {"pictures": len(self), "side": sides[0] if len(sides) == 1 else sides, "seeds": seeds}
 
     def _place(self, index: int) -> tuple[Shard, int]:
         shard = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.shards[shard], index - int(self.starts[shard])
 
 
-def read_pictures(folder: Path) -> Pictures:
-    """All complete shards of a folder."""
-    shards = [read_shard(path) for path in list_shards(folder)]
-    if not shards:
-        raise FileNotFoundError(
-            f"{folder} holds no pictures; make some with `python -m models.synthesis.dataset --out {folder}`."
-        )
+def read_pictures(*folders: Path) -> Pictures:
+    """All complete shards of some folders."""
+    shards = []
+    for folder in folders:
+        paths = list_shards(folder)
+        if not paths:
+            raise FileNotFoundError(
+                f"{folder} holds no pictures; make some with `python -m models.synthesis.dataset --out {folder}`."
+            )
+        shards += [read_shard(path) for path in paths]
     return Pictures.of(shards)

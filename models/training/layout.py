@@ -1,0 +1,165 @@
+"""Recipe of the layout, from which the generator has its colours: `python -m models.training.layout --data build/faces`.
+
+Seen from afar a hole is a matter of light, skin and where features lie. A network of few pixels sees a million crops in
+the time in which the generator sees fifty thousand, if nobody has to cut them meanwhile: they are cut beforehand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import multiprocessing
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.geometry.mirroring import MIRRORED_68
+from models.networks.completer import CompleterConfig, Layout, build_layout, halvings, pooled, smoothly_filled
+
+from .completer import CompletionRecipe, stacked, tensors
+from .data import read_pictures
+from .loop import Batch, run_recipe
+from .options import common_arguments, config_from
+from .portraits import read_portraits
+
+LOG = logging.getLogger(__name__)
+SIZES = CompleterConfig(size=64, fold=2, channels=(32, 64, 128, 160), dilations=(1, 1, 1))
+_CROP = 128  # side of the crops that are cut for it, pixels: fine enough for cells without aliasing
+_SMOOTHEST = 1e-4  # mean square below which an error hardly matters
+_PART = 500  # samples cut at a time
+_CHECKED = 192  # held-out samples
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Where crops come from."""
+
+    folders: tuple[Path, ...]
+    portraits: Path | None
+
+    def recipe(self) -> CompletionRecipe:
+        """Cuts crops."""
+        portraits = None if self.portraits is None else read_portraits(self.portraits)
+        return CompletionRecipe(read_pictures(*self.folders), _CROP, 1, portraits)
+
+
+class LayoutRecipe:
+    """The error that a hole's PSNR knows, each hole alike, on crops that were cut before."""
+
+    name = "layout"
+
+    def __init__(self, sources: Sources, samples: int, seed: int, config: CompleterConfig = SIZES) -> None:
+        """Cut so many `samples`, of which batches are drawn."""
+        self.config, self.samples = config, samples
+        self.net: Layout = build_layout(config)
+        self.crops = sources.recipe()
+        self._bank = _cut(sources, config.size, samples, seed)
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Samples of the bank, half of them mirrored."""
+        rows, flip = rng.integers(0, self.samples, size), rng.random(size) < 0.5
+        out = {name: values[rows] for name, values in self._bank.items()}
+        for name in ("image", "clean", "mask"):
+            out[name] = np.where(_along(flip, out[name]), out[name][:, :, ::-1], out[name])
+        mirrored = (out["landmarks"] * np.float32([-1.0, 1.0]) + np.float32([1.0, 0.0]))[:, MIRRORED_68]
+        return out | {"landmarks": np.where(_along(flip, mirrored), mirrored, out["landmarks"])}
+
+    def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Root of the mean square in the hole."""
+        del progress
+        clean = labels["clean"].permute(0, 3, 1, 2).float() / 255.0
+        mask = labels["mask"][:, None].float() / 255.0
+        painted = self.net(image, mask, labels["landmarks"])
+        return {"cells": (hole_square(painted.float(), clean, mask) + _SMOOTHEST).sqrt().mean()}
+
+    def validate(self, net: nn.Module) -> dict[str, float]:
+        """PSNR of the cells in the holes of held-out people, beside that of a smooth fill."""
+        indices = np.concatenate(self.crops.held_out)
+        chosen = indices[:: max(len(indices) // _CHECKED, 1)]
+        batch = stacked([self.crops.sampler.exact(int(index)) for index in chosen])
+        image, labels = tensors(batch, next(net.parameters()).device)
+        smooth = pooled(smoothly_filled(image, labels["mask"], halvings(_CROP)), _CROP // self.config.size)
+        painted = net(image, labels["mask"], labels["landmarks"])
+        return {
+            name: float(-10.0 * hole_square(one, labels["clean"], labels["mask"]).clamp_min(1e-6).log10().mean())
+            for name, one in (("psnr_db", painted), ("smooth_psnr_db", smooth))
+        }
+
+    def provenance(self) -> dict[str, object]:
+        """Data and sizes."""
+        return self.crops.provenance() | {"samples": self.samples, "network": dataclasses.asdict(self.config)}
+
+
+def hole_square(painted: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
+    """(N,) mean square error of (N, 3, s, s) cells against (N, 3, S, S) clean pictures in the (N, 1, S, S) hole."""
+    cell = clean.shape[2] // painted.shape[2]
+    share = pooled(mask, cell)
+    wrong = (painted - pooled(clean, cell)).square().mean(dim=1, keepdim=True) * share
+    return wrong.sum((1, 2, 3)) / share.sum((1, 2, 3)).clamp_min(1e-3)
+
+
+def _along(flip: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(N,) as (N, 1, ...) beside the values."""
+    return flip.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _cut(sources: Sources, size: int, samples: int, seed: int) -> Batch:
+    """(samples, ...) arrays: "image" with its hole smoothly filled and "clean", "mask" in 1 / 255, "landmarks"."""
+    parts = [(seed, k, min(_PART, samples - first), size) for k, first in enumerate(range(0, samples, _PART))]
+    workers = max(1, min(os.cpu_count() or 1, len(parts)))
+    with multiprocessing.get_context("spawn").Pool(workers, _open, (sources,)) as pool:
+        done = []
+        for part in pool.imap(_cut_part, parts):
+            done.append(part)
+            if len(done) % 20 == 0:
+                LOG.info("%d of %d crops cut", len(done) * _PART, samples)
+    return {name: np.concatenate([part[name] for part in done]) for name in done[0]}
+
+
+_recipe: CompletionRecipe  # of a worker
+
+
+def _open(sources: Sources) -> None:
+    global _recipe
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    _recipe = sources.recipe()
+
+
+def _cut_part(part: tuple[int, int, int, int]) -> Batch:
+    """Part `k` of so many samples depends on (seed, k) alone."""
+    seed, k, count, size = part
+    batch = _recipe.batch(np.random.default_rng((seed, k)), count)
+    image, labels = tensors(batch, torch.device("cpu"))
+    smooth = smoothly_filled(image, labels["mask"], halvings(_CROP))
+    cell = _CROP // size
+    image, clean, mask = (_bytes(pooled(one, cell)) for one in (smooth, labels["clean"], labels["mask"]))
+    return {"image": image, "clean": clean, "mask": mask[..., 0], "landmarks": batch["landmarks"]}
+
+
+def _bytes(image: Tensor) -> np.ndarray:
+    """(N, C, h, w) in [0, 1] as (N, h, w, C) uint8."""
+    return (image.permute(0, 2, 3, 1) * 255.0).round().to(torch.uint8).numpy()
+
+
+def main() -> None:
+    """Train from the command line."""
+    parser = common_arguments("layout", "Train the network that lays out what a hole holds.", data=False)
+    parser.add_argument("--data", type=Path, action="append", help="folder of picture shards; may be given again")
+    parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
+    parser.add_argument("--samples", type=int, default=150_000, help="crops cut beforehand, 28 kB each")
+    arguments: argparse.Namespace = parser.parse_args()
+    config = config_from(arguments, batch=64, rate=1e-3, half=True)
+    torch.manual_seed(config.seed)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    sources = Sources(tuple(arguments.data or [Path("build/faces")]), arguments.portraits)
+    run_recipe(LayoutRecipe(sources, arguments.samples, config.seed), config, arguments)
+
+
+if __name__ == "__main__":
+    main()
