@@ -25,7 +25,7 @@ from .runtime import providers
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
 from .settings import Settings
-from .stages.complete import NETWORKS, Complete
+from .stages.complete import COARSE, NETWORKS, Complete
 from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.fuse import Fuse
@@ -295,7 +295,8 @@ class Pipeline:
         name = NETWORKS.get(method)
         if name is None or not self._specs[name].sha256:
             return Complete(None, "telea")
-        return Complete(self._network(name), method)
+        two_looks = method == "generator" and bool(self._specs[COARSE].sha256)
+        return Complete(self._network(name), method, self._network(COARSE) if two_looks else None)
 
     @cached_property
     def _regress(self) -> Regress:

@@ -15,6 +15,7 @@ CROP_SIZE = 128  # pixels, input of the landmarker and the regressors
 HEAD_SIZE = 256  # pixels, input of the parser
 FACE_SIZE = 256  # pixels, input of the networks that paint the face behind what hides it
 CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
+COARSE_SIZE = 64  # cells; side of what the coarse completer paints of a face crop
 GRID_SIZE = 48  # cells; side of the grids over the skin's layout that the PCA-free model answers with
 LOOKS = 3  # of the parser at one head
 BATCH = "N"  # a file's name for the number of pictures
@@ -23,6 +24,7 @@ STRIDE = 32  # the detector's input sides are multiples of it
 SHA256: dict[str, str] = {
     "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
     "completer": "6e93fa0a2aa8f08e92412060a81a492b4cb3eae62081be8a21324f6f2e8d7916",
+    "completer_coarse": "",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "d42e3a7a235c14d34cbcad449dc5624a1fedc7385a040303752106b6ecccd287",
     "parser": "ea5a59945791c7b6590d1c43e10485cac114ddb9d4e526b8d587976925b5e921",
@@ -60,6 +62,12 @@ _COEFFICIENTS: Mapping[str, Shape] = {"coefficients": ("N", COEFFICIENTS)}
 SPECS: Mapping[str, NetworkSpec] = {
     "autoencoder": NetworkSpec("autoencoder", SHA256["autoencoder"], inputs=_HOLED, outputs=_COMPLETED),
     "completer": NetworkSpec("completer", SHA256["completer"], inputs=_HOLED, outputs=_COMPLETED),
+    "completer_coarse": NetworkSpec(
+        "completer_coarse",
+        SHA256["completer_coarse"],
+        inputs=_HOLED,
+        outputs={"coarse": ("N", 3, COARSE_SIZE, COARSE_SIZE)},
+    ),
     "detector": NetworkSpec(
         "detector",
         SHA256["detector"],

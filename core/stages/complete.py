@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ..geometry import alignment
+from ..geometry.coarse_colors import with_coarse_colors
 from ..geometry.hole_filling import PaintedCrop, fill_hole
 from ..geometry.hole_mask import grown, within_face
 from ..runtime.sessions import Network
@@ -14,6 +15,7 @@ from ..types import PARTS, Completion
 from .landmark import network_input
 
 NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
+COARSE = "completer_coarse"  # network that knows the colours behind the cover better than the generator
 TELEA_RADIUS = 3.0  # crop pixels, OpenCV's usual
 _SKIN = [PARTS.index(name) for name in ("skin", "nose")]
 _OVERLAP = 1.5  # crop pixels painted beyond the hole, where painting and photo are compared; more hides what is seen
@@ -22,9 +24,9 @@ _OVERLAP = 1.5  # crop pixels painted beyond the hole, where painting and photo 
 class Complete:
     """(photo, 68 landmarks, mask) -> the photo with the masked part of the face painted."""
 
-    def __init__(self, network: Network | None, method: str) -> None:
-        """Without a network the hole is filled from its rim (Telea, 2004)."""
-        self._network, self._method = network, method
+    def __init__(self, network: Network | None, method: str, coarse: Network | None = None) -> None:
+        """Without a network the hole is filled from its rim (Telea, 2004); `coarse` corrects the network's colours."""
+        self._network, self._method, self._coarse = network, method, coarse
 
     def __call__(
         self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray, parts: np.ndarray | None = None
@@ -54,14 +56,21 @@ class Complete:
         else:
             overlap = grown(hole, _OVERLAP)
             fractions = (alignment.apply(matrix, points) + 0.5) / FACE_SIZE
-            answer = self._network.run(
-                image=network_input(seen),
-                mask=overlap[None, None].astype(np.float32),
-                landmarks=fractions[None].astype(np.float32),
-            )["completed"][0]
-            painted = np.ascontiguousarray(answer.transpose(1, 2, 0)) * np.float32(255.0)
+            given = {
+                "image": network_input(seen),
+                "mask": overlap[None, None].astype(np.float32),
+                "landmarks": fractions[None].astype(np.float32),
+            }
+            painted = _levels(self._network.run(**given)["completed"])
+            if self._coarse is not None:
+                painted = with_coarse_colors(painted, _levels(self._coarse.run(**given)["coarse"]), overlap)
         face = _hull(alignment.apply(matrix, points), hole.shape)
         return PaintedCrop(matrix, seen.image, painted, hole, face, overlap)
+
+
+def _levels(answer: np.ndarray) -> np.ndarray:
+    """(1, 3, H, W) in [0, 1] as (H, W, 3) float32 in [0, 255]."""
+    return np.ascontiguousarray(answer[0].transpose(1, 2, 0)) * np.float32(255.0)
 
 
 def _hull(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

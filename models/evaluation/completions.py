@@ -14,6 +14,7 @@ from core.geometry.alignment import apply, crop_matrix, extract
 from core.pipeline import Pipeline
 from core.runtime.sessions import Network, open_network
 from core.runtime.specs import SPECS
+from core.stages.complete import COARSE, NETWORKS
 from core.types import FaceBox
 
 from .answers import code_digest, kept_answers, spread
@@ -22,7 +23,6 @@ from .identity import NETWORK, Identity, five_points
 from .metrics import hole_scores
 from .pairs import Pair, Pairs, true_hole
 
-NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
 METHODS = {"generator": "generator", "autoencoder": "auto-encoder", "telea": "Telea"}  # method: what tables call it
 PLAIN = "plain"  # cv2.inpaint on the picture itself, nothing around it
 HOLES = {"true": 1, "found": 2}  # name: of every how many pairs one is filled with such a hole
@@ -101,8 +101,7 @@ def fill(pipeline: Pipeline, method: str, pairs: Pairs, looks: Looks) -> Filled 
             alone[:] = _alone(network, pair, points, holes[0])
         return (*scores.T, found, *alone)
 
-    own = [NETWORKS[method]] if method in NETWORKS else []
-    depends = method + pairs.digest + code_digest(*_SEES, *own, also=(*_SOURCES, NETWORK))
+    depends = method + pairs.digest + code_digest(*_SEES, *networks_of(method), also=(*_SOURCES, NETWORK))
     return Filled(**_columns(f"deocclusion_{method}", depends, Filled, one, len(pairs)))
 
 
@@ -124,6 +123,12 @@ def _columns(
 def with_method(pipeline: Pipeline, method: str) -> Pipeline:
     """The pipeline with another way of completing."""
     return pipeline.with_settings(replace(pipeline.settings, deocclusion=method))
+
+
+def networks_of(method: str) -> tuple[str, ...]:
+    """The networks that a method paints with."""
+    own = (NETWORKS[method],) if method in NETWORKS else ()
+    return (*own, COARSE) if method == "generator" else own
 
 
 def own_network(pipeline: Pipeline, method: str) -> Network | None:

@@ -14,7 +14,7 @@ from core.pipeline import Pipeline
 from core.runtime.sessions import Network
 
 from . import parsing
-from .completions import METHODS, NETWORKS, is_there, own_network, with_method
+from .completions import METHODS, is_there, networks_of, own_network, with_method
 from .data import Photo, thinned
 from .deocclusion import NOT_HERE
 from .parsing import Seen
@@ -108,7 +108,7 @@ def _inputs(network: Network) -> dict[str, np.ndarray]:
 
 def _weight_table(pipeline: Pipeline) -> Table:
     rows, total = [], 0
-    for method, network in NETWORKS.items():
+    for method, network in [(name, network) for name in METHODS for network in networks_of(name)]:
         if not is_there(pipeline, method):
             rows.append((METHODS[method], network, NOT_HERE))
             continue

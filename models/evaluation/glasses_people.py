@@ -12,7 +12,7 @@ from core.pipeline import Pipeline
 
 from . import data
 from .answers import code_digest, kept_answers, spread
-from .completions import METHODS, NETWORKS, with_method
+from .completions import METHODS, networks_of, with_method
 from .data import Photo
 from .identity import NETWORK, Identity
 from .report import Table
@@ -90,8 +90,8 @@ def _after(pipeline: Pipeline, method: str, known: dict[str, np.ndarray]) -> np.
     def make() -> dict[str, np.ndarray]:
         return {"after": np.array(spread(one, range(1, PEOPLE + 1)))}
 
-    own = [NETWORKS[method]] if method in NETWORKS else []
-    return kept_answers(f"deocclusion_people_{method}", method + _depends("parser", *own), make)["after"]
+    depends = method + _depends("parser", *networks_of(method))
+    return kept_answers(f"deocclusion_people_{method}", depends, make)["after"]
 
 
 def _depends(*networks: str) -> str:

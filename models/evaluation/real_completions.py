@@ -14,7 +14,7 @@ from core.types import OCCLUDERS, PARTS
 
 from . import data, parsing, tiles
 from .answers import code_digest, kept_answers, spread
-from .completions import METHODS, NETWORKS, is_there, with_method
+from .completions import METHODS, is_there, networks_of, with_method
 from .data import Photo
 from .glasses_people import people_tables
 from .metrics import bootstrap
@@ -97,8 +97,7 @@ def removal(pipeline: Pipeline, method: str, photos: Sequence[Photo], kinds: Seq
 
 
 def _digest(method: str) -> str:
-    own = [NETWORKS[method]] if method in NETWORKS else []
-    return code_digest("detector", "landmarker", "parser", *own, also=_SOURCES)
+    return code_digest("detector", "landmarker", "parser", *networks_of(method), also=_SOURCES)
 
 
 def _removed(pipeline: Pipeline, photo: Photo, kinds: Sequence[str]) -> tuple[bool, float, float, int]:

@@ -133,8 +133,7 @@ def rebuild(pipeline: Pipeline, method: str, chosen: list[str], cases: Cases) ->
         rows = range(start, min(start + PART, cases.count))
         looked = lru_cache(maxsize=None)(lambda index: look_at(looking, cases, index))
         for name, engine in engines.items():
-            own = [completions.NETWORKS[method]] if method in completions.NETWORKS else []
-            code = code_digest(*_SEES, *own, *networks_behind(name), also=_SOURCES)
+            code = code_digest(*_SEES, *completions.networks_of(method), *networks_behind(name), also=_SOURCES)
             label = f"regression_{cases.name}_{method}_{name}-{start}"
             depends = f"{cases.digest} {code} {method} {name} {start}"
 

@@ -34,6 +34,7 @@ from models.networks.completer import (
     CompleterConfig,
     CompletionExport,
     build_autoencoder,
+    build_coarse_completer,
     build_completer,
 )
 from models.networks.detector import DetectorConfig, DetectorExport, build_detector
@@ -57,7 +58,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "models" / "weights"
 SPECS_FILE = ROOT / "core" / "runtime" / "specs.py"
 CARD = "card.json"
-PAINTERS = ("autoencoder", "completer")  # given a hole and landmarks beside the picture
+PAINTERS = ("autoencoder", "completer", "completer_coarse")  # given a hole and landmarks beside the picture
 OPSET = 17
 _CHECKED = 32  # pictures
 # Largest difference allowed, in the output's unit, for weights stored in each of `BITS`.
@@ -76,6 +77,7 @@ TOLERANCE: dict[str, tuple[float, float, float]] = {
     "classes": (1e-3, 0.15, 0.2),  # probabilities; the worst of millions of pixels lies on an outline
     "occluder": (1e-3, 0.15, 0.2),
     "completed": (2e-3, 0.1, 0.1),  # of full white; the worst of millions of pixels
+    "coarse": (2e-3, 0.1, 0.1),  # of full white
 }
 NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.Module]]] = {
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
@@ -84,6 +86,7 @@ NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.M
     "regressor_resnet50": (ResnetConfig, build_resnet, CoefficientExport),
     "regressor_e2far": (E2FARConfig, build_e2far, CoefficientExport),
     "landmarker": (LandmarkerConfig, build_landmarker, LandmarkerExport),
+    "completer_coarse": (CompleterConfig, build_coarse_completer, lambda net: net),
     "pca_free": (PcaFreeConfig, build_pca_free, PcaFreeExport),
     "parser": (ParserConfig, build_parser, ParserExport),
     "regressor": (RegressorConfig, build_regressor, CoefficientExport),

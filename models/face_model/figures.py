@@ -1,4 +1,4 @@
-"""Draws docs/images/face_model.png: the mean head, its first modes at two sigma, and all 64 expressions."""
+"""Draws docs/images/face_model.jpg: the mean head, its first modes at two sigma, and all 64 expressions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
 from core.types import ALBEDO, EXPRESSION, IDENTITY, Camera
 
 LOG = logging.getLogger(__name__)
-OUTPUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "face_model.png"
+OUTPUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "face_model.jpg"
 KEY, FILL = np.array([-0.45, 0.55, 0.70]), np.array([0.75, 0.10, 0.65])  # directions to the lamps, model axes
 _SUPERSAMPLING = 2
 _INK, _PAPER = (60, 60, 60), 250
@@ -123,7 +123,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     sheet = figure(load_face_model(arguments.model))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(arguments.out), sheet[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    cv2.imwrite(str(arguments.out), sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     LOG.info("%s: %d x %d, %.1f MB", arguments.out, *sheet.shape[1::-1], arguments.out.stat().st_size / 1e6)
 
 

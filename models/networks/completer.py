@@ -201,7 +201,7 @@ class Autoencoder(nn.Module):
         return CompleterOutput(painted, put_back(image, painted, mask), context)
 
 
-class Layout(nn.Module):
+class CoarseCompleter(nn.Module):
     """What the hole holds, seen from afar: a small generator's painting, each of whose pixels is a cell of the crop.
 
     (N, 3, S, S) RGB in [0, 1], (N, 1, S, S) hole and (N, 68, 2) landmarks to (N, 3, s, s) colours, s the config's size.
@@ -262,9 +262,9 @@ def build_autoencoder(config: AutoencoderConfig) -> Autoencoder:
     return Autoencoder(config)
 
 
-def build_layout(config: CompleterConfig) -> Layout:
-    """A layout with random weights."""
-    return Layout(config)
+def build_coarse_completer(config: CompleterConfig) -> CoarseCompleter:
+    """A coarse completer with random weights."""
+    return CoarseCompleter(config)
 
 
 def pooled(image: Tensor, cell: int) -> Tensor:

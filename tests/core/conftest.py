@@ -24,7 +24,7 @@ from core.geometry.face_model import FaceModel, load_face_model
 from core.image_io import png_bytes
 from core.pipeline import Pipeline
 from core.runtime import sessions
-from core.runtime.specs import CROP_SIZE, SPECS, NetworkSpec
+from core.runtime.specs import COARSE_SIZE, CROP_SIZE, SPECS, NetworkSpec
 from core.settings import Settings
 from core.types import ALBEDO, EXPRESSION, IDENTITY, LANDMARKS, OCCLUDERS, PARTS, Camera, FaceTexture
 
@@ -76,6 +76,7 @@ def networks(landmark_points: np.ndarray, mean_pose: np.ndarray) -> dict[str, by
     return {
         "autoencoder": painting_network("autoencoder", (0.2, 0.5, 0.4)),
         "completer": painting_network("completer", PAINT),
+        "completer_coarse": coarse_network(),
         "detector": detector_network(),
         "landmarker": landmarker_network(fractions),
         "parser": parser_network(),
@@ -259,6 +260,20 @@ def painting_network(name: str, color: tuple[float, float, float]) -> bytes:
         helper.make_node("Where", ["hole", "paint", "image"], ["completed"]),
     ]
     return _model(name, nodes, constants)
+
+
+def coarse_network() -> bytes:
+    """Cells of what the generator paints."""
+    cells = np.broadcast_to(np.array(PAINT, np.float32).reshape(1, 3, 1, 1), (1, 3, COARSE_SIZE, COARSE_SIZE))
+    nodes = [
+        helper.make_node("ReduceMean", ["landmarks"], ["mean"], keepdims=0),
+        helper.make_node("ReduceMean", ["mask"], ["covered"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("ReduceMean", ["image"], ["seen"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Sum", ["mean", "covered", "seen"], ["all"]),
+        helper.make_node("Mul", ["all", "nothing"], ["zero"]),
+        helper.make_node("Add", ["cells", "zero"], ["coarse"]),
+    ]
+    return _model("completer_coarse", nodes, {"cells": np.ascontiguousarray(cells)})
 
 
 def _constant_answer(name: str, axes: tuple[int, ...], flat: str, keep: int) -> list[onnx.NodeProto]:

@@ -20,7 +20,7 @@ CROP = np.zeros((1, 3, 128, 128), np.float32)
 
 
 def test_specs_describe_the_networks() -> None:
-    completing, regressing = {"autoencoder", "completer"}, set(NETWORKS.values())
+    completing, regressing = {"autoencoder", "completer", "completer_coarse"}, set(NETWORKS.values())
     assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser"} | completing | regressing
     for name, spec in SPECS.items():
         assert spec.name == name

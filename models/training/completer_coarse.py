@@ -1,4 +1,4 @@
-"""Recipe of the layout, from which the generator has its colours: `python -m models.training.layout --data build/faces`.
+"""Recipe of the coarse completer: `python -m models.training.completer_coarse --data build/faces`.
 
 Seen from afar a hole is a matter of light, skin and where features lie. A network of few pixels sees a million crops in
 the time in which the generator sees fifty thousand, if nobody has to cut them meanwhile: they are cut beforehand.
@@ -19,7 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from core.geometry.mirroring import MIRRORED_68
-from models.networks.completer import CompleterConfig, Layout, build_layout, halvings, pooled, smoothly_filled
+from models.networks.completer import (
+    CoarseCompleter,
+    CompleterConfig,
+    build_coarse_completer,
+    halvings,
+    pooled,
+    smoothly_filled,
+)
 
 from .completer import CompletionRecipe, stacked, tensors
 from .data import read_pictures
@@ -48,15 +55,15 @@ class Sources:
         return CompletionRecipe(read_pictures(*self.folders), _CROP, 1, portraits)
 
 
-class LayoutRecipe:
+class CoarseRecipe:
     """The error that a hole's PSNR knows, each hole alike, on crops that were cut before."""
 
-    name = "layout"
+    name = "completer_coarse"
 
     def __init__(self, sources: Sources, samples: int, seed: int, config: CompleterConfig = SIZES) -> None:
         """Cut so many `samples`, of which batches are drawn."""
         self.config, self.samples = config, samples
-        self.net: Layout = build_layout(config)
+        self.net: CoarseCompleter = build_coarse_completer(config)
         self.crops = sources.recipe()
         self._bank = _cut(sources, config.size, samples, seed)
 
@@ -66,7 +73,8 @@ class LayoutRecipe:
         out = {name: values[rows] for name, values in self._bank.items()}
         for name in ("image", "clean", "mask"):
             out[name] = np.where(_along(flip, out[name]), out[name][:, :, ::-1], out[name])
-        mirrored = (out["landmarks"] * np.float32([-1.0, 1.0]) + np.float32([1.0, 0.0]))[:, MIRRORED_68]
+        mirrored = out["landmarks"][:, MIRRORED_68]
+        mirrored[..., 0] = 1.0 - mirrored[..., 0]
         return out | {"landmarks": np.where(_along(flip, mirrored), mirrored, out["landmarks"])}
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -149,7 +157,7 @@ def _bytes(image: Tensor) -> np.ndarray:
 
 def main() -> None:
     """Train from the command line."""
-    parser = common_arguments("layout", "Train the network that lays out what a hole holds.", data=False)
+    parser = common_arguments("completer_coarse", "Train the network that gives holes their colours.", data=False)
     parser.add_argument("--data", type=Path, action="append", help="folder of picture shards; may be given again")
     parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
     parser.add_argument("--samples", type=int, default=150_000, help="crops cut beforehand, 28 kB each")
@@ -158,7 +166,7 @@ def main() -> None:
     torch.manual_seed(config.seed)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     sources = Sources(tuple(arguments.data or [Path("build/faces")]), arguments.portraits)
-    run_recipe(LayoutRecipe(sources, arguments.samples, config.seed), config, arguments)
+    run_recipe(CoarseRecipe(sources, arguments.samples, config.seed), config, arguments)
 
 
 if __name__ == "__main__":
