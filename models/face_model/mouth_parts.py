@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -15,6 +17,10 @@ TOOTH_SEGMENTS = 12
 CROWN_LENGTH = 0.0125  # metres from the biting end to where the tooth vanishes in the gum
 RING_DEPTHS = (0.0005, 0.0015, 0.0032, 0.0056, 0.0088, CROWN_LENGTH)  # metres below the biting end
 SQUARENESS = 0.7
+# What stays open between neighbours at each ring, metres, and how far one side of a crown may be widened for that: the
+# rings cut the corners of the scanned crowns, by which they touch. At the gum each is as wide as it was.
+GAPS = (0.0012, 0.0002, -0.00006, -0.00006, 0.00035, np.inf)
+WIDEST = 0.0014  # metres
 ON_MIDLINE = 0.0004  # metres
 GUM_SIZE, TONGUE_SIZE = 0.0021, 0.0032  # wanted edge lengths
 
@@ -30,6 +36,31 @@ def teeth(ict: IctModel, upper: bool, source_mirror: sp.csr_matrix) -> Piece:
     half = len(joined.positions) // 2
     twin = np.concatenate([np.arange(half) + half, np.arange(half)])
     return Piece(joined.name, joined.positions, joined.weights, joined.faces, twin, joined.charts)
+
+
+def touching(jaw: np.ndarray) -> np.ndarray:
+    """(N, 3) vertices of one jaw's teeth, in the order of `teeth`, each widened along the arch to its neighbours."""
+    crowns = jaw.reshape(-1, 1 + len(RING_DEPTHS) * TOOTH_SEGMENTS, 3)
+    rings = crowns[:, 1:].reshape(len(crowns), len(RING_DEPTHS), TOOTH_SEGMENTS, 3)
+    wider, middle = np.zeros_like(crowns), crowns.mean(axis=1)
+    moved = wider[:, 1:].reshape(rings.shape)  # a view
+    right, left = (sorted(np.flatnonzero(side * middle[:, 0] > 0), key=lambda k: -middle[k, 2]) for side in (-1.0, 1.0))
+    order = [*reversed(right), *left]
+    for one, other in itertools.pairwise(order):
+        for k, gap in enumerate(GAPS):
+            between = rings[other, k].mean(axis=0) - rings[one, k].mean(axis=0)
+            between[1] = 0.0
+            distance = np.linalg.norm(between)
+            along = between / distance
+            reaches = [
+                (rings[tooth, k] - rings[tooth, k].mean(axis=0)) @ (sign * along)
+                for tooth, sign in ((one, 1.0), (other, -1.0))
+            ]
+            apart = distance - sum(reach.max() for reach in reaches)
+            step = float(np.clip((apart - gap) / 2, 0.0, WIDEST))
+            for tooth, sign, reach in zip((one, other), (1.0, -1.0), reaches, strict=True):
+                moved[tooth, k] += sign * step * np.clip(reach / reach.max(), 0.0, 1.0)[:, None] * along
+    return (crowns + wider).reshape(-1, 3)
 
 
 def _scanned_teeth(ict: IctModel) -> list[np.ndarray]:

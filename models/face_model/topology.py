@@ -9,7 +9,7 @@ cache, `build/face_model/topology.npz`, and print its figures.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from . import relax as fairing
 from . import topology_checks as checks
 from .eyes import cornea, eyeball
 from .lashes import lashes
-from .mouth_parts import gums_and_tongue, teeth
+from .mouth_parts import gums_and_tongue, teeth, touching
 from .pieces import Piece, doubled, mirrored
 from .rings import RingWish, insert_rings
 from .source_surface import make_surface
@@ -125,7 +125,17 @@ def assemble(ict: IctModel) -> Topology:
         pieces[piece.name] = piece
     pieces.update({piece.name: piece for piece in gums_and_tongue(ict, source_mirror)})
     ordered = [pieces[name] for name in PART_NAMES]
-    return _join(ict, ordered, curves, lay_out(ordered, curves))
+    return _with_closed_rows(_join(ict, ordered, curves, lay_out(ordered, curves)))
+
+
+def _with_closed_rows(topology: Topology) -> Topology:
+    """The teeth of either jaw touch each other; what is at rest moves, and with it everything that follows."""
+    vertices = topology.vertices.copy()
+    for name in ("teeth_upper", "teeth_lower"):
+        rows = topology.vertex_part == topology.part_names.index(name)
+        vertices[rows] = touching(vertices[rows])
+    vertices = (vertices + vertices[topology.mirror] * MIRROR) / 2
+    return replace(topology, vertices=vertices, offset=topology.offset + vertices - topology.vertices)
 
 
 def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.ndarray]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -157,6 +159,29 @@ def test_teeth_follow_the_jaw(model: FaceModel) -> None:
     incisors = lower & (model.vertices[:, 2] > model.vertices[lower, 2].max() - 0.004)
     chin = model.landmarks(posed(model, jawOpen=1.0))[8] - model.landmarks(model.vertices)[8]
     assert abs(moved[incisors, 1].mean() - chin[1]) < 0.012
+
+
+def test_neighbouring_teeth_touch(model: FaceModel) -> None:
+    for name in ("teeth_upper", "teeth_lower"):
+        crowns = model.vertices[model.vertex_part == model.part(name)].reshape(-1, 73, 3)
+        rings = crowns[:, 1:].reshape(len(crowns), 6, 12, 3)
+        middle = crowns.mean(axis=1)
+        right, left = (sorted(np.flatnonzero(s * middle[:, 0] > 0), key=lambda k: -middle[k, 2]) for s in (-1, 1))
+        order = [*right[::-1], *left]
+        gaps = np.array([[_apart(rings[a, k], rings[b, k]) for k in range(6)] for a, b in itertools.pairwise(order)])
+        assert np.abs(gaps[:, 2:4].min(axis=1)).max() < 2e-4  # where they are widest
+        assert gaps.min() > -2e-4  # and none stands in another
+        front = gaps[len(gaps) // 2 - 2 : len(gaps) // 2 + 3]
+        assert front[:, 1].max() < 1.0e-3  # a millimetre and a half below the biting edge
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    """Distance of two rings along the line between them, seen from above."""
+    along = other.mean(axis=0) - one.mean(axis=0)
+    along[1] = 0.0
+    distance = np.linalg.norm(along)
+    along /= distance
+    return float(distance - ((one - one.mean(axis=0)) @ along).max() + ((other - other.mean(axis=0)) @ along).min())
 
 
 def test_tongue_comes_out_over_the_lower_teeth(model: FaceModel) -> None:
