@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="training packages are not installed")
 
 from core.geometry.mirroring import MIRRORED_68  # noqa: E402
+from core.runtime.specs import COARSE_SIZE, FACE_SIZE  # noqa: E402
+from models.export import onnx_export  # noqa: E402
 from models.networks.completer import CompleterConfig, build_coarse_completer  # noqa: E402
 from models.training import completer_coarse, loop, options  # noqa: E402
 from models.training.completer_coarse import CoarseRecipe, Sources, hole_square  # noqa: E402
@@ -87,6 +90,24 @@ def test_the_error_is_that_of_the_hole_and_of_each_alike() -> None:
     assert float(hole_square(wrong, clean, mask).max()) < 1e-12
     wrong[:, :, :8, :8] += 0.1
     torch.testing.assert_close(hole_square(wrong, clean, mask), torch.full((2,), 0.01))
+
+
+def test_the_exported_file_computes_what_torch_computes(tmp_path) -> None:
+    net = build_coarse_completer(dataclasses.replace(TINY, size=COARSE_SIZE)).eval()
+    item = onnx_export.load_example("completer_coarse", net)
+    onnx_export.convert(item, tmp_path / "net.onnx", bits=16)
+    hole = np.zeros((1, 1, FACE_SIZE, FACE_SIZE), np.float32)
+    hole[..., 60:120, 30:200] = 1.0
+    rng = np.random.default_rng(0)
+    sample: dict[str, np.ndarray] = {
+        "image": rng.random((1, 3, FACE_SIZE, FACE_SIZE), np.float32),
+        "mask": hole,
+        "landmarks": rng.random((1, 68, 2), np.float32),
+    }
+    onnx_export.check_parity(item, tmp_path / "net.onnx", [sample], bits=16)
+    other = onnx_export.load_example("completer_coarse", build_coarse_completer(net.config).eval())
+    with pytest.raises(onnx_export.ParityError):
+        onnx_export.check_parity(other, tmp_path / "net.onnx", [sample], bits=32)
 
 
 def test_the_cells_follow_the_seed_and_training_lowers_the_error(folder, recipe, tmp_path) -> None:
