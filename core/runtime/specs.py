@@ -24,7 +24,7 @@ STRIDE = 32  # the detector's input sides are multiples of it
 SHA256: dict[str, str] = {
     "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
     "completer": "6e93fa0a2aa8f08e92412060a81a492b4cb3eae62081be8a21324f6f2e8d7916",
-    "completer_coarse": "",
+    "completer_coarse": "a928dc87b4e7b7f1c3b268cf194f3ec7aa7c8239c05addeb22ff7de5f93b3578",
     "detector": "ca63439002b2578a0a001f86e72b11bf3361cb21c60cb51928be9a076d1fe1c0",
     "landmarker": "d42e3a7a235c14d34cbcad449dc5624a1fedc7385a040303752106b6ecccd287",
     "parser": "ea5a59945791c7b6590d1c43e10485cac114ddb9d4e526b8d587976925b5e921",

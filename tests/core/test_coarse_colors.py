@@ -40,17 +40,34 @@ def test_a_wrong_tone_goes_and_details_stay(hole: np.ndarray) -> None:
     done = with_coarse_colors(painted, cells_of(true), hole)
     inside = hole > 0
     before, after = (np.abs(one - true)[inside].mean() for one in (painted, done))
-    assert after < 0.25 * before
+    assert after < 0.55 * before
     pattern = cv2.GaussianBlur(done, (0, 0), 4.0) - done, cv2.GaussianBlur(true, (0, 0), 4.0) - true
     core = (slice(100, 160), slice(80, 180))
     np.testing.assert_allclose(pattern[0][core], pattern[1][core], atol=1.0)
+
+
+def test_brightness_and_colour_are_weighed_apart(hole: np.ndarray) -> None:
+    """A grey shift goes half way, a shift of hue further, a thin line hardly at all."""
+    flat = np.full((FACE_SIZE, FACE_SIZE, 3), 120.0, np.float32)
+    core = (slice(110, 150), slice(100, 160))
+    moved = {}
+    for name, shift in (("grey", [30.0, 30.0, 30.0]), ("hue", [30.0, 0.0, -30.0])):
+        done = with_coarse_colors(flat + np.float32(shift), cells_of(flat), hole)
+        moved[name] = 1.0 - np.abs(done - flat)[core].mean() / np.abs(shift).mean()
+    line = flat.copy()
+    line[128:132, 60:200] += 60.0
+    done = with_coarse_colors(line, cells_of(flat), hole)
+    moved["line"] = 1.0 - (done - flat)[129:131, 100:160].mean() / 60.0
+    assert moved["grey"] == pytest.approx(0.5, abs=0.02)
+    assert moved["hue"] == pytest.approx(0.6, abs=0.02)
+    assert 0.05 < moved["line"] < 0.35
 
 
 def test_nothing_changes_beside_the_hole(hole: np.ndarray) -> None:
     painted = face()
     done = with_coarse_colors(painted, np.zeros((COARSE_SIZE, COARSE_SIZE, 3), np.float32), hole)
     np.testing.assert_array_equal(done[hole == 0], painted[hole == 0])
-    assert (np.abs(done - painted)[hole > 0] > 20).all()
+    assert np.abs(done - painted)[hole > 0].min() > 15
 
 
 def test_what_cells_show_beside_the_hole_does_not_matter(hole: np.ndarray) -> None:
@@ -93,4 +110,4 @@ def test_completing_listens_to_both_networks(points: np.ndarray) -> None:
         for coarse in (None, Answers(coarse=np.float32(cells)))
     )
     wrong = [np.abs(one - photo)[mask > 0].mean() for one in (alone, both)]
-    assert wrong[1] < 0.6 * wrong[0]
+    assert wrong[1] < 0.75 * wrong[0]
