@@ -9,6 +9,7 @@ from ..geometry import alignment
 from ..geometry.coarse_colors import with_coarse_colors
 from ..geometry.hole_filling import PaintedCrop, fill_hole
 from ..geometry.hole_mask import grown, within_face
+from ..geometry.mirroring import MIRRORED_68
 from ..runtime.sessions import Network
 from ..runtime.specs import FACE_SIZE
 from ..types import PARTS, Completion
@@ -25,7 +26,10 @@ class Complete:
     """(photo, 68 landmarks, mask) -> the photo with the masked part of the face painted."""
 
     def __init__(self, network: Network | None, method: str, coarse: Network | None = None) -> None:
-        """Without a network the hole is filled from its rim (Telea, 2004); `coarse` corrects the network's colours."""
+        """Without a network the hole is filled from its rim (Telea, 2004).
+
+        With a `coarse` network both look at the crop and at its mirror image, and light and tone lie between the two.
+        """
         self._network, self._method, self._coarse = network, method, coarse
 
     def __call__(
@@ -61,16 +65,27 @@ class Complete:
                 "mask": overlap[None, None].astype(np.float32),
                 "landmarks": fractions[None].astype(np.float32),
             }
-            painted = _levels(self._network.run(**given)["completed"])
-            if self._coarse is not None:
-                painted = with_coarse_colors(painted, _levels(self._coarse.run(**given)["coarse"]), overlap)
+            if self._coarse is None:
+                painted = _levels(self._network.run(**given)["completed"][0])
+            else:
+                fine = _both_ways(self._network, "completed", given)
+                painted = with_coarse_colors(fine, _both_ways(self._coarse, "coarse", given), overlap)
         face = _hull(alignment.apply(matrix, points), hole.shape)
         return PaintedCrop(matrix, seen.image, painted, hole, face, overlap)
 
 
+def _both_ways(network: Network, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
+    """(H, W, 3) float32 in [0, 255]: the mean of what is painted into a crop and into its mirror image."""
+    mirrored = {name: values[..., ::-1] for name, values in given.items()}
+    points = given["landmarks"][:, MIRRORED_68]
+    mirrored["landmarks"] = np.stack([np.float32(1.0) - points[..., 0], points[..., 1]], axis=-1)
+    both = network.run(**{name: np.concatenate([values, mirrored[name]]) for name, values in given.items()})[output]
+    return _levels((both[0] + both[1][..., ::-1]) / 2)
+
+
 def _levels(answer: np.ndarray) -> np.ndarray:
-    """(1, 3, H, W) in [0, 1] as (H, W, 3) float32 in [0, 255]."""
-    return np.ascontiguousarray(answer[0].transpose(1, 2, 0)) * np.float32(255.0)
+    """(3, H, W) in [0, 1] as (H, W, 3) float32 in [0, 255]."""
+    return np.ascontiguousarray(answer.transpose(1, 2, 0)) * np.float32(255.0)
 
 
 def _hull(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 
 from core.geometry import alignment
 from core.geometry.coarse_colors import with_coarse_colors
+from core.geometry.mirroring import MIRRORED_68
 from core.runtime.specs import COARSE_SIZE, FACE_SIZE
 from core.stages.complete import Complete
 
@@ -18,7 +19,7 @@ def face() -> np.ndarray:
     """(S, S, 3) float32 of soft light with a fine pattern of two pixels."""
     y, x = np.indices((FACE_SIZE, FACE_SIZE), np.float32)
     light = np.stack([120 + 0.3 * x, 90 + 0.2 * y, 80 + 0.1 * (x + y)], axis=-1)
-    return light + 12.0 * np.float32((x // 2 + y // 2) % 2)[..., None]
+    return light + 12.0 * ((x // 2 + y // 2) % 2)[..., None].astype(np.float32)
 
 
 def cells_of(picture: np.ndarray) -> np.ndarray:
@@ -35,7 +36,7 @@ def hole() -> np.ndarray:
 def test_a_wrong_tone_goes_and_details_stay(hole: np.ndarray) -> None:
     true = face()
     y, x = np.indices(hole.shape, np.float32)
-    tint = np.float32([30.0, -25.0, 10.0]) * np.cos(x / 70.0)[..., None] * np.cos(y / 90.0)[..., None]
+    tint = np.array([30.0, -25.0, 10.0], np.float32) * np.cos(x / 70.0)[..., None] * np.cos(y / 90.0)[..., None]
     painted = true + tint * hole[..., None]
     done = with_coarse_colors(painted, cells_of(true), hole)
     inside = hole > 0
@@ -52,7 +53,7 @@ def test_brightness_and_colour_are_weighed_apart(hole: np.ndarray) -> None:
     core = (slice(110, 150), slice(100, 160))
     moved = {}
     for name, shift in (("grey", [30.0, 30.0, 30.0]), ("hue", [30.0, 0.0, -30.0])):
-        done = with_coarse_colors(flat + np.float32(shift), cells_of(flat), hole)
+        done = with_coarse_colors(flat + np.array(shift, np.float32), cells_of(flat), hole)
         moved[name] = 1.0 - np.abs(done - flat)[core].mean() / np.abs(shift).mean()
     line = flat.copy()
     line[128:132, 60:200] += 60.0
@@ -86,28 +87,44 @@ def test_an_outline_that_the_painter_drew_is_not_blurred(hole: np.ndarray) -> No
 
 
 class Answers:
-    """Gives one answer whatever it is asked."""
+    """Answers with one (3, h, w) painting, mirrored where the crop is; of mirrored crops `other` is added to it."""
 
-    def __init__(self, **answers: np.ndarray) -> None:
-        self.answers = answers
+    def __init__(self, name: str, painting: np.ndarray, other: float | np.ndarray = 0.0) -> None:
+        self.name, self.painting, self.other = name, painting.transpose(2, 0, 1) / np.float32(255.0), other / 255.0
 
-    def run(self, **given: np.ndarray) -> dict[str, np.ndarray]:
-        assert set(given) == {"image", "mask", "landmarks"}
-        return self.answers
+    def run(self, image: np.ndarray, mask: np.ndarray, landmarks: np.ndarray) -> dict[str, np.ndarray]:
+        if len(image) == 2:
+            for one in (image, mask):
+                np.testing.assert_array_equal(one[1], one[0][..., ::-1])
+            np.testing.assert_allclose(landmarks[1, MIRRORED_68] * [-1, 1] + [1, 0], landmarks[0], atol=1e-6)
+        answers = [self.painting, self.painting[..., ::-1] + self.other][: len(image)]
+        return {self.name: np.stack(answers).astype(np.float32)}
 
 
 def test_completing_listens_to_both_networks(points: np.ndarray) -> None:
     photo = scene()
-    mask = disc((640, 640), *points[33], 60)
+    mask = disc((640, 640), float(points[33, 0]), float(points[33, 1]), 60)
     crop = alignment.extract(photo, alignment.crop_matrix(points, FACE_SIZE), FACE_SIZE, cv2.BORDER_REFLECT_101).image
     true = crop.astype(np.float32)
     bump = 60.0 * np.exp(-((np.indices((FACE_SIZE, FACE_SIZE)) - 128.0) ** 2).sum(axis=0) / 800.0)  # off the border
-    painted = (true + np.float32(bump)[..., None]).transpose(2, 0, 1)[None] / 255.0
-    cells = cells_of(true).transpose(2, 0, 1)[None] / 255.0
-    painter = Answers(completed=np.float32(painted))
+    painter = Answers("completed", true + bump[..., None].astype(np.float32))
     alone, both = (
         Complete(painter, "generator", coarse)(photo, points, mask).photo.astype(float)  # pyright: ignore[reportArgumentType]
-        for coarse in (None, Answers(coarse=np.float32(cells)))
+        for coarse in (None, Answers("coarse", cells_of(true)))
     )
     wrong = [np.abs(one - photo)[mask > 0].mean() for one in (alone, both)]
+    assert wrong[1] < 0.75 * wrong[0]
+
+
+def test_the_mirror_image_has_its_say(points: np.ndarray) -> None:
+    photo = scene()
+    mask = disc((640, 640), float(points[33, 0]), float(points[33, 1]), 60)
+    crop = alignment.extract(photo, alignment.crop_matrix(points, FACE_SIZE), FACE_SIZE, cv2.BORDER_REFLECT_101).image
+    bump = 80.0 * np.exp(-((np.indices((FACE_SIZE, FACE_SIZE)) - 128.0) ** 2).sum(axis=0) / 800.0).astype(np.float32)
+    painted, cells = crop + bump[..., None], cells_of(crop.astype(np.float32))
+    done = []
+    for other in (0.0, -bump[:, ::-1]):  # painted into the mirror image, without the bump
+        networks = Answers("completed", painted, other), Answers("coarse", cells)
+        done.append(Complete(networks[0], "generator", networks[1])(photo, points, mask).photo.astype(float))  # pyright: ignore[reportArgumentType]
+    wrong = [np.abs(one - photo)[mask > 0].mean() for one in done]
     assert wrong[1] < 0.75 * wrong[0]
