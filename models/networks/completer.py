@@ -205,7 +205,7 @@ class CoarseCompleter(nn.Module):
     """What the hole holds, seen from afar: a small generator's painting, each of whose pixels is a cell of the crop.
 
     (N, 3, S, S) RGB in [0, 1], (N, 1, S, S) hole and (N, 68, 2) landmarks to (N, 3, s, s) colours, s the config's size.
-    Where light falls and how bright lips are needs no fine pixels, and without them a step of training costs a tenth.
+    Where light falls and how bright lips are needs no fine pixels, and without them training goes far on a CPU.
     """
 
     def __init__(self, config: CompleterConfig) -> None:
