@@ -62,6 +62,8 @@ class CoarseRecipe:
 
     def __init__(self, sources: Sources, samples: int, seed: int, config: CompleterConfig = SIZES) -> None:
         """Cut so many `samples`, of which batches are drawn."""
+        if samples < 1:
+            raise ValueError(f"{samples} samples are none to learn from; ask for some thousands.")
         self.config, self.samples = config, samples
         self.net: CoarseCompleter = build_coarse_completer(config)
         self.crops = sources.recipe()

@@ -65,6 +65,11 @@ def test_cells_are_means_of_the_crop_with_nothing_of_the_cover(folder, recipe) -
     assert torch.equal(net(covered, hole, points), whole)
 
 
+def test_nothing_to_learn_from_is_refused(folder) -> None:
+    with pytest.raises(ValueError, match="none to learn from"):
+        CoarseRecipe(Sources((folder,), None), 0, 0, TINY)
+
+
 def test_batches_are_mirrored_with_their_landmarks(recipe) -> None:
     rng = np.random.default_rng(3)
     batch = recipe.batch(rng, 64)
