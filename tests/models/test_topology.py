@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.geometry.face_model import FaceModel
+from models.face_model import mouth_parts
 from models.face_model import topology_checks as checks
 
 SHELF = 0.17  # height of the strip of the UV layout that holds the hidden charts
@@ -157,3 +158,26 @@ def test_fit_to_the_scanned_surface() -> None:
     assert np.abs(carried - topology.vertices).max() < 1e-9
     assert np.abs(np.asarray(topology.transfer.sum(axis=1)) - 1).max() < 1e-9
     assert len(own) != 14034
+
+
+def test_crowns_are_widened_until_they_touch() -> None:
+    """Four round crowns of 4 mm radius in a row, 10 mm apart: the inner sides meet, all else stays."""
+    angle = np.arange(mouth_parts.TOOTH_SEGMENTS) / mouth_parts.TOOTH_SEGMENTS * 2 * np.pi
+    ring = 0.004 * np.stack([np.cos(angle), np.zeros(len(angle)), np.sin(angle)], axis=1)
+    rings = [ring - [0.0, depth, 0.0] for depth in mouth_parts.RING_DEPTHS]
+    crown = np.concatenate([[[0.0, 0.0, 0.0]], *rings])
+    centers = np.array([[x, 0.0, -abs(x)] for x in (0.0035, 0.0106, -0.0035, -0.0106)]) * [10 / 7, 1, 0.1]
+    jaw = (crown + centers[:, None]).reshape(-1, 3)
+    moved = (mouth_parts.touching(jaw) - jaw).reshape(4, -1, 3)
+    shape = (4, len(mouth_parts.RING_DEPTHS), mouth_parts.TOOTH_SEGMENTS, 3)
+    wider = (jaw.reshape(4, -1, 3) + moved)[:, 1:].reshape(shape)
+    middle = wider[0, 2, :, 0].min() - wider[2, 2, :, 0].max()  # between the two in front, where they are widest
+    assert middle == pytest.approx(mouth_parts.GAPS[2], abs=1e-6)
+    edge = wider[0, 0, :, 0].min() - wider[2, 0, :, 0].max()
+    assert edge == pytest.approx(mouth_parts.GAPS[0], abs=1e-6)
+    assert not moved[:, 0].any() and not moved[:, -len(angle) :].any()  # tips, and what is in the gum
+    assert np.abs(moved[..., 1]).max() == 0.0
+    outer = jaw.reshape(4, -1, 3)[1, :, 0] > centers[1, 0] + 0.001
+    assert np.abs(moved[1, outer]).max() < 1e-6
+    apart = jaw * [1.6, 1.0, 1.0]  # too far to be closed
+    assert np.abs(mouth_parts.touching(apart) - apart).max() == pytest.approx(mouth_parts.WIDEST, rel=0.01)
