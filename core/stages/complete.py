@@ -16,7 +16,7 @@ from ..types import PARTS, Completion
 from .landmark import network_input
 
 NETWORKS = {"generator": "completer", "autoencoder": "autoencoder"}  # method: network
-COARSE = "completer_coarse"  # network that knows the colours behind the cover better than the generator
+COARSE = "completer_coarse"  # network of few, large pixels: as near to the truth as the generator, it errs elsewhere
 TELEA_RADIUS = 3.0  # crop pixels, OpenCV's usual
 _SKIN = [PARTS.index(name) for name in ("skin", "nose")]
 _OVERLAP = 1.5  # crop pixels painted beyond the hole, where painting and photo are compared; more hides what is seen
