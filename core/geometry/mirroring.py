@@ -17,6 +17,12 @@ MIRRORED_68 = np.array(
 )
 
 
+def mirrored_fractions(points: np.ndarray) -> np.ndarray:
+    """(..., 68, 2) landmarks, crop fractions, of the mirrored crop."""
+    swapped = points[..., MIRRORED_68, :]
+    return np.stack([1.0 - swapped[..., 0], swapped[..., 1]], axis=-1).astype(points.dtype)
+
+
 def mirrored_landmarks(model: FaceModel) -> np.ndarray:
     """(68 + D,) index of the landmark that takes each one's place in a mirrored picture.
 

@@ -9,7 +9,7 @@ from ..geometry import alignment
 from ..geometry.coarse_colors import with_coarse_colors
 from ..geometry.hole_filling import PaintedCrop, fill_hole
 from ..geometry.hole_mask import grown, within_face
-from ..geometry.mirroring import MIRRORED_68
+from ..geometry.mirroring import mirrored_fractions
 from ..runtime.sessions import Network
 from ..runtime.specs import FACE_SIZE
 from ..types import PARTS, Completion
@@ -77,8 +77,7 @@ class Complete:
 def _both_ways(network: Network, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
     """(H, W, 3) float32 in [0, 255]: the mean of what is painted into a crop and into its mirror image."""
     mirrored = {name: values[..., ::-1] for name, values in given.items()}
-    points = given["landmarks"][:, MIRRORED_68]
-    mirrored["landmarks"] = np.stack([np.float32(1.0) - points[..., 0], points[..., 1]], axis=-1)
+    mirrored["landmarks"] = mirrored_fractions(given["landmarks"])
     both = network.run(**{name: np.concatenate([values, mirrored[name]]) for name, values in given.items()})[output]
     return _levels((both[0] + both[1][..., ::-1]) / 2)
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.geometry.mirroring import MIRRORED_68
+from core.geometry.mirroring import mirrored_fractions
 from models.networks.completer import (
     CoarseCompleter,
     CompleterConfig,
@@ -75,8 +75,7 @@ class CoarseRecipe:
         out = {name: values[rows] for name, values in self._bank.items()}
         for name in ("image", "clean", "mask"):
             out[name] = np.where(_along(flip, out[name]), out[name][:, :, ::-1], out[name])
-        mirrored = out["landmarks"][:, MIRRORED_68]
-        mirrored[..., 0] = 1.0 - mirrored[..., 0]
+        mirrored = mirrored_fractions(out["landmarks"])
         return out | {"landmarks": np.where(_along(flip, mirrored), mirrored, out["landmarks"])}
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:

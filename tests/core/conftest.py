@@ -21,12 +21,16 @@ from core.files import write_file
 from core.geometry import alignment
 from core.geometry.camera import pose_from_camera, project, rotation_from_angles
 from core.geometry.face_model import FaceModel, load_face_model
+from core.geometry.uv_sampling import Atlas, build_atlas
 from core.image_io import png_bytes
 from core.pipeline import Pipeline
 from core.runtime import sessions
 from core.runtime.specs import COARSE_SIZE, CROP_SIZE, SPECS, NetworkSpec
 from core.settings import Settings
+from core.stages.texture import Texture
 from core.types import ALBEDO, EXPRESSION, IDENTITY, LANDMARKS, OCCLUDERS, PARTS, Camera, FaceTexture
+
+from .texture_scene import SIZE, Scene, make_scene
 
 PAINT = (0.6, 0.4, 0.3)  # what the generator paints, RGB
 FIVE_POINTS = np.array([[-0.22, -0.28], [0.22, -0.28], [0.0, 0.05], [-0.17, 0.28], [0.17, 0.28]])  # of the size
@@ -104,6 +108,24 @@ def specs(networks: dict[str, bytes]) -> dict[str, NetworkSpec]:
 @pytest.fixture
 def pipeline(models_dir: Path, specs: dict[str, NetworkSpec]) -> Pipeline:
     return Pipeline(Settings(models_dir=models_dir), specs)
+
+
+# A made-up head for the texture, and the stage at the size of its layout.
+
+
+@pytest.fixture(scope="module")
+def atlas(face_model: FaceModel) -> Atlas:
+    return build_atlas(face_model, SIZE)
+
+
+@pytest.fixture(scope="module")
+def stage(face_model: FaceModel) -> Texture:
+    return Texture(face_model, SIZE)
+
+
+@pytest.fixture(scope="module")
+def scene(face_model: FaceModel, atlas: Atlas) -> Scene:
+    return make_scene(face_model, atlas)
 
 
 @pytest.fixture(scope="session")

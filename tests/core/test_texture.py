@@ -19,21 +19,6 @@ from .texture_scene import PHOTO, SIZE, Scene, in_regions, linear, make_scene, p
 
 
 @pytest.fixture(scope="module")
-def atlas(face_model: FaceModel) -> Atlas:
-    return build_atlas(face_model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def stage(face_model: FaceModel) -> Texture:
-    return Texture(face_model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def scene(face_model: FaceModel, atlas: Atlas) -> Scene:
-    return make_scene(face_model, atlas)
-
-
-@pytest.fixture(scope="module")
 def texture(stage: Texture, scene: Scene) -> FaceTexture:
     return unwrap(stage, scene)
 

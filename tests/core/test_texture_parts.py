@@ -3,31 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.geometry.rasterizer import rasterize
-from core.geometry.uv_sampling import Atlas, build_atlas
+from core.geometry.uv_sampling import Atlas
 from core.stages.texture import Texture
 from core.types import PARTS, FaceTexture
 
-from .texture_scene import HAIR, PHOTO, SIZE, Scene, in_regions, linear, make_scene, posed, unwrap
-
-
-@pytest.fixture(scope="module")
-def atlas(face_model: FaceModel) -> Atlas:
-    return build_atlas(face_model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def stage(face_model: FaceModel) -> Texture:
-    return Texture(face_model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def scene(face_model: FaceModel, atlas: Atlas) -> Scene:
-    return make_scene(face_model, atlas)
+from .texture_scene import HAIR, PHOTO, Scene, in_regions, linear, posed, unwrap
 
 
 def parts_of(model: FaceModel, scene: Scene) -> np.ndarray:
