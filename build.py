@@ -71,8 +71,8 @@ SHIPPED = (  # the extension's files, from the top of the tree
     "models/face_model/card.*",
 )
 TRAINED = (
-    "face_model", "detector", "landmarker", "descents", "parser", "completer", "completer_coarse", "embedder",
-    "regressor", "pca_free",
+    "face_model", "detector", "landmarker", "descents", "parser", "rims", "completer", "completer_coarse",
+    "embedder", "regressor", "pca_free",
 )  # fmt: skip
 RETRAIN = (
     "Restore it from the repository, or train and export it (`build.py train`, `python -m models.export.onnx_export`)."

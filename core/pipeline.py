@@ -33,6 +33,7 @@ from .stages.landmark import Landmark
 from .stages.parse import Parse
 from .stages.pca_free import PcaFree, PersonalShape
 from .stages.regress import Regress
+from .stages.rims import FindRims
 from .stages.texture import Texture
 from .types import (
     LANDMARKS,
@@ -259,6 +260,10 @@ class Pipeline:
     def _parse(self) -> Parse:
         return Parse(self._network("parser"))
 
+    @cached_property
+    def _rims(self) -> FindRims:
+        return FindRims(self._network("rims"))
+
     def _found_mask(self, photo: np.ndarray, parsed: Parsing, points: np.ndarray) -> np.ndarray:
         chosen = self.settings
         return occluder_mask(
@@ -268,7 +273,7 @@ class Pipeline:
             threshold=chosen.mask_threshold,
             grow=chosen.mask_grow,
             keep_glasses=chosen.keep_glasses,
-            keep_lenses=chosen.keep_lenses,
+            rims=self._rims if chosen.keep_lenses and self._specs["rims"].sha256 else None,
         )
 
     def _completed(self, photo: np.ndarray, points: np.ndarray, mask: np.ndarray | None, parsed: Parsing) -> Completion:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -24,7 +26,10 @@ _NEARBY = 0.08  # reach of the skin that tells what glasses would show
 _CLEAR, _DARK = _GLASSES = [OCCLUDERS.index(kind) for kind in ("clear_glasses", "dark_glasses")]
 _SMALLEST = 0.085  # of the hull of the landmarks: 1 in 20 pairs of glasses is smaller, deep-set eyes are often
 _ASIDE = 0.55  # ratio of the eyes' distances from the nose below which a face is seen too far from aside to say
-_SKIN, _BROWS = PARTS.index("skin"), [PARTS.index(name) for name in ("brow_left", "brow_right")]
+_SKIN = PARTS.index("skin")
+
+# Of a (H, W, 3) uint8 photo and (68, 2) landmarks: (H, W) uint8, 255 times the probability that glasses hide the face.
+Rims = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class FaceWindow:
@@ -60,12 +65,12 @@ def occluder_mask(
     threshold: float,
     grow: float,
     keep_glasses: bool,
-    keep_lenses: bool,
+    rims: Rims | None,
 ) -> np.ndarray:
     """(H, W) uint8, 255 where something stands before the face at (68, 2) `points` of a (H, W, 3) photo, else 0.
 
-    `threshold` is of the parser's probability, `grow` in face-crop sides: rims and shadows are swallowed. With
-    `keep_lenses` the face that shows through clear lenses stays; their frame alone is deleted.
+    `threshold` is of the parser's probability, `grow` in face-crop sides: rims and shadows are swallowed. The face that
+    shows through clear lenses stays, if somebody tells their `rims`; without, glasses go whole.
     """
     shape = (parsing.parts.shape[0], parsing.parts.shape[1])
     window = FaceWindow(points, shape)
@@ -75,10 +80,10 @@ def occluder_mask(
         found = _without_deep_eyes(found, occluder)
     elif keep_glasses:
         found = _without_glasses(found, occluder, window.side)
-    elif keep_lenses and found.any():
+    elif rims is not None and found.any():
         glasses = _Glasses(photo[window.part], parsing.parts[window.part], occluder, window.side)
         if glasses.seen_through():
-            frame = glasses.frame(points - window.corner, grow) & window.inside
+            frame = glasses.frame(rims(photo, points)[window.part], points - window.corner, grow) & window.inside
             found = _without_glasses(found, occluder, window.side)
     hole = np.zeros(found.shape, np.uint8)
     if found.any():
@@ -169,12 +174,10 @@ class _Glasses:
         grey = cv2.cvtColor(self._photo, cv2.COLOR_RGB2GRAY)
         return bool(np.quantile(grey[lenses], _BRIGHTER) >= _BRIGHT * np.median(grey[self._skin]))
 
-    def frame(self, points: np.ndarray, grow: float) -> np.ndarray:
-        """(h, w) uint8, 1 on the frame; (68, 2) landmarks, growth in crop sides."""
-        brows = np.isin(self._parts, _BROWS).astype(np.uint8)
-        return frame_of(
-            self._photo, points, self._all.astype(np.uint8), self._skin.astype(np.uint8), brows, _EDGE * grow
-        )
+    def frame(self, rims: np.ndarray, points: np.ndarray, grow: float) -> np.ndarray:
+        """(h, w) uint8, 1 on the frame: (h, w) uint8 levels of rims, (68, 2) landmarks, growth in crop sides."""
+        glasses, skin = self._all.astype(np.uint8), self._skin.astype(np.uint8)
+        return frame_of(self._photo, points, rims, glasses, skin, _EDGE * grow)
 
 
 def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:

@@ -15,6 +15,7 @@ CROP_SIZE = 128  # pixels, input of the landmarker and the regressors
 HEAD_SIZE = 256  # pixels, input of the parser
 FACE_SIZE = 256  # pixels, input of the networks that paint the face behind what hides it
 CELLS = HEAD_SIZE // 2  # side of the parser's answers, which are smooth and enlarged with care
+RIM_ROWS = (8, 168)  # of the face crop: the strip in which glasses lie, all but one in fifty
 COARSE_SIZE = 64  # cells; side of what the coarse completer paints of a face crop
 GRID_SIZE = 48  # cells; side of the grids over the skin's layout that the PCA-free model answers with
 LOOKS = 3  # of the parser at one head
@@ -32,6 +33,7 @@ SHA256: dict[str, str] = {
     "regressor": "88036652f9d98671f682aa8bcbeb006b92b84c6f05dd6ca5e271015660697b2c",
     "regressor_e2far": "7e70ea9e50b4c7e65f1dc61c30233f02c028426e24c266475e465e6457bea66b",
     "regressor_resnet50": "c96e0dbc64383521ac44c8f9672342f8fd82cb8763a5cbe87309b0e631e7d831",
+    "rims": "6c97185e6ad8b77fa308f5c9fccb7bab60f9db8e50f391e57a4c9283747345f0",
 }
 
 Shape = tuple[int | str, ...]  # a name stands for a length that the file leaves open or that is checked later
@@ -102,5 +104,11 @@ SPECS: Mapping[str, NetworkSpec] = {
     "regressor_e2far": NetworkSpec("regressor_e2far", SHA256["regressor_e2far"], inputs=_CROPS, outputs=_COEFFICIENTS),
     "regressor_resnet50": NetworkSpec(
         "regressor_resnet50", SHA256["regressor_resnet50"], inputs=_CROPS, outputs=_COEFFICIENTS
+    ),
+    "rims": NetworkSpec(
+        "rims",
+        SHA256["rims"],
+        inputs={"image": ("N", 3, RIM_ROWS[1] - RIM_ROWS[0], FACE_SIZE)},
+        outputs={"rims": ("N", 1, RIM_ROWS[1] - RIM_ROWS[0], FACE_SIZE)},  # probabilities
     ),
 }

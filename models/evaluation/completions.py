@@ -29,7 +29,7 @@ HOLES = {"true": 1, "found": 2}  # name: of every how many pairs one is filled w
 PART = 100  # pairs that are kept together
 ALONE = 4  # of every how many pairs one is given to the networks by themselves
 TELEA_RADIUS = 3.0  # pixels, OpenCV's usual
-_SEES = ("landmarker", "parser")  # networks that look at the pictures
+_SEES = ("landmarker", "parser", "rims")  # networks that look at the pictures
 _SOURCES = tuple(Path(__file__).with_name(f"{name}.py") for name in ("completions", "identity", "metrics", "pairs"))
 
 

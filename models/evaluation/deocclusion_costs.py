@@ -115,6 +115,9 @@ def _weight_table(pipeline: Pipeline) -> Table:
         size = _bytes(pipeline, network)
         total += size
         rows.append((METHODS[method], network, f"{size / 1e6:.2f}"))
+    rims = _bytes(pipeline, "rims")
+    total += rims
+    rows.append(("finding the rims of glasses", "rims", f"{rims / 1e6:.2f}"))
     rows.append(("together", "", f"{total / 1e6:.2f}"))
     rows.append(("finding the mask, shared with parsing", "parser", f"{_bytes(pipeline, 'parser') / 1e6:.2f}"))
     return Table("De-occlusion: weights, MB", ("what", "network", "size"), tuple(rows))

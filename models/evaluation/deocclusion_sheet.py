@@ -91,7 +91,7 @@ def most_held(pipeline: Pipeline, photos: list[Photo]) -> list[Photo]:
             return 0.0
         return float((seen.covered("hand", "object") & seen.face).sum() / max(seen.face.sum(), 1))
 
-    depends = content(photos) + code_digest("detector", "landmarker", "parser", also=(Path(__file__),))
+    depends = content(photos) + code_digest("detector", "landmarker", "parser", "rims", also=(Path(__file__),))
     shares = kept_answers("deocclusion_held", depends, lambda: {"share": np.array(spread(share, photos))})["share"]
     order = np.argsort(-shares, kind="stable")[:HANDS]
     return [photos[k] for k in order if shares[k] > 0.0]

@@ -90,7 +90,7 @@ def _after(pipeline: Pipeline, method: str, known: dict[str, np.ndarray]) -> np.
     def make() -> dict[str, np.ndarray]:
         return {"after": np.array(spread(one, range(1, PEOPLE + 1)))}
 
-    depends = method + _depends("parser", *networks_of(method))
+    depends = method + _depends("parser", "rims", *networks_of(method))
     return kept_answers(f"deocclusion_people_{method}", depends, make)["after"]
 
 

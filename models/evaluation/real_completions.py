@@ -97,7 +97,7 @@ def removal(pipeline: Pipeline, method: str, photos: Sequence[Photo], kinds: Seq
 
 
 def _digest(method: str) -> str:
-    return code_digest("detector", "landmarker", "parser", *networks_of(method), also=_SOURCES)
+    return code_digest("detector", "landmarker", "parser", "rims", *networks_of(method), also=_SOURCES)
 
 
 def _removed(pipeline: Pipeline, photo: Photo, kinds: Sequence[str]) -> tuple[bool, float, float, int]:

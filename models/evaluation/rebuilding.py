@@ -32,7 +32,7 @@ NAMES = {"student": "student", "resnet50": "ResNet-50", "e2far": "E2FARMod", "pc
 STEPS = ("alone", "+ fit")  # before and after the fit
 PART = 100  # pictures that are kept together
 _MEASURED = 2  # of the ways of completing, unless all are asked for: each takes as long as all regressors behind it
-_SEES = ("detector", "landmarker", "parser")
+_SEES = ("detector", "landmarker", "parser", "rims")
 _SOURCES = (Path(__file__),)
 
 

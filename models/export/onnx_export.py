@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from core.geometry import alignment
 from core.runtime.specs import CROP_SIZE, FACE_SIZE, HEAD_SIZE, SPECS, Shape
-from core.types import LANDMARKS
 from models.networks.coefficients import CoefficientExport
 from models.networks.completer import (
     AutoencoderConfig,
@@ -44,11 +43,13 @@ from models.networks.parser import ParserConfig, ParserExport, build_parser
 from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_free
 from models.networks.regressor import RegressorConfig, build_regressor
 from models.networks.resnet import ResnetConfig, build_resnet
+from models.networks.rims import RimsConfig, RimsExport, build_rims
 from models.training.cards import network_sizes
 from models.training.checkpoints import CHECKPOINT, load_averaged
 from models.training.completion_samples import CompletionSampler
 from models.training.crops import Cropper, split
 from models.training.data import Pictures, read_pictures
+from models.training.rim_samples import RimSampler
 
 from . import weight_storage
 from .weight_storage import BITS
@@ -78,6 +79,7 @@ TOLERANCE: dict[str, tuple[float, float, float]] = {
     "occluder": (1e-3, 0.15, 0.2),
     "completed": (2e-3, 0.1, 0.1),  # of full white; the worst of millions of pixels
     "coarse": (2e-3, 0.1, 0.1),  # of full white
+    "rims": (1e-3, 0.15, 0.2),  # probabilities
 }
 NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.Module]]] = {
     "autoencoder": (AutoencoderConfig, build_autoencoder, CompletionExport),
@@ -90,6 +92,7 @@ NETWORKS: dict[str, tuple[type, Callable[[Any], nn.Module], Callable[[Any], nn.M
     "pca_free": (PcaFreeConfig, build_pca_free, PcaFreeExport),
     "parser": (ParserConfig, build_parser, ParserExport),
     "regressor": (RegressorConfig, build_regressor, CoefficientExport),
+    "rims": (RimsConfig, build_rims, RimsExport),
 }
 Sample = np.ndarray | dict[str, np.ndarray]  # (h, w, 3) uint8 picture, or float32 inputs by name
 
@@ -127,12 +130,9 @@ def example_inputs(name: str) -> tuple[Tensor | tuple[Tensor, ...], dict[int, st
     """Inputs to trace with, and their open dimensions."""
     if name == "detector":
         return torch.rand(1, 3, 256, 320), {2: "H", 3: "W"}
-    sides = {"parser": HEAD_SIZE} | dict.fromkeys(PAINTERS, FACE_SIZE)
-    side = sides.get(name, CROP_SIZE)
-    image = torch.rand(2, 3, side, side)
-    if name in PAINTERS:
-        return (image, (torch.rand(2, 1, side, side) > 0.5).float(), torch.rand(2, LANDMARKS, 2)), {0: "N"}
-    return image, {0: "N"}
+    shapes = (tuple(shape[1:]) for shape in SPECS[name].inputs.values())
+    example = tuple(torch.rand(2, *(int(side) for side in shape)) for shape in shapes)
+    return (example[0] if len(example) == 1 else example), {0: "N"}
 
 
 def convert(exportable: Exportable, path: Path, bits: int) -> None:
@@ -213,6 +213,9 @@ def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
     """Held-out synthetic pictures as a network of one input sees them; for the detector of several sizes."""
     _, held_out = split(len(pictures))
     chosen = held_out[:_CHECKED]
+    if name == "rims":
+        strips = RimSampler(pictures, None)
+        return [strips.exact(int(i)).image for i in chosen]
     if name == "parser":
         heads = ((i, alignment.head_matrix(pictures.box_points(i), HEAD_SIZE)) for i in chosen)
         return [alignment.extract(pictures.image(i), matrix, HEAD_SIZE).image for i, matrix in heads]

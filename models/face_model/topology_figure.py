@@ -126,5 +126,5 @@ def draw_figure(topology: Topology) -> np.ndarray:
 
 if __name__ == "__main__":
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.resize(draw_figure(build_topology()), None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(draw_figure(build_topology()), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(OUTPUT), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])

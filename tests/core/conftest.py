@@ -85,6 +85,7 @@ def networks(landmark_points: np.ndarray, mean_pose: np.ndarray) -> dict[str, by
         "landmarker": landmarker_network(fractions),
         "parser": parser_network(),
         "regressor": regressor_network(np.concatenate([rest, light, mean_pose])),
+        "rims": rims_network(),
     }
 
 
@@ -296,6 +297,16 @@ def coarse_network() -> bytes:
         helper.make_node("Add", ["cells", "zero"], ["coarse"]),
     ]
     return _model("completer_coarse", nodes, {"cells": np.ascontiguousarray(cells)})
+
+
+def rims_network() -> bytes:
+    """What is darker than half of what it can be."""
+    constants = {"kernel": np.full((1, 3, 1, 1), -20.0 / 3.0, np.float32), "bias": np.array([10.0], np.float32)}
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel", "bias"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["rims"]),
+    ]
+    return _model("rims", nodes, constants)
 
 
 def _constant_answer(name: str, axes: tuple[int, ...], flat: str, keep: int) -> list[onnx.NodeProto]:

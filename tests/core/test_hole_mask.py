@@ -1,4 +1,4 @@
-"""What is deleted: the finds of the parser, cleaned, and of glasses what the photo shows."""
+"""What is deleted: the finds of the parser, cleaned, and of clear glasses their rims."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,6 @@ import pytest
 
 from core.geometry import alignment
 from core.geometry.hole_mask import covers, grown, occluder_mask
-from core.geometry.rim_path import best_line
 from core.runtime.specs import FACE_SIZE
 from core.types import OCCLUDERS, PARTS, Parsing
 
@@ -27,13 +26,19 @@ def found(
     threshold=0.5,
     grow=0.018,
     keep_glasses=False,
-    keep_lenses=False,
+    rims: np.ndarray | None = None,
     photo: np.ndarray | None = None,
 ) -> np.ndarray:
+    """`rims` (H, W) uint8 are the levels that somebody who is asked for them tells."""
+
+    def told(shown: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        assert shown is photo and asked is points
+        assert rims is not None
+        return rims
+
     photo = scene(parsing.parts.shape) if photo is None else photo
-    return occluder_mask(
-        photo, parsing, points, threshold=threshold, grow=grow, keep_glasses=keep_glasses, keep_lenses=keep_lenses
-    )
+    rest = {"threshold": threshold, "grow": grow, "keep_glasses": keep_glasses}
+    return occluder_mask(photo, parsing, points, **rest, rims=None if rims is None else told)
 
 
 class Spectacles:
@@ -48,13 +53,15 @@ class Spectacles:
             middle = (round(float(eye[0])), round(float(eye[1])))
             cv2.circle(self.rims, middle, round(self.radius), 1, width)
             cv2.circle(within, middle, round(self.radius + width / 2), 1, -1)
-            cv2.ellipse(self.brows, middle, (round(1.55 * self.radius),) * 2, 0, 240, 300, 1, 2 + width)
+            cv2.ellipse(self.brows, middle, (round(1.75 * self.radius),) * 2, 0, 240, 300, 1, 2 + width)
         self.photo[self.brows > 0] = (70, 50, 40)
         self.photo[self.rims > 0] = np.clip(np.asarray(rim) * self.photo[self.rims > 0], 0, 255)
         self.photo = cv2.GaussianBlur(self.photo, (0, 0), 0.7)
         self.parsing = parsed(within * GLASSES)
         self.parsing.parts[within == 0] = PARTS.index("skin")
         self.parsing.parts[grown(self.brows, 2.0) > 0] = PARTS.index("brow_left")
+        # a network's word, as wide as its cells
+        self.told = np.where(grown(self.rims, 0.2 * self.radius), 204, 0).astype(np.uint8)
 
 
 def test_mask_is_grown_by_shares_of_the_crop(points: np.ndarray) -> None:
@@ -132,9 +139,9 @@ def test_glasses_may_stay(points: np.ndarray) -> None:
 def test_of_clear_glasses_the_rims_alone_go(
     points: np.ndarray, rim: float | tuple[float, float, float], scale: float
 ) -> None:
-    side = round(640 * scale)
-    worn = Spectacles((points * scale).astype(np.float32), scene((side, side), 2.0), rim, max(round(4 * scale), 2))
-    mask = found(worn.parsing, (points * scale).astype(np.float32), keep_lenses=True, photo=worn.photo) > 0
+    side, where = round(640 * scale), (points * scale).astype(np.float32)
+    worn = Spectacles(where, scene((side, side), 2.0), rim, max(round(4 * scale), 2))
+    mask = found(worn.parsing, where, rims=worn.told, photo=worn.photo) > 0
     assert mask[worn.rims > 0].mean() > 0.99
     assert mask[grown(worn.rims, 1.0) > 0].mean() > 0.97  # the blurred edge too
     assert not covers(mask, worn.eyes).any()
@@ -142,13 +149,61 @@ def test_of_clear_glasses_the_rims_alone_go(
     assert mask.sum() < 4.5 * worn.rims.sum()
 
 
-def test_breaks_in_a_rim_are_closed(points: np.ndarray) -> None:
-    worn = Spectacles(points, scene(noise_level=2.0), 0.2, 4)
+def test_a_line_is_a_rim_where_one_is_likely_and_the_likelier_the_fainter(points: np.ndarray) -> None:
+    shares = {}
+    for rim in (0.15, 0.93):
+        worn = Spectacles(points, scene(noise_level=2.0), rim, 4)
+        for level in (0, 40, 255):
+            told = np.where(worn.told > 0, level, 0).astype(np.uint8)
+            mask = found(worn.parsing, points, rims=told, photo=worn.photo) > 0
+            shares[rim, level] = mask[worn.rims > 0].mean()
+    assert shares[0.15, 0] == shares[0.93, 0] == 0.0
+    assert shares[0.15, 40] > 0.99 and shares[0.15, 255] > 0.99
+    assert shares[0.93, 40] < 0.1 and shares[0.93, 255] > 0.6
+
+
+def test_short_breaks_in_what_is_told_are_closed(points: np.ndarray) -> None:
+    worn = Spectacles(points, scene(), 0.15, 4)
     x, y = worn.eyes[0].astype(int)
-    below = slice(y + round(worn.radius) - 6, y + round(worn.radius) + 7), slice(x - 6, x + 7)
-    worn.photo[below] = scene()[below]  # a reflection hides the rim
-    mask = found(worn.parsing, points, keep_lenses=True, photo=worn.photo) > 0
-    assert mask[worn.rims > 0].all()
+    for half, closed in ((2, True), (9, False)):
+        told = worn.told.copy()
+        told[y:, x - half : x + half] = 0
+        mask = found(worn.parsing, points, rims=told, photo=worn.photo, grow=0.0) > 0
+        assert mask[worn.rims > 0].all() == closed
+
+
+def test_eyes_are_no_rims(points: np.ndarray) -> None:
+    worn = Spectacles(points, scene(), 0.15, 4)
+    for eye in worn.eyes:
+        cv2.circle(worn.photo, (round(float(eye[0])), round(float(eye[1]))), 4, (20, 20, 20), -1)
+    told = np.where(worn.parsing.occluder > 0, 255, 0).astype(np.uint8)
+    mask = found(worn.parsing, points, rims=told, photo=worn.photo) > 0
+    assert mask[worn.rims > 0].mean() > 0.99
+    assert not covers(mask, worn.eyes).any()
+
+
+def test_temples_belong_to_the_rims_and_what_lies_far_from_glasses_does_not(points: np.ndarray) -> None:
+    worn = Spectacles(points, scene(), 0.15, 4)
+    left, row = int(worn.eyes[:, 0].min() - worn.radius), int(worn.eyes[0, 1])
+    lip = int(points[57, 1])
+    temple, beard = (slice(row - 2, row + 2), slice(left - 30, left)), (slice(lip, lip + 8), slice(left, left + 90))
+    speck = slice(row + 25, row + 27), slice(left + 62, left + 64)
+    for place in (temple, beard, speck):
+        worn.told[place], worn.photo[place] = 255, 20
+    mask = found(worn.parsing, points, rims=worn.told, photo=worn.photo) > 0
+    assert mask[row, left - 25 : left].all()
+    assert not mask[beard].any()
+    assert not mask[speck].any()
+
+
+def test_frames_grow_by_a_third_of_what_other_finds_do(points: np.ndarray) -> None:
+    worn = Spectacles(points, scene(), 0.15, 4)
+    side = FACE_SIZE / np.sqrt(np.linalg.det(alignment.crop_matrix(points, FACE_SIZE)[:, :2]))
+    ring = [  # width of both
+        (found(worn.parsing, points, rims=worn.told, photo=worn.photo, grow=grow) > 0).sum() / (4 * np.pi * worn.radius)
+        for grow in (0.018, 0.018 + 0.03)
+    ]
+    assert ring[1] - ring[0] == pytest.approx(2 * 0.01 * side, rel=0.2)
 
 
 def test_dark_and_tinted_lenses_go(points: np.ndarray) -> None:
@@ -157,7 +212,7 @@ def test_dark_and_tinted_lenses_go(points: np.ndarray) -> None:
         worn.parsing.occluder[worn.parsing.occluder > 0] = kind
         within = worn.parsing.occluder > 0
         worn.photo[within] = (worn.photo[within] * brightness).astype(np.uint8)
-        assert found(worn.parsing, points, keep_lenses=True, photo=worn.photo)[within].all()
+        assert found(worn.parsing, points, rims=worn.told, photo=worn.photo)[within].all()
 
 
 def eye_discs(points: np.ndarray, radius: float) -> np.ndarray:
@@ -198,23 +253,9 @@ def test_a_hand_beside_clear_glasses_goes_whole(points: np.ndarray) -> None:
     worn = Spectacles(points, scene(), 0.15, 4)
     hand = disc((640, 640), *points[48:].mean(axis=0), 30) > 0
     worn.parsing.occluder[hand], worn.parsing.occluded[hand] = HAND, 255
-    mask = found(worn.parsing, points, keep_lenses=True, photo=worn.photo) > 0
+    mask = found(worn.parsing, points, rims=worn.told, photo=worn.photo) > 0
     assert mask[hand].all()
     assert not covers(mask, worn.eyes).any()
-
-
-def test_best_line_follows_a_ridge_through_a_break() -> None:
-    place = np.arange(120)
-    ridge = np.rint(20 + 6 * np.sin(2 * np.pi * place / 120)).astype(int)
-    values = np.random.default_rng(3).uniform(0, 0.6, (120, 40)).astype(np.float32)
-    values[place, ridge] += 1.5
-    values[50:56] = 0.0
-    values[30:34, 35] = 2.0  # a speck beside it
-    line = best_line(values)
-    seen = (place < 48) | (place > 58)
-    assert np.abs(line - ridge)[seen].max() <= 1
-    assert np.abs(line - ridge).max() <= 4
-    assert np.abs(np.diff(line, append=line[0])).max() <= 2
 
 
 def test_masks_grow_by_distance_wherever_they_lie() -> None:

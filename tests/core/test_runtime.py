@@ -21,7 +21,7 @@ CROP = np.zeros((1, 3, 128, 128), np.float32)
 
 def test_specs_describe_the_networks() -> None:
     completing, regressing = {"autoencoder", "completer", "completer_coarse"}, set(NETWORKS.values())
-    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser"} | completing | regressing
+    assert set(SPECS) == set(SHA256) == {"detector", "landmarker", "parser", "rims"} | completing | regressing
     for name, spec in SPECS.items():
         assert spec.name == name
         assert spec.sha256 == SHA256[name]
