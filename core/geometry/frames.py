@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from . import alignment
+from .masks import grown, without_pieces
 
 _SIDE = 512  # pixels of the face crop in which the frame is looked for; lengths below are shares of this side
 _WIDTH = 0.042  # what is wider is no line
@@ -33,24 +34,24 @@ def frame_of(
 ) -> np.ndarray:
     """(H, W) uint8, 1 on the frame of glasses of the face at (68, 2) `points` in a (H, W, 3) uint8 photo.
 
-    `rims` (H, W) uint8 are 255 times the probability of a rim, `glasses` (H, W) uint8 is set on them, lenses and all,
-    `skin` where bare skin shows that tells its own lines. `reach` is in face-crop sides: the frame is grown by it, and
-    its blurred edge swallowed.
+    `rims` (S, S) uint8, of the face crop at any size, are 255 times the probability of a rim. `glasses` (H, W) uint8
+    is set on them, lenses and all, `skin` where bare skin shows that tells its own lines. `reach` is in face-crop
+    sides: the frame is grown by it, and its blurred edge swallowed.
     """
     matrix = alignment.crop_matrix(points, _SIDE)
     seen = alignment.extract(photo, matrix, _SIDE, cv2.BORDER_REFLECT_101).image
     glasses, skin = (cv2.warpAffine(part, matrix, (_SIDE, _SIDE), flags=cv2.INTER_NEAREST) for part in (glasses, skin))
-    likely = cv2.warpAffine(rims, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
+    likely = cv2.resize(rims, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
     eyes = _eyes(alignment.apply(matrix, points))
     part = _surroundings(glasses)
     pixel = float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) / _SIDE
     lines = _lines(seen[part], skin[part])
-    lines[_wider(eyes[part], _LIDS) > 0] = 0.0
-    frame = np.minimum(lines, _CLEAREST) * likely[part] > 255.0 * _ENOUGH
-    frame = _whole(frame & (_wider(glasses[part], _TEMPLES) > 0))
-    near = cv2.GaussianBlur(_wider(frame, max(reach, _BLUR * pixel)).astype(np.float32), (0, 0), _ROUNDED)
+    lines[grown(eyes[part], _LIDS * _SIDE) > 0] = 0.0
+    frame = (np.minimum(lines, _CLEAREST) * likely[part] > 255.0 * _ENOUGH).astype(np.uint8)
+    frame = cv2.morphologyEx(frame & grown(glasses[part], _TEMPLES * _SIDE), cv2.MORPH_CLOSE, _disc(_CLOSED))
+    frame = grown(without_pieces(frame, _SMALLEST * _SIDE**2, connectivity=8), max(reach, _BLUR * pixel) * _SIDE)
     out = np.zeros((_SIDE, _SIDE), np.float32)
-    out[part] = near
+    out[part] = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), _ROUNDED)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return (cv2.warpAffine(out, matrix, photo.shape[1::-1], flags=flags) >= 0.5).astype(np.uint8)
 
@@ -88,15 +89,6 @@ def _usual(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
     return sums[..., :3] / sums[..., 3:]
 
 
-def _whole(frame: np.ndarray) -> np.ndarray:
-    """(h, w) uint8: a (h, w) bool frame without breaks and then without small pieces."""
-    whole = cv2.morphologyEx(frame.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_CLOSED))
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
-    kept = statistics[:, cv2.CC_STAT_AREA] >= _SMALLEST * _SIDE**2
-    kept[0] = False
-    return kept[np.asarray(labels, np.int32)].astype(np.uint8)
-
-
 def _eyes(points: np.ndarray) -> np.ndarray:
     """(S, S) uint8, 1 on the eyes of (68, 2) landmarks in the crop."""
     eyes = np.zeros((_SIDE, _SIDE), np.uint8)
@@ -108,7 +100,3 @@ def _eyes(points: np.ndarray) -> np.ndarray:
 def _disc(width: float) -> np.ndarray:
     """Structuring element, about as wide as so many crop sides."""
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(0.5 * width * _SIDE) + 1,) * 2)
-
-
-def _wider(mask: np.ndarray, reach: float) -> np.ndarray:
-    return (cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5) <= reach * _SIDE).astype(np.uint8)

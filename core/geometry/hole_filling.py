@@ -10,7 +10,7 @@ import numpy as np
 from . import alignment
 from .delighting import weighted_median
 from .grain import Grain, measured, noise
-from .hole_mask import grown
+from .masks import grown
 from .membrane import membrane, summed
 
 # Crop sides of the border over which differences are compared, and levels of 255 by which a strip of it then differs

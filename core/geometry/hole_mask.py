@@ -10,6 +10,7 @@ import numpy as np
 from ..types import OCCLUDERS, PARTS, Parsing
 from . import alignment
 from .frames import frame_of
+from .masks import grown, without_pieces
 
 _UNIT = 1000  # sides of the face crop in its own thousandths: lengths below are shares of it
 _CLOSED = 0.012  # half the width of a slit of seen skin that is closed
@@ -28,7 +29,7 @@ _SMALLEST = 0.085  # of the hull of the landmarks: 1 in 20 pairs of glasses is s
 _ASIDE = 0.55  # ratio of the eyes' distances from the nose below which a face is seen too far from aside to say
 _SKIN = PARTS.index("skin")
 
-# Of a (H, W, 3) uint8 photo and (68, 2) landmarks: (H, W) uint8, 255 times the probability that glasses hide the face.
+# Of a (H, W, 3) uint8 photo and (68, 2) landmarks: (S, S) uint8 of the face crop, 255 times the probability of a rim.
 Rims = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -83,7 +84,7 @@ def occluder_mask(
     elif rims is not None and found.any():
         glasses = _Glasses(photo[window.part], parsing.parts[window.part], occluder, window.side)
         if glasses.seen_through():
-            frame = glasses.frame(rims(photo, points)[window.part], points - window.corner, grow) & window.inside
+            frame = glasses.frame(rims(photo, points), points - window.corner, grow) & window.inside
             found = _without_glasses(found, occluder, window.side)
     hole = np.zeros(found.shape, np.uint8)
     if found.any():
@@ -104,17 +105,6 @@ def covers(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
     column, row = np.rint(points).astype(int).T
     within = (column >= 0) & (row >= 0) & (column < width) & (row < height)
     return within & (mask[row.clip(0, height - 1), column.clip(0, width - 1)] > 0)
-
-
-def grown(mask: np.ndarray, radius: float) -> np.ndarray:
-    """(H, W) uint8 0 or 1, grown by `radius` pixels."""
-    left, top, width, height = cv2.boundingRect(mask)
-    if radius <= 0.0 or not width:
-        return mask
-    margin, out = int(radius) + 1, np.zeros_like(mask)
-    part = (slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin))
-    out[part] = cv2.distanceTransform(1 - mask[part], cv2.DIST_L2, 5) <= radius
-    return out
 
 
 def _reached(occluded: np.ndarray, level: float) -> np.ndarray:
@@ -175,7 +165,7 @@ class _Glasses:
         return bool(np.quantile(grey[lenses], _BRIGHTER) >= _BRIGHT * np.median(grey[self._skin]))
 
     def frame(self, rims: np.ndarray, points: np.ndarray, grow: float) -> np.ndarray:
-        """(h, w) uint8, 1 on the frame: (h, w) uint8 levels of rims, (68, 2) landmarks, growth in crop sides."""
+        """(h, w) uint8, 1 on the frame: (S, S) uint8 levels of rims, (68, 2) landmarks, growth in crop sides."""
         glasses, skin = self._all.astype(np.uint8), self._skin.astype(np.uint8)
         return frame_of(self._photo, points, rims, glasses, skin, _EDGE * grow)
 
@@ -188,8 +178,8 @@ def _without_islands(hole: np.ndarray, window: FaceWindow) -> np.ndarray:
     closed = 1 - grown(1 - wide, radius)
     margin = round(radius) + 1
     hole = hole | closed[margin:-margin, margin:-margin]
-    hole = _flipped_islands(1 - hole, _SMALLEST_SEEN * area)
-    return _flipped_islands(1 - hole, _SMALLEST_HOLE * area)
+    hole = without_pieces(1 - hole, _SMALLEST_SEEN * area)
+    return without_pieces(1 - hole, _SMALLEST_HOLE * area)
 
 
 def _on_face(hole: np.ndarray, points: np.ndarray, window: FaceWindow) -> np.ndarray:
@@ -200,11 +190,3 @@ def _on_face(hole: np.ndarray, points: np.ndarray, window: FaceWindow) -> np.nda
     pieces = np.asarray(labels, np.int32)
     reaching = np.unique(pieces[(grown(face, _AROUND * window.side) > 0) & (hole > 0)])
     return np.isin(pieces, reaching).astype(np.uint8)
-
-
-def _flipped_islands(mask: np.ndarray, area: float) -> np.ndarray:
-    """(H, W) uint8 0 or 1 without connected pieces of fewer than `area` pixels."""
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    kept = statistics[:, cv2.CC_STAT_AREA] >= area
-    kept[0] = False
-    return kept[np.asarray(labels, np.int32)].astype(np.uint8)

@@ -8,7 +8,8 @@ import numpy as np
 from ..geometry import alignment
 from ..geometry.coarse_colors import with_coarse_colors
 from ..geometry.hole_filling import PaintedCrop, fill_hole
-from ..geometry.hole_mask import grown, within_face
+from ..geometry.hole_mask import within_face
+from ..geometry.masks import grown
 from ..geometry.mirroring import mirrored_fractions
 from ..runtime.sessions import Network
 from ..runtime.specs import FACE_SIZE

@@ -20,14 +20,13 @@ class FindRims:
         self._network = network
 
     def __call__(self, photo: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """(H, W) uint8, 255 times the probability, of a (H, W, 3) uint8 photo; 0 beyond the strip.
+        """(S, S) uint8 of the face crop of a (H, W, 3) uint8 photo, 255 times the probability; 0 beyond the strip.
 
         The network sees the strip and its mirror image.
         """
         matrix = alignment.crop_matrix(points, FACE_SIZE)
         seen = network_input(alignment.extract(photo, matrix, FACE_SIZE, cv2.BORDER_REFLECT_101))[:, :, ROWS]
         both = self._network.run(image=np.concatenate([seen, seen[..., ::-1]]))["rims"][:, 0]
-        crop = np.zeros((FACE_SIZE, FACE_SIZE), np.float32)
-        crop[ROWS] = 127.5 * (both[0] + both[1][:, ::-1])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.rint(cv2.warpAffine(crop, matrix, photo.shape[1::-1], flags=flags)).astype(np.uint8)
+        out = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)
+        out[ROWS] = np.rint(127.5 * (both[0] + both[1][:, ::-1]))
+        return out

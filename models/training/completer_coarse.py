@@ -6,14 +6,8 @@ Seen from afar a hole is a matter of light, skin and where features lie. A netwo
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import logging
-import multiprocessing
-import os
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -28,31 +22,16 @@ from models.networks.completer import (
     smoothly_filled,
 )
 
+from .bank import Sources, bank_arguments, checked_count, cut
 from .completer import CompletionRecipe, stacked, tensors
-from .data import read_pictures
 from .loop import Batch, run_recipe
-from .options import common_arguments, config_from
-from .portraits import read_portraits
+from .options import config_from
 
-LOG = logging.getLogger(__name__)
 SIZES = CompleterConfig(size=64, fold=2, channels=(32, 64, 128, 160), dilations=(1, 1, 1))
 _CROP = 128  # side of the crops that are cut for it, pixels: fine enough for cells without aliasing
 _SMOOTHEST = 1e-4  # mean square below which an error hardly matters
 _PART = 500  # samples cut at a time
 _CHECKED = 192  # held-out samples
-
-
-@dataclasses.dataclass(frozen=True)
-class Sources:
-    """Where crops come from."""
-
-    folders: tuple[Path, ...]
-    portraits: Path | None
-
-    def recipe(self) -> CompletionRecipe:
-        """Cuts crops."""
-        portraits = None if self.portraits is None else read_portraits(self.portraits)
-        return CompletionRecipe(read_pictures(*self.folders), _CROP, 1, portraits)
 
 
 class CoarseRecipe:
@@ -62,12 +41,10 @@ class CoarseRecipe:
 
     def __init__(self, sources: Sources, samples: int, seed: int, config: CompleterConfig = SIZES) -> None:
         """Cut so many `samples`, of which batches are drawn."""
-        if samples < 1:
-            raise ValueError(f"{samples} samples are none to learn from; ask for some thousands.")
-        self.config, self.samples = config, samples
+        self.config, self.samples = config, checked_count(samples)
         self.net: CoarseCompleter = build_coarse_completer(config)
-        self.crops = sources.recipe()
-        self._bank = _cut(sources, config.size, samples, seed)
+        self.crops = _recipe_of(sources)
+        self._bank = cut(samples, _PART, seed, _cut, _open, sources, config.size)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Samples of the bank, half of them mirrored."""
@@ -117,38 +94,29 @@ def _along(flip: np.ndarray, values: np.ndarray) -> np.ndarray:
     return flip.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def _cut(sources: Sources, size: int, samples: int, seed: int) -> Batch:
-    """(samples, ...) arrays: "image" with its hole smoothly filled and "clean", "mask" in 1 / 255, "landmarks"."""
-    parts = [(seed, k, min(_PART, samples - first), size) for k, first in enumerate(range(0, samples, _PART))]
-    workers = max(1, min(os.cpu_count() or 1, len(parts)))
-    with multiprocessing.get_context("spawn").Pool(workers, _open, (sources,)) as pool:
-        done = []
-        for part in pool.imap(_cut_part, parts):
-            done.append(part)
-            if len(done) % 20 == 0:
-                LOG.info("%d of %d crops cut", len(done) * _PART, samples)
-    return {name: np.concatenate([part[name] for part in done]) for name in done[0]}
+_recipe: CompletionRecipe  # of a process that cuts
+_size: int
 
 
-_recipe: CompletionRecipe  # of a worker
+def _open(sources: Sources, size: int) -> None:
+    global _recipe, _size
+    _recipe, _size = _recipe_of(sources), size
 
 
-def _open(sources: Sources) -> None:
-    global _recipe
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    _recipe = sources.recipe()
-
-
-def _cut_part(part: tuple[int, int, int, int]) -> Batch:
-    """Part `k` of so many samples depends on (seed, k) alone."""
-    seed, k, count, size = part
-    batch = _recipe.batch(np.random.default_rng((seed, k)), count)
+def _cut(rng: np.random.Generator, count: int) -> Batch:
+    """(count, ...) arrays: "image" with its hole smoothly filled and "clean", "mask" in 1 / 255, "landmarks"."""
+    batch = _recipe.batch(rng, count)
     image, labels = tensors(batch, torch.device("cpu"))
     smooth = smoothly_filled(image, labels["mask"], halvings(_CROP))
-    cell = _CROP // size
+    cell = _CROP // _size
     image, clean, mask = (_bytes(pooled(one, cell)) for one in (smooth, labels["clean"], labels["mask"]))
     return {"image": image, "clean": clean, "mask": mask[..., 0], "landmarks": batch["landmarks"]}
+
+
+def _recipe_of(sources: Sources) -> CompletionRecipe:
+    """Cuts crops."""
+    pictures, portraits = sources.open()
+    return CompletionRecipe(pictures, _CROP, 1, portraits)
 
 
 def _bytes(image: Tensor) -> np.ndarray:
@@ -158,16 +126,11 @@ def _bytes(image: Tensor) -> np.ndarray:
 
 def main() -> None:
     """Train from the command line."""
-    parser = common_arguments("completer_coarse", "Train the network that gives holes their colours.", data=False)
-    parser.add_argument("--data", type=Path, action="append", help="folder of picture shards; may be given again")
-    parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
-    parser.add_argument("--samples", type=int, default=150_000, help="crops cut beforehand, 28 kB each")
-    arguments: argparse.Namespace = parser.parse_args()
+    described = "Train the network that gives holes their colours."
+    arguments = bank_arguments("completer_coarse", described, samples=150_000).parse_args()
     config = config_from(arguments, batch=64, rate=1e-3, half=True)
     torch.manual_seed(config.seed)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    sources = Sources(tuple(arguments.data or [Path("build/faces")]), arguments.portraits)
-    run_recipe(CoarseRecipe(sources, arguments.samples, config.seed), config, arguments)
+    run_recipe(CoarseRecipe(Sources.of(arguments), arguments.samples, config.seed), config, arguments)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,7 @@ beforehand, so that training waits for nobody.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import logging
-import multiprocessing
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,18 +17,16 @@ from core.runtime.specs import FACE_SIZE
 from models.networks.rims import RimFinder, RimsConfig, build_rims
 
 from . import augment
+from .bank import Sources, bank_arguments, checked_count, cut
 from .cards import PORTRAITS_NOTICE
 from .completion_portraits import PortraitSampler
 from .completion_samples import CompletionSampler
-from .data import Pictures, read_pictures
 from .loop import Batch, run_recipe
-from .options import common_arguments, config_from
+from .options import config_from
 from .people import split_people
-from .portraits import read_portraits
 from .rim_samples import RimSample, RimSampler, wearers
 from .sources import tinted
 
-LOG = logging.getLogger(__name__)
 STRENGTH = augment.Strength(color=0.85, grey=0.25, blur=0.12, coarse=0.25, noise=0.25, jpeg=0.2, shade=0.3)
 _SHARPER = 0.3  # share of the strips that are sharpened: photos of large faces are finer than what is rendered
 _PORTRAITS, _BARE_PORTRAITS, _BARE = 0.3, 0.05, 0.08  # shares of the strips
@@ -43,21 +36,6 @@ _PART = 100  # samples cut at a time
 _CHECKED = 200  # held-out samples
 
 
-@dataclasses.dataclass(frozen=True)
-class Sources:
-    """Where strips come from."""
-
-    folders: tuple[Path, ...]
-    portraits: Path | None
-
-    def open(self) -> tuple[Pictures, RimSampler]:
-        """The pictures, and who cuts them."""
-        pictures, portraits = read_pictures(*self.folders), None
-        if self.portraits is not None:
-            portraits = PortraitSampler(read_portraits(self.portraits), CompletionSampler(pictures, FACE_SIZE))
-        return pictures, RimSampler(pictures, portraits)
-
-
 class RimsRecipe:
     """Cross entropy and overlap (Dice) of what is found with what hides the face."""
 
@@ -65,25 +43,23 @@ class RimsRecipe:
 
     def __init__(self, sources: Sources, samples: int, seed: int, config: RimsConfig | None = None) -> None:
         """Cut so many `samples`, of which batches are drawn."""
-        if samples < 1:
-            raise ValueError(f"{samples} samples are none to learn from; ask for some thousands.")
-        self.config, self.samples = config or RimsConfig(), samples
+        self.config, self.samples = config or RimsConfig(), checked_count(samples)
         self.net: RimFinder = build_rims(self.config)
-        self.pictures, self.sampler = sources.open()
+        self.sampler = _sampler_of(sources)
+        self.pictures = self.sampler.pictures
         worn = wearers(self.pictures)
         train, held_out = (np.concatenate(people) for people in split_people(self.pictures))
         self.train, self.held_out, self.bare = train[worn[train]], held_out[worn[held_out]], train[~worn[train]]
         if not len(self.train) or not len(self.held_out):
             raise ValueError("Too few people wear clear glasses; render more pictures.")
-        self._images, self._rims = _cut(sources, (self.train, self.bare), samples, seed)
+        self._bank = cut(samples, _PART, seed, _cut, _open, sources, self.train, self.bare)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Strips of the bank, half of them mirrored."""
         rows, steps = rng.integers(0, self.samples, size), rng.choice((-1, 1), size)
-        bank = {"image": self._images, "rims": self._rims}
         return {
             name: np.stack([values[row][:, ::step] for row, step in zip(rows, steps, strict=True)])
-            for name, values in bank.items()
+            for name, values in self._bank.items()
         }
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -130,39 +106,27 @@ def _changed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return augment.photometric(image, rng, STRENGTH)
 
 
-def _cut(
-    sources: Sources, indices: tuple[np.ndarray, np.ndarray], samples: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(samples, h, w, 3) and (samples, h, w) uint8 strips and what hides the face in them."""
-    parts = [(seed, k, min(_PART, samples - first)) for k, first in enumerate(range(0, samples, _PART))]
-    workers = max(1, min(os.cpu_count() or 1, len(parts)))
-    done: list[RimSample] = []
-    with multiprocessing.get_context("spawn").Pool(workers, _open, (sources, *indices)) as pool:
-        for part in pool.imap(_cut_part, parts):
-            done.append(part)
-            if len(done) % 20 == 0:
-                LOG.info("%d of %d strips cut", len(done) * _PART, samples)
-    return np.concatenate([part.image for part in done]), np.concatenate([part.rims for part in done])
-
-
-_sampler: RimSampler  # of a worker
+_sampler: RimSampler  # of a process that cuts
 _worn: np.ndarray
 _bare: np.ndarray
 
 
 def _open(sources: Sources, worn: np.ndarray, bare: np.ndarray) -> None:
     global _sampler, _worn, _bare
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    _, _sampler = sources.open()
-    _worn, _bare = worn, bare
+    _sampler, _worn, _bare = _sampler_of(sources), worn, bare
 
 
-def _cut_part(part: tuple[int, int, int]) -> RimSample:
-    """Part `k` of so many samples depends on (seed, k) alone."""
-    seed, k, count = part
-    rng = np.random.default_rng((seed, k))
-    return RimSample(*(np.stack(column) for column in zip(*(_one(rng) for _ in range(count)), strict=True)))
+def _cut(rng: np.random.Generator, count: int) -> Batch:
+    """(count, h, w, 3) "image" and (count, h, w) "rims"."""
+    images, rims = zip(*(_one(rng) for _ in range(count)), strict=True)
+    return {"image": np.stack(images), "rims": np.stack(rims)}
+
+
+def _sampler_of(sources: Sources) -> RimSampler:
+    pictures, portraits = sources.open()
+    if portraits is None:
+        return RimSampler(pictures, None)
+    return RimSampler(pictures, PortraitSampler(portraits, CompletionSampler(pictures, FACE_SIZE)))
 
 
 def _one(rng: np.random.Generator) -> RimSample:
@@ -178,16 +142,11 @@ def _one(rng: np.random.Generator) -> RimSample:
 
 def main() -> None:
     """Train from the command line."""
-    parser = common_arguments("rims", "Train the network that finds the rims of clear glasses.", data=False)
-    parser.add_argument("--data", type=Path, action="append", help="folder of picture shards; may be given again")
-    parser.add_argument("--portraits", type=Path, default=None, help="public-domain portraits, if any")
-    parser.add_argument("--samples", type=int, default=20_000, help="strips cut beforehand, 164 kB each")
-    arguments: argparse.Namespace = parser.parse_args()
+    described = "Train the network that finds the rims of clear glasses."
+    arguments = bank_arguments("rims", described, samples=20_000).parse_args()
     config = config_from(arguments, batch=48, rate=2e-3, half=True)
     torch.manual_seed(config.seed)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    sources = Sources(tuple(arguments.data or [Path("build/faces")]), arguments.portraits)
-    run_recipe(RimsRecipe(sources, arguments.samples, config.seed), config, arguments)
+    run_recipe(RimsRecipe(Sources.of(arguments), arguments.samples, config.seed), config, arguments)
 
 
 if __name__ == "__main__":

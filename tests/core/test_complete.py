@@ -12,7 +12,8 @@ from core.cautions import about_completion
 from core.errors import WeightsError
 from core.geometry import alignment
 from core.geometry.grain import Grain, measured, noise
-from core.geometry.hole_mask import covers, grown
+from core.geometry.hole_mask import covers
+from core.geometry.masks import grown
 from core.geometry.membrane import membrane
 from core.look import believed, uncovered
 from core.pipeline import Pipeline
@@ -21,7 +22,7 @@ from core.settings import Settings
 from core.stages.complete import Complete
 from core.types import LANDMARKS, PARTS, Completion, FaceTexture, Landmarks
 
-from .conftest import PAINT
+from .networks import PAINT
 from .skin import disc, scene
 
 BLUE, GREEN = (0, 0, 255), (0, 255, 0)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from core.geometry import alignment
-from core.geometry.hole_mask import covers, grown, occluder_mask
+from core.geometry.hole_mask import covers, occluder_mask
+from core.geometry.masks import grown
 from core.runtime.specs import FACE_SIZE
 from core.types import OCCLUDERS, PARTS, Parsing
 
@@ -29,12 +30,12 @@ def found(
     rims: np.ndarray | None = None,
     photo: np.ndarray | None = None,
 ) -> np.ndarray:
-    """`rims` (H, W) uint8 are the levels that somebody who is asked for them tells."""
+    """`rims` (H, W) uint8 are the levels that somebody who is asked tells, of the face crop."""
 
     def told(shown: np.ndarray, asked: np.ndarray) -> np.ndarray:
         assert shown is photo and asked is points
         assert rims is not None
-        return rims
+        return cv2.warpAffine(rims, alignment.crop_matrix(points, FACE_SIZE), (FACE_SIZE, FACE_SIZE))
 
     photo = scene(parsing.parts.shape) if photo is None else photo
     rest = {"threshold": threshold, "grow": grow, "keep_glasses": keep_glasses}

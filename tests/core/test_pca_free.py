@@ -17,7 +17,7 @@ from core.runtime.specs import GRID_SIZE, NetworkSpec
 from core.settings import Settings
 from core.types import FaceTexture
 
-from .conftest import pca_free_network, specify
+from .networks import pca_free_network, specify
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from core.stages.landmark import VIEWS, Landmark
 from core.stages.regress import Regress
 from core.types import Camera, FaceBox, FaceParams, FaceTexture
 
-from .conftest import regressor_network, specify
+from .networks import regressor_network, specify
 
 MakePhoto = Callable[..., np.ndarray]
 

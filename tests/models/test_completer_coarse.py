@@ -15,7 +15,8 @@ from core.runtime.specs import COARSE_SIZE, FACE_SIZE  # noqa: E402
 from models.export import onnx_export  # noqa: E402
 from models.networks.completer import CompleterConfig, build_coarse_completer  # noqa: E402
 from models.training import completer_coarse, loop, options  # noqa: E402
-from models.training.completer_coarse import CoarseRecipe, Sources, hole_square  # noqa: E402
+from models.training.bank import Sources  # noqa: E402
+from models.training.completer_coarse import CoarseRecipe, hole_square  # noqa: E402
 from models.training.data import read_pictures  # noqa: E402
 
 TINY = CompleterConfig(size=32, fold=2, channels=(4, 4, 8, 8), dilations=(1,))
@@ -44,7 +45,7 @@ def test_sets_are_joined(folder) -> None:
 
 def test_cells_are_means_of_the_crop_with_nothing_of_the_cover(folder, recipe) -> None:
     """A cut sample is what the network would have made of the crop itself."""
-    crops = Sources((folder,), None).recipe()
+    crops = completer_coarse._recipe_of(Sources((folder,), None))
     batch = crops.batch(np.random.default_rng((0, 1)), 10)
     rows = slice(10, 20)
     clean, mask = (batch[name].astype(float) for name in ("clean", "mask"))

@@ -19,12 +19,13 @@ from models.networks.rims import RimsConfig, build_rims  # noqa: E402
 from models.synthesis.labels import Occluder  # noqa: E402
 from models.synthesis.shards import Shard  # noqa: E402
 from models.training import loop, options, rims  # noqa: E402
+from models.training.bank import Sources  # noqa: E402
 from models.training.completion_portraits import PortraitSampler  # noqa: E402
 from models.training.completion_samples import CompletionSampler  # noqa: E402
 from models.training.data import Pictures  # noqa: E402
 from models.training.portraits import Portraits  # noqa: E402
 from models.training.rim_samples import RimSampler, hiding, wearers  # noqa: E402
-from models.training.rims import RimsRecipe, Sources  # noqa: E402
+from models.training.rims import RimsRecipe  # noqa: E402
 
 from .people import COVER, SIDE, make_pictures, smooth, write_all  # noqa: E402
 
@@ -119,15 +120,15 @@ def test_portraits_are_drawn_glasses_on(spectacled, model) -> None:
 def test_the_bank_follows_the_seed_and_batches_are_mirrored_whole(worn_folder, recipe, monkeypatch) -> None:
     monkeypatch.setattr(rims, "_PART", 10)
     again, other = (RimsRecipe(Sources((worn_folder,), None), SAMPLES, seed, TINY) for seed in (0, 1))
-    np.testing.assert_array_equal(again._rims, recipe._rims)
-    assert (other._rims != recipe._rims).any()
+    np.testing.assert_array_equal(again._bank["rims"], recipe._bank["rims"])
+    assert (other._bank["rims"] != recipe._bank["rims"]).any()
     rng = np.random.default_rng(4)
     rows, steps = rng.integers(0, SAMPLES, 16), rng.choice((-1, 1), 16)
     assert set(steps) == {-1, 1}
     batch = recipe.batch(np.random.default_rng(4), 16)
     for k, (row, step) in enumerate(zip(rows, steps, strict=True)):
-        np.testing.assert_array_equal(batch["image"][k], recipe._images[row][:, ::step])
-        np.testing.assert_array_equal(batch["rims"][k], recipe._rims[row][:, ::step])
+        np.testing.assert_array_equal(batch["image"][k], recipe._bank["image"][row][:, ::step])
+        np.testing.assert_array_equal(batch["rims"][k], recipe._bank["rims"][row][:, ::step])
 
 
 def test_nothing_to_learn_from_is_refused(worn_folder, folder) -> None:
