@@ -9,8 +9,9 @@ import numpy as np
 from .geometry.hole_mask import covers
 from .stages.fit import Regressed
 from .stages.pca_free import PersonalShape
-from .types import Completion, Crop, FaceBox, FaceParams, Landmarks
+from .types import OCCLUDERS, PARTS, Completion, Crop, FaceBox, FaceParams, Landmarks, Parsing
 
+_OPAQUE = [OCCLUDERS.index(kind) for kind in ("mask", "scarf", "hand", "object")]
 _GUESSED = 2.0  # factor on the deviation of a landmark that something hides
 
 
@@ -35,7 +36,7 @@ class Look:
     completion: Completion
     regressed: FaceParams
     crop: Crop
-    parts: np.ndarray  # (H, W) uint8 index into `PARTS`, of the photo as it is; background where it was completed
+    parts: np.ndarray  # (H, W) uint8 index into `PARTS`: `parts_shown`
     mouth: float | None  # how far it is open
     words: tuple[str, ...]  # of caution
     own: PersonalShape | None = None  # geometry free of the linear basis, where the settings want it
@@ -45,6 +46,17 @@ class Look:
         height, width = self.completion.photo.shape[:2]
         trusted = believed(self.seen, self.completion.mask)
         return Regressed(trusted, self.regressed, self.crop, (height, width), focal, self.mouth)
+
+
+def parts_shown(parsed: Parsing, painted: np.ndarray, left: bool) -> np.ndarray:
+    """(H, W) uint8 parts of the completed photo: what is `painted` is the face's own, and nothing is said of it.
+
+    `left`: what stands before the face was not to be deleted; it is as foreign to the skin as clothes are.
+    """
+    parts = np.where(painted > 0, np.uint8(0), parsed.parts)
+    if left:
+        parts[np.isin(parsed.occluder, _OPAQUE)] = PARTS.index("cloth")
+    return parts
 
 
 def believed(landmarks: Landmarks, mask: np.ndarray) -> Landmarks:

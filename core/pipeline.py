@@ -18,7 +18,7 @@ from .geometry.fitting import FitSettings
 from .geometry.hole_mask import occluder_mask
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .geometry.mouth import mouth_opening
-from .look import Look, PersonPhoto, uncovered
+from .look import Look, PersonPhoto, parts_shown, uncovered
 from .regressors import AS_PHOTOGRAPHED, COLOURED_BY, PCA_FREE, network_of
 from .run import Progress, Run, naming
 from .runtime import providers
@@ -185,7 +185,7 @@ class Pipeline:
             completion = self._completed(photo, landmarks.points, mask, parsed)
             seen = self._look_again(completion, landmarks)
             hidden = np.maximum(parsed.occluded, completion.mask)
-            parts = np.where(completion.mask > 0, np.uint8(0), parsed.parts)  # what is painted is the face's own
+            parts = parts_shown(parsed, completion.mask, self.settings.deocclusion == "none")
             mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
             if self.settings.regressor in AS_PHOTOGRAPHED:

@@ -18,6 +18,11 @@ _TINT_RIDGE = np.array([1e-4, 0.1, 0.1, 0.1])
 _DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
 _HUE_SPREAD = 0.25  # log units by which skin's hue varies within a photo
 _LIGHT_TINT = 0.3  # share of the colour cast blamed on the light; cameras balance most of it away
+_SPREAD = (0.15, 0.12)  # log brightness and chroma by which skin varies within a photo
+_WIDEST = (1.5, 1.0)  # times as much, in hard light, that may be skin ...
+_WIDEST_TOLD = (2.5, 4.0)  # ... and where it is known to be
+_BEARD_DARKER, _BEARD_CHROMA = 2.6, 0.6  # tolerances of a beard, log units
+_BEARD_SHADE = 0.65  # of the usual light, the least that counts in a beard
 _EXPOSURE = 0.6  # share of the photo's overall brightness that is the skin's, in log units
 _LEVELS = (0.6, 1.7)  # factors on the regressed albedo's level, lowest and highest
 
@@ -29,6 +34,11 @@ class Tolerance:
     darker: np.ndarray  # (V,) float32
     brighter: np.ndarray  # (V,) float32
     chroma: np.ndarray  # (V,) float32
+
+    def bearing(self, beard: np.ndarray) -> Tolerance:
+        """The tolerance of skin on which a beard grows, where (V,) in [0, 1] says so."""
+        darker = np.maximum(self.darker, beard * _BEARD_DARKER)
+        return replace(self, darker=darker, chroma=np.maximum(self.chroma, beard * _BEARD_CHROMA))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,22 +71,48 @@ class SkinReading:
             usual=self.usual + shift,
         )
 
+    def unshaded(self, where: np.ndarray, weight: np.ndarray) -> SkinReading:
+        """The same reading with light that is nowhere dim `where` (V,) in [0, 1]; `weight` (V,) as in `exposed`.
+
+        How dark a beard is in the shade cannot be told: brightened as skin would be, it would fade and turn to noise.
+        """
+        weight = weight * self.trust
+        usual = [weighted_median(channel, weight) for channel in self.shading.T]
+        least = _BEARD_SHADE * np.array(usual, np.float32)
+        lift = where[:, None] * np.log(np.maximum(least / np.maximum(self.shading, 1e-6), 1.0))
+        return replace(
+            self,
+            shading=self.shading * np.exp(lift),
+            log_albedo=self.log_albedo - lift,
+            log_ratio=self.log_ratio - lift,
+        )
+
 
 def read_skin(
-    colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, weight: np.ndarray, tolerance: Tolerance
+    colors: np.ndarray,
+    albedo: np.ndarray,
+    normals: np.ndarray,
+    weight: np.ndarray,
+    tolerance: Tolerance,
+    told: bool = False,
+    beard: np.ndarray | float = 0.0,
 ) -> SkinReading:
     """Explain (V, 3) linear photo colours by (V, 3) albedo under light from (V, 3) normals in the light frame.
 
-    `weight` (V,) in [0, 1] marks skin that is well seen; the light comes from there.
+    `weight` (V,) in [0, 1] marks skin that is well seen; the light comes from there. `told`: somebody knows that all
+    that weighs is skin, so that colours that vary widely are those of a hard or tinted light. `beard` (V,) in [0, 1]
+    is where a beard grows: its darkness is no shadow.
     """
+    bare = weight * (1.0 - beard)
     safe = np.maximum(albedo, 0.01)
     trust = _likely_skin(colors, safe, weight)
+    widest = _WIDEST_TOLD if told else _WIDEST
     for _ in range(3):
-        light = estimate_light(colors, safe, normals, weight * trust)
-        shading = _shading(normals, light, weight * trust)
+        light = estimate_light(colors, safe, normals, bare * trust)
+        shading = _shading(normals, light, bare * trust)
         log_albedo = np.log(np.maximum(colors, 2e-3)) - np.log(shading)
         log_ratio = log_albedo - np.log(safe)
-        usual, trust, dark = _judge(log_ratio, weight * np.maximum(trust, 0.05), tolerance)
+        usual, trust, dark = _judge(log_ratio, bare * (1.0 if told else np.maximum(trust, 0.05)), tolerance, widest)
     return SkinReading(shading=shading, log_albedo=log_albedo, log_ratio=log_ratio, usual=usual, trust=trust, dark=dark)
 
 
@@ -139,17 +175,21 @@ def _shading(normals: np.ndarray, light: np.ndarray, weight: np.ndarray) -> np.n
 
 
 def _judge(
-    log_ratio: np.ndarray, weight: np.ndarray, tolerance: Tolerance
+    log_ratio: np.ndarray, weight: np.ndarray, tolerance: Tolerance, widest: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The usual ratio (3,), the trust (V,) and the darkness (V,) of everything that departs from it."""
     usual = np.array([weighted_median(log_ratio[:, c], weight) for c in range(3)], np.float32)
     offset = log_ratio - usual
     bright = offset @ LUMINANCE
     chroma = np.linalg.norm(offset - bright[:, None], axis=1)
-    spread = np.clip(weighted_median(np.abs(bright), weight) / 0.15, 1.0, 1.5)
+    spread, spread_chroma = (
+        np.clip(weighted_median(value, weight) / usually, 1.0, most)
+        for value, usually, most in zip((np.abs(bright), chroma), _SPREAD, widest, strict=True)
+    )
     limit = np.where(bright < 0, tolerance.darker, tolerance.brighter) * spread
     # a dim colour is uncertain: its chroma may wander further
-    distance = np.maximum(np.abs(bright) / limit, chroma / (tolerance.chroma * (1.0 + np.maximum(-bright, 0.0))))
+    limit_chroma = tolerance.chroma * spread_chroma * (1.0 + np.maximum(-bright, 0.0))
+    distance = np.maximum(np.abs(bright) / limit, chroma / limit_chroma)
     trust = smoothstep(distance, 1.25, 0.85)
     dark = smoothstep(-bright, 0.5, 1.0)
     return usual, trust, dark
@@ -157,11 +197,16 @@ def _judge(
 
 def weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
     """Median of (N,) values under (N,) weights; 0 when nothing weighs."""
+    return weighted_quantile(values, weight, 0.5)
+
+
+def weighted_quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
+    """The value below which a share of the weight lies, of (N,) values under (N,) weights; 0 when nothing weighs."""
     order = np.argsort(values)
     reach = np.cumsum(weight[order])
     if len(reach) == 0 or reach[-1] <= 0:
         return 0.0
-    return float(values[order[np.searchsorted(reach, reach[-1] / 2)]])
+    return float(values[order[np.searchsorted(reach, reach[-1] * share)]])
 
 
 def smoothstep(value: np.ndarray | float, low: float, high: float) -> np.ndarray:

@@ -21,6 +21,7 @@ _LIDS = ("lids_right", "lids_left")
 _COLUMN = 0.006  # metres to the side within which hair on the forehead hangs from above
 _BEARD_LINE = 0.012  # metres above chin and jaw that a beard may reach
 _EARS = ("ear_right", "ear_left")
+_BEARD_CHEEK, _BEFORE_EARS = (0.040, 0.024), (0.030, 0.015)  # metres from chin and jaw, and from the ears
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class SkinRegions:
     wide: SurfaceBlur  # 28 mm: what counts as light
     edges: np.ndarray  # (E, 2) int32 edges of the skin's triangles
     beard: np.ndarray  # where beards grow
+    full_beard: np.ndarray  # where full ones do: there too, and on the lower cheeks up to the ears
+    lips: np.ndarray  # the lips, fading over two millimetres
     column: tuple[np.ndarray, np.ndarray]  # (N,) forehead vertices; (N, N) bool: the second lies below the first
 
     def hung(self, fringe: np.ndarray) -> np.ndarray:
@@ -91,6 +94,8 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         wide=SurfaceBlur(model.vertices, triangles, 0.028),
         edges=np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0),
         beard=_beard(model),
+        full_beard=np.maximum(_beard(model), _lower_cheeks(model)) * _below_hair(model),
+        lips=smoothstep(_distance(model, *_LIPS), 0.002, 0.0),
         column=_column(model),
     )
 
@@ -126,6 +131,22 @@ def _beard(model: FaceModel) -> np.ndarray:
     inside = (_distance(model, "chin", "jaw") < _BEARD_LINE) | (_distance(model, "upper_lip") < 0.018)
     distance = cKDTree(model.vertices[inside]).query(model.vertices)[0]
     return smoothstep(distance, 0.015, 0.0)
+
+
+def _lower_cheeks(model: FaceModel) -> np.ndarray:
+    """1 on lower cheeks and before the ears, fading towards nose, eyes and cheekbones."""
+    cheeks = smoothstep(_distance(model, "chin", "jaw"), *_BEARD_CHEEK)
+    before_ears = smoothstep(_distance(model, *_EARS), *_BEFORE_EARS)
+    away = smoothstep(_distance(model, "nose"), 0.008, 0.016) * smoothstep(_distance(model, *_SOCKETS), 0.012, 0.024)
+    return np.maximum(cheeks, before_ears) * away * model.in_regions("cheek_right", "cheek_left", "chin", "jaw")
+
+
+def _below_hair(model: FaceModel) -> np.ndarray:
+    """1 below the tip of the nose, fading to the height of its middle, above which the hair's own sideburns hang."""
+    height = model.vertices[model.in_regions("nose"), 1]
+    if len(height) == 0:
+        return np.ones(len(model.vertices), np.float32)
+    return smoothstep(model.vertices[:, 1], float(np.median(height)), float(height.min()))
 
 
 def _bare(model: FaceModel) -> np.ndarray:

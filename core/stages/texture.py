@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry import lighting
 from ..geometry.camera import project
-from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep, weighted_median
+from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep, weighted_median, weighted_quantile
 from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
@@ -21,10 +21,14 @@ from ..types import Camera, FaceParams, FaceTexture, Landmarks
 
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
 _KEPT = 0.55  # share of slow changes over plain skin that is complexion, not light
-_VARIED = 0.045  # log brightness by which skin varies over centimetres
-_BEARD = (0.3, 0.7)  # log darkness of chin, jaw and upper lip: shaved, bearded
+_VARIED, _VARIED_HUE = 0.045, 0.12  # log brightness, and length of the log hue, by which skin varies over centimetres
+# Log darkness in red light of chin, jaw and upper lip, of both sides and of the darkest quarter, as beards leave parts
+# bare: shaved, bearded; and of what belongs to a beard round them.
+_BEARD, _BEARD_SHARE, _BEARD_ROUND = (0.42, 0.58), 0.75, (0.15, 0.45)
+_LEAST_CHIN = 0.35  # share of these, that must be seen
 _TURNED = (0.25, 0.6)  # cosine between surface and view from which parts are told there, and are fully believed
 _GRAZING = (0.32, 0.66)  # the same of colours: light along the surface leaves a rim
+_GRAZING_BEARD = (0.1, 0.35)  # the same in a beard, which is dull
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
@@ -88,12 +92,13 @@ class Texture:
         shown = smoothstep(view.facing, *_TURNED) * there
         view = self._believed(view, shown)
         covers = Covers.of(view, shown)
-        seen = np.minimum(smoothstep(view.facing, *_GRAZING) * there, shown - covers.foreign)
-        seen *= 1.0 - occlusion(self._regions, landmarks.visibility)
-        plain = seen * self._regions.plain
-        reading = read_skin(colors, albedo, view.normals, plain, self._regions.tolerance).exposed(plain)
+        open_to_view = 1.0 - occlusion(self._regions, landmarks.visibility)
+        seen = np.minimum(smoothstep(view.facing, *_GRAZING) * there, shown - covers.foreign) * open_to_view
+        reading, bearded = self._read(colors, albedo, view, seen, covers)
         hair, hairy = self._hair(view, reading, covers)
-        fields = self._fields(seen, reading, albedo, covers, hair, hairy)
+        grown = bearded * self._regions.full_beard * smoothstep(view.facing, *_GRAZING_BEARD)
+        seen = np.maximum(seen, grown * there * open_to_view * (1.0 - view.part_shares(view.points[:, :2])[:, 0]))
+        fields = self._fields(seen, reading, albedo, covers, hair, hairy, bearded)
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
             self._mark_completed(source, completed, project(camera, vertices)[:, :2])
@@ -106,6 +111,24 @@ class Texture:
             iris_color=lighting.linear_to_srgb(iris),
             hair_color=lighting.linear_to_srgb(hair),
         )
+
+    def _read(
+        self, colors: np.ndarray, albedo: np.ndarray, view: HeadView, seen: np.ndarray, covers: Covers
+    ) -> tuple[SkinReading, float]:
+        """The skin as read from (V, 3) colours where (V,) is seen, and how surely it bears a beard, in [0, 1].
+
+        A beard says nothing about the light: read with the rest, it would pass for shadow.
+        """
+        regions = self._regions
+        plain = seen * regions.plain
+        reading = read_skin(colors, albedo, view.normals, plain, regions.tolerance, covers.told).exposed(plain)
+        if self._bearded(reading, seen * regions.even) == 0.0:
+            return reading, 0.0
+        bare, tolerance = plain * (1.0 - regions.full_beard), regions.tolerance.bearing(regions.full_beard)
+        reading = read_skin(colors, albedo, view.normals, plain, tolerance, covers.told, regions.full_beard)
+        reading = reading.exposed(bare)
+        bearded = self._bearded(reading, seen * regions.even)
+        return reading.unshaded(bearded * regions.full_beard, bare), bearded
 
     def _believed(self, view: HeadView, shown: np.ndarray) -> HeadView:
         """The view, without its parts where they leave too little of the face of which (V,) is `shown`."""
@@ -121,12 +144,13 @@ class Texture:
         covers: Covers,
         hair: np.ndarray,
         hairy: float,
+        bearded: float,
     ) -> SkinFields:
         regions = self._regions
         trust, cut_off = self._connected(self._drawn_back(reading.trust), seen)
         weight = seen * regions.allowed * trust
         weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
-        correction, complexion = self._low_frequencies(reading, weight)
+        correction, complexion = self._low_frequencies(reading, weight, bearded)
         gain = np.exp(correction) / reading.shading
         fringe = covers.hair if covers.told else seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
         scalp = regions.scalp * (covers.hair + hairy * (1.0 - covers.hair - covers.face))
@@ -135,7 +159,7 @@ class Texture:
             gain=gain,
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
             scalp=regions.hairline(np.maximum(scalp, hairy * regions.hung(regions.forehead * fringe))),
-            bare=regions.bare,
+            bare=regions.bare * (1.0 - bearded * regions.full_beard),
             even=regions.even,
             lined=regions.lined,
             hair=hair,
@@ -156,7 +180,9 @@ class Texture:
         cut_off = ((piece > 0) & (piece != weight.argmax())).astype(np.float32)
         return trust * (1.0 - self._regions.fine(cut_off)) * (1.0 - cut_off), cut_off
 
-    def _low_frequencies(self, reading: SkinReading, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _low_frequencies(
+        self, reading: SkinReading, weight: np.ndarray, bearded: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(V, 3) log factor that takes leftover light out of the photo; log ratio of the fill to the model.
 
         What differs between the sides over centimetres is light that nine harmonics missed, not skin; on plain
@@ -166,6 +192,9 @@ class Texture:
         even = weight * regions.even
         wide = regions.wide.extend(reading.log_ratio, even, reading.usual)
         complexion = regions.coarse.extend(reading.log_ratio, even, wide)
+        if bearded > 0.0:  # lips are none of it
+            own = regions.coarse.extend(reading.log_ratio, weight * regions.lips, reading.usual)
+            complexion += bearded * regions.lips[:, None] * (own - complexion)
         known = np.maximum(regions.wide(even), 1e-4)
         bright = (wide - reading.usual) @ LUMINANCE
         both = (bright * known + bright[mirror] * known[mirror]) / (known + known[mirror])
@@ -173,27 +202,40 @@ class Texture:
         hue = complexion - reading.usual
         hue -= (hue @ LUMINANCE)[:, None]
         hue *= smoothstep(regions.coarse(even), 0.0, 0.3)[:, None]  # the rim of the seen skin is a poor witness
-        kept, patched = self._kept(reading, even, bright, patches)
+        kept, patched = self._kept(even, bright, patches, bearded)
         # hue may be evened out at a finer scale than brightness: the eye sees no halos in it
-        correction = (kept * both - bright + (patched - 1.0) * patches)[:, None] + (kept[:, None] ** 1.5 - 1.0) * hue
+        spread = 1.48 * weighted_median(np.linalg.norm(hue, axis=1), even)
+        tinted = kept**1.5 * min(1.0, _VARIED_HUE / max(spread, 1e-3))
+        correction = (kept * both - bright + (patched - 1.0) * patches)[:, None] + (tinted - 1.0)[:, None] * hue
         return correction, complexion + correction
 
     def _kept(
-        self, reading: SkinReading, weight: np.ndarray, slow: np.ndarray, patches: np.ndarray
+        self, weight: np.ndarray, slow: np.ndarray, patches: np.ndarray, bearded: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """(V,) shares of slow changes of brightness, and of patches, that are the person's own: all in a beard.
 
         On skin they are part of them; the more a face varies, the less of it is skin and the more is light.
         """
         beard = self._regions.beard
-        depth = (reading.usual - reading.log_ratio) @ LUMINANCE
-        growth = smoothstep(weighted_median(depth, weight * (beard > 0.9)), *_BEARD) * beard
+        around = self._regions.full_beard * smoothstep(-slow - patches, *_BEARD_ROUND)
+        growth = bearded * np.maximum(beard, around)
         own = []
         for change, share in ((slow, _KEPT), (patches, 1.0)):
             spread = 1.48 * weighted_median(np.abs(change), weight * (1.0 - beard))
             on_skin = min(share, _VARIED / max(spread, 1e-3))
             own.append(on_skin + (1.0 - on_skin) * growth)
         return own[0], own[1]
+
+    def _bearded(self, reading: SkinReading, weight: np.ndarray) -> float:
+        """How surely the person has a beard, in [0, 1], by (V,) weights of the skin that is seen."""
+        mirror, weight = self._model.mirror, weight * reading.trust
+        place = self._regions.allowed * self._regions.even * (self._regions.beard > 0.9)
+        grown = weight * (place > 0.0)
+        if grown.sum() < _LEAST_CHIN * place.sum():
+            return 0.0
+        depth = (reading.usual - reading.log_ratio)[:, 0]  # red light: a flush dims the others
+        depth = np.where(weight[mirror] > 0.3, np.minimum(depth, depth[mirror]), depth)  # shadows are of one side
+        return float(smoothstep(weighted_quantile(depth, grown, _BEARD_SHARE), *_BEARD))
 
     def _hair(self, view: HeadView, reading: SkinReading, covers: Covers) -> tuple[np.ndarray, float]:
         """(3,) linear albedo of the hair, and how much of the scalp bears any: 0 for a bald one, 1 for hair.

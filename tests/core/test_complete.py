@@ -15,12 +15,12 @@ from core.geometry.grain import Grain, measured, noise
 from core.geometry.hole_mask import covers
 from core.geometry.masks import grown
 from core.geometry.membrane import membrane
-from core.look import believed, uncovered
+from core.look import believed, parts_shown, uncovered
 from core.pipeline import Pipeline
 from core.runtime.specs import FACE_SIZE, NetworkSpec
 from core.settings import Settings
 from core.stages.complete import Complete
-from core.types import LANDMARKS, PARTS, Completion, FaceTexture, Landmarks
+from core.types import LANDMARKS, OCCLUDERS, PARTS, Completion, FaceTexture, Landmarks, Parsing
 
 from .networks import PAINT
 from .skin import disc, scene
@@ -321,6 +321,17 @@ def test_hidden_landmarks_weigh_less_and_show_completed_skin(points: np.ndarray)
     assert (less.sigma[hidden] > 2.0).all() and (less.sigma[~hidden] == 2.0).all()
     shown = uncovered(landmarks, mask)
     assert (shown.visibility[hidden] == 1.0).all() and (shown.visibility[~hidden] < 0.3).all()
+
+
+def test_what_is_left_before_the_face_is_no_skin() -> None:
+    """A mask or hand that nobody deletes is as foreign to the skin as cloth; glasses stay on it."""
+    occluder = np.array([[OCCLUDERS.index(kind) for kind in ("none", "mask", "hand", "clear_glasses")]], np.uint8)
+    skin = np.full((1, 4), PARTS.index("skin"), np.uint8)
+    parsed = Parsing(skin, occluder, np.where(occluder > 0, np.uint8(255), np.uint8(0)))
+    nothing, painted = np.zeros((1, 4), np.uint8), np.array([[0, 255, 0, 0]], np.uint8)
+    cloth, own = PARTS.index("cloth"), PARTS.index("skin")
+    assert parts_shown(parsed, nothing, left=True).tolist() == [[own, cloth, cloth, own]]
+    assert parts_shown(parsed, painted, left=False).tolist() == [[own, 0, own, own]]
 
 
 def test_too_much_is_hidden(points: np.ndarray) -> None:

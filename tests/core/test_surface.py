@@ -1,10 +1,12 @@
 """Blurs over a surface, UV sampling and de-lighting on their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.geometry import lighting
-from core.geometry.delighting import Tolerance, read_skin, weighted_median
+from core.geometry.delighting import Tolerance, read_skin, weighted_median, weighted_quantile
 from core.geometry.face_model import FaceModel
 from core.geometry.mesh_smoothing import SurfaceBlur
 from core.geometry.skin_regions import skin_regions
@@ -84,10 +86,54 @@ def test_light_and_hue_are_told_from_a_large_occluder() -> None:
     assert np.abs(reading.usual).max() < 0.1
 
 
+def test_skin_that_is_known_may_vary_as_hard_light_makes_it() -> None:
+    """Half of a face in blown-out light of another hue: believed where somebody says that it is skin."""
+    colors, albedo, normals, limits = lit_skin()
+    half = np.arange(len(colors)) % 2 > 0
+    colors[half] *= [1.6, 1.3, 0.7]
+    whole = np.ones(len(colors), np.float32)
+    guessed, known = (read_skin(colors, albedo, normals, whole, limits, told=told) for told in (False, True))
+    assert guessed.trust[half].mean() < 0.3 or guessed.trust[~half].mean() < 0.3
+    assert known.trust.min() > 0.9
+
+
+def test_a_beard_is_no_shadow() -> None:
+    """Dark hair on all that faces down leaves the light as it is, and is as dark as it was in what is read."""
+    colors, albedo, normals, limits = lit_skin()
+    beard = (normals[:, 1] < -0.55).astype(np.float32)
+    whole = np.ones(len(colors), np.float32)
+    bare = read_skin(colors, albedo, normals, whole, limits)
+    grown = colors * (1.0 - 0.8 * beard[:, None])
+    known = read_skin(grown, albedo, normals, whole, limits.bearing(beard), told=True, beard=beard)
+    assert np.abs(np.log(known.shading / bare.shading)).max() < 0.2
+    assert np.log(0.2) == pytest.approx(float(known.log_ratio[beard > 0].mean()), abs=0.15)
+    assert known.trust[beard > 0].min() > 0.9
+    dim = replace(known, shading=known.shading * np.where(beard > 0, 0.2, 1.0)[:, None].astype(np.float32))
+    lifted = dim.unshaded(beard, 1.0 - beard)
+    assert lifted.shading[beard > 0].min() > 0.5 * np.median(bare.shading)
+    assert np.array_equal(lifted.shading[beard == 0], dim.shading[beard == 0])
+    whole_log = np.log(lifted.shading) + lifted.log_albedo
+    assert np.allclose(whole_log, np.log(dim.shading) + dim.log_albedo, atol=1e-4)  # still the same photo
+
+
+def lit_skin() -> tuple[np.ndarray, np.ndarray, np.ndarray, Tolerance]:
+    """Colours, albedo and normals of 3000 points of skin under a soft lamp, and what skin may be."""
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(3000, 3))
+    normals[:, 2] = np.abs(normals[:, 2])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    albedo = np.tile(np.array([0.5, 0.3, 0.22], np.float32), (3000, 1))
+    light = lighting.directional_light(np.array([0.3, 0.4, 1.0]), 0.5) + np.array([0.6] + [0.0] * 8, np.float32)
+    colors = lighting.shade(albedo, normals, light.astype(np.float32))
+    limits = (np.full(3000, value, np.float32) for value in (0.85, 0.75, 0.32))
+    return colors, albedo, normals, Tolerance(*limits)
+
+
 def test_weighted_median() -> None:
     values = np.array([5.0, 1.0, 3.0, 100.0])
     assert weighted_median(values, np.array([1.0, 1.0, 1.0, 0.0])) == 3.0
     assert weighted_median(values, np.zeros(4)) == 0.0
+    assert weighted_quantile(values, np.ones(4), 0.9) == 100.0 and weighted_quantile(values, np.ones(4), 0.2) == 1.0
 
 
 def test_a_fringe_hangs_from_the_scalp(face_model: FaceModel) -> None:
