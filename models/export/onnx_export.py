@@ -222,7 +222,7 @@ def parity_images(name: str, pictures: Pictures) -> list[np.ndarray]:
     if name != "detector":
         cropper = Cropper(pictures, CROP_SIZE)
         return [cropper.cut(i, cropper.matrices[i]) for i in chosen]
-    sides = [(192, 192), (256, 352), (480, 640)]
+    sides = [(192, 192), (256, 352), (352, 192)]  # of more than `MOST_CELLS` cells, rounding decides which are seen
     return [cv2.resize(pictures.image(i), sides[k % 3][::-1]) for k, i in enumerate(chosen)]
 
 

@@ -13,22 +13,34 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.onnx.operators import shape_as_tensor
 
-from .blocks import ConvUnit, Normalise, Separable
+from .blocks import ConvUnit, Separable
 
 STRIDES = (8, 16, 32)
+MOST_CELLS = 2000  # of a picture, the likeliest ones, that the application gets to see
 _PRIOR = 0.01  # share of cells that hold a face, the score's start
 _CENTERS = 5  # points
+_REACH = 4.0  # strides; a typical half face, so that outputs are about one
 
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """Sizes of the network."""
+    """Sizes of the network. CPUs compute 16 channels at once; other numbers cost as much as the next multiple."""
 
-    stem: int = 12
-    channels: tuple[int, int, int] = (40, 72, 128)  # of strides 8, 16, 32
-    depth: tuple[int, int, int] = (1, 1, 2)  # residual blocks
-    neck: int = 64
+    stem: int = 16
+    channels: tuple[int, int, int] = (32, 64, 128)  # of strides 8, 16, 32
+    depth: tuple[int, int, int] = (0, 1, 2)  # residual blocks
+    neck: int = 48
+
+
+class Cells(NamedTuple):
+    """What the heads say of all cells of all strides, finest first, row by row."""
+
+    score_logit: Tensor  # (N, C)
+    shape: Tensor  # (N, 14, C): logarithms of a box' four reaches, and five points, in units of `reach`
+    centers: Tensor  # (C, 2) x, y, input pixels
+    reach: Tensor  # (C, 1) input pixels
 
 
 class DetectorOutput(NamedTuple):
@@ -93,19 +105,15 @@ class Head(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.score = nn.Sequential(Separable(channels, channels), _output(channels, 1, _logit(_PRIOR)))
-        self.shape = nn.Sequential(Separable(channels, channels), _output(channels, 4 + 2 * _CENTERS, 0.0))
+        self.tower = Separable(channels, channels)
+        self.out = nn.Conv2d(channels, 1 + 4 + 2 * _CENTERS, 1)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)  # pyright: ignore[reportArgumentType]
+        self.out.bias.data[0] = _logit(_PRIOR)  # pyright: ignore[reportOptionalMemberAccess]
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return self.score(features).flatten(2)[:, 0], self.shape(features).flatten(2).transpose(1, 2)
-
-
-def _output(inputs: int, outputs: int, start: float) -> nn.Conv2d:
-    """A pointwise convolution that begins near the constant `start`."""
-    layer = nn.Conv2d(inputs, outputs, 1)
-    nn.init.normal_(layer.weight, std=0.01)
-    nn.init.constant_(layer.bias, start)  # pyright: ignore[reportArgumentType]
-    return layer
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, 15, cells): logit of the score, then what `Cells` has as its shape."""
+        return self.out(self.tower(features)).flatten(2)
 
 
 def _logit(probability: float) -> float:
@@ -118,22 +126,29 @@ class Detector(nn.Module):
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
-        self.normalise = Normalise()
         self.trunk, self.neck = Trunk(config), Neck(config)
         self.heads = nn.ModuleList(Head(config.neck) for _ in STRIDES)
 
     def forward(self, image: Tensor) -> DetectorOutput:
-        features = self.neck(self.trunk(self.normalise(image)))
-        scores, boxes, points = [], [], []
-        for stride, head, feature in zip(STRIDES, self.heads, features, strict=True):
-            score, shape = head(feature)
-            centers = cell_centers(feature, stride)
-            reach = stride * 4.0  # a typical half face of this stride, so that outputs are about one
-            sides = shape[..., :4].float().clamp(-4.0, 4.0).exp() * reach
-            scores.append(score.float())
-            boxes.append(torch.cat([centers - sides[..., :2], centers + sides[..., 2:]], dim=-1))
-            points.append(centers.repeat(1, _CENTERS) + shape[..., 4:].float() * reach)
-        return DetectorOutput(torch.cat(scores, 1), torch.cat(boxes, 1), torch.cat(points, 1))
+        cells = self.cells(image)
+        boxes, points = decoded(cells.shape, cells.centers, cells.reach)
+        return DetectorOutput(cells.score_logit.float(), boxes, points)
+
+    def cells(self, image: Tensor) -> Cells:
+        """The heads' answers as they are."""
+        features = self.neck(self.trunk(image))
+        rows = torch.cat([head(feature) for head, feature in zip(self.heads, features, strict=True)], dim=2)
+        centers = [cell_centers(feature, stride) for feature, stride in zip(features, STRIDES, strict=True)]
+        reach = [torch.full_like(part[:, :1], stride * _REACH) for part, stride in zip(centers, STRIDES, strict=True)]
+        return Cells(rows[:, 0], rows[:, 1:], torch.cat(centers), torch.cat(reach))
+
+
+def decoded(shape: Tensor, centers: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, C, 4) boxes and (N, C, 10) points of `Cells`."""
+    rows = shape.transpose(1, 2).float()
+    sides = rows[..., :4].clamp(-4.0, 4.0).exp() * reach
+    boxes = torch.cat([centers - sides[..., :2], centers + sides[..., 2:]], dim=-1)
+    return boxes, centers.repeat(1, _CENTERS) + rows[..., 4:] * reach
 
 
 def cell_centers(feature: Tensor, stride: int) -> Tensor:
@@ -146,7 +161,10 @@ def cell_centers(feature: Tensor, stride: int) -> Tensor:
 
 
 class DetectorExport(nn.Module):
-    """The application's view: boxes, scores in [0, 1], points."""
+    """The application's view of one picture: boxes, scores in [0, 1] and points of its likeliest cells.
+
+    The others are left out before they are decoded, which would take as long as a stage of the trunk.
+    """
 
     input_names = ("image",)
     output_names = ("boxes", "scores", "points")
@@ -156,8 +174,11 @@ class DetectorExport(nn.Module):
         self.net = net
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        out = self.net(image)
-        return out.boxes, out.score_logit.sigmoid(), out.points
+        cells = self.net.cells(image)
+        count = shape_as_tensor(cells.score_logit)[1].clamp_max(MOST_CELLS)  # open in the exported file
+        chosen = cells.score_logit[0].topk(count).indices.sort().values  # pyright: ignore[reportArgumentType]
+        boxes, points = decoded(cells.shape[:, :, chosen], cells.centers[chosen], cells.reach[chosen])
+        return boxes, cells.score_logit[:, chosen].sigmoid(), points
 
 
 def build_detector(config: DetectorConfig | None = None) -> Detector:

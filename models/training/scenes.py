@@ -20,6 +20,7 @@ MOST_FACES = 12
 _SMALLEST, _LARGEST = 18.0, 1.05  # face sides, pixels and scene sides
 _COUNTED_FROM = 15.0  # smaller faces are neither right nor wrong
 _STRENGTH = Strength(color=0.6, grey=0.12, blur=0.12, coarse=0.15, noise=0.3, jpeg=0.25, video=0.15)
+_SQUASHED, _WIDER = 0.4, 0.25  # share of faces as in pictures of a wrong aspect, and the deviation of its logarithm
 _UPRIGHT, _TILTED = 0.72, 0.94  # shares of faces turned by at most so much, summed up
 
 
@@ -109,6 +110,9 @@ class SceneComposer:
         matrix = np.zeros((2, 3))
         c, s = np.cos(turn), np.sin(turn)
         matrix[:, :2] = np.array([[c, -s], [s, c]]) @ mirror * (side / own)
+        if rng.random() < _SQUASHED:
+            wider = np.exp(rng.normal(0.0, _WIDER) / 2)
+            matrix[:, :2] = np.diag([wider, 1.0 / wider]) @ matrix[:, :2]
         matrix[:, 2] = target - matrix[:, :2] @ points.mean(axis=0)
         mask = self._blend(image, person, matrix, rng)
         moved = alignment.apply(matrix, points)

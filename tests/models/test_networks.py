@@ -25,7 +25,14 @@ from models.networks.completer import (  # noqa: E402
     build_autoencoder,
     build_completer,
 )
-from models.networks.detector import STRIDES, DetectorConfig, DetectorExport, build_detector, cell_centers  # noqa: E402
+from models.networks.detector import (  # noqa: E402
+    MOST_CELLS,
+    STRIDES,
+    DetectorConfig,
+    DetectorExport,
+    build_detector,
+    cell_centers,
+)
 from models.networks.e2far import E2FARConfig, build_e2far  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig, LandmarkerExport, build_landmarker  # noqa: E402
 from models.networks.pca_free import PcaFreeConfig, PcaFreeExport, build_pca_free  # noqa: E402
@@ -330,6 +337,20 @@ def test_detector_learns() -> None:
     assert out.boxes.shape == (2, cells, 4)
     assert out.points.shape == (2, cells, 10)
     step_lowers(net, lambda: sum(detector_terms(net(image), boxes, points, counted, (64, 96)).values()))
+
+
+def test_the_application_sees_the_likeliest_cells(tmp_path) -> None:
+    item = exportable("detector")
+    onnx_export.convert(item, tmp_path / "detector.onnx", 32)
+    image = torch.rand(1, 3, 384, 512)
+    with torch.no_grad():
+        every = item.net.net(image)
+    session = onnxruntime.InferenceSession(str(tmp_path / "detector.onnx"), providers=["CPUExecutionProvider"])
+    boxes, scores, points = session.run(["boxes", "scores", "points"], {"image": image.numpy()})
+    kept = np.sort(every.score_logit[0].argsort(descending=True)[:MOST_CELLS].numpy())
+    assert len(every.score_logit[0]) > len(kept) == scores.shape[1]
+    for found, wanted in ((boxes, every.boxes), (points, every.points), (scores, every.score_logit.sigmoid())):
+        assert np.allclose(found[0], wanted[0, kept].numpy(), atol=1e-2)
 
 
 def test_cells_lie_in_the_middle_of_their_stride() -> None:
