@@ -25,9 +25,9 @@ SMALLEST = 16.0  # pixels of the photo, of faces that further looks add: the fin
 TINY = 9.0  # the same of the finest look where there is nothing else: a mask can be told even then
 LARGEST = 256.0  # pixels of a finer look: what is larger there was large enough before, and is mostly no face
 FINEST_LARGEST = 360.0  # the same of the finest look: masks under hoods and caps are seen at last when they are large
-# An upright face scores above 0.9 nine times in ten, one that lies or stands on its head hardly ever above `SURE`;
+# An upright face scores above 0.87 nine times in ten, one that lies or stands on its head hardly ever above `SURE`;
 # where it is found at all, its points are placed as if it were upright.
-SURE = 0.88
+SURE = 0.86
 TURNED_SCORE = 0.8  # least score of a face found in the turned photo ...
 TURNED_GAIN = 0.05  # ... and by how much it must be above the best of the upright one: most photos are upright
 TURNS = (1, 3, 2)  # quarters, counter-clockwise
@@ -38,7 +38,7 @@ OVERLAP = 0.4  # intersection over union above which two boxes are one face
 INSIDE = 0.8  # share of the smaller of two boxes in the other one above which they are one face
 # The second opinion: log-odds of a face from those of its score and the logarithm of how unsure its landmarks are,
 # by logistic regression on candidates in synthetic scenes (`python -m models.training.second_opinion`).
-OPINION = (1.40, -2.17, -6.54)  # slopes of the two, and the constant
+OPINION = (1.26, -2.18, -6.46)  # slopes of the two, and the constant
 MOST_RAISED = 0.82  # score up to which an opinion may raise one: things that look like faces mislead both networks
 AT_HOME = 0.3  # intersection over union with the box of its landmarks below which a box is not of the face they are on
 CANDIDATE = 0.4  # least score of what gets a second opinion where there is no sure face
