@@ -40,6 +40,9 @@ INSIDE = 0.8  # share of the smaller of two boxes in the other one above which t
 # by logistic regression on candidates in synthetic scenes (`python -m models.training.second_opinion`).
 OPINION = (1.26, -2.18, -6.46)  # slopes of the two, and the constant
 MOST_RAISED = 0.82  # score up to which an opinion may raise one: things that look like faces mislead both networks
+# How unsure landmarks are of a face that is doubtful for what it shows, and not because the box is not quite the
+# face's; the detector's score that counts where they are less sure, so that further looks are taken.
+ASTRAY, LOST = 0.025, 0.79
 AT_HOME = 0.3  # intersection over union with the box of its landmarks below which a box is not of the face they are on
 CANDIDATE = 0.4  # least score of what gets a second opinion where there is no sure face
 MOST_CANDIDATES = 8  # of one look, the likeliest
@@ -132,15 +135,18 @@ class Detect:
         evidence = opinion_evidence(np.array([face.score for face in doubtful]), doubt)
         most = [max(face.score, MOST_RAISED) for face in doubtful]
         judged = np.minimum(expit(evidence @ OPINION[:2] + OPINION[2]), most)
+        seen = [
+            min(face.score, LOST) if lost else face.score for face, lost in zip(doubtful, doubt > ASTRAY, strict=True)
+        ]
         return sure + [
-            _Found(replace(face, score=float(score)), face.score, place)
-            for face, score, place in zip(doubtful, judged, places, strict=True)
+            _Found(replace(face, score=float(score)), own, place)
+            for face, own, score, place in zip(doubtful, seen, judged, places, strict=True)
             if overlap(face.corners, place) >= AT_HOME
         ]
 
 
 class _Found(NamedTuple):
-    """A face, the detector's own score, by which further looks are decided, and where its landmarks are."""
+    """A face, the score by which further looks are decided, the detector's or less, and where its landmarks are."""
 
     face: FaceBox
     seen: float

@@ -18,11 +18,11 @@ def own_places(boxes: Sequence[FaceBox]) -> np.ndarray:
     return np.array([box.corners for box in boxes])
 
 
-def look(network: object, photo: np.ndarray) -> list[FaceBox]:
+def look(network: object, photo: np.ndarray, doubt: float = 0.015) -> list[FaceBox]:
     """Faces when the landmarks say nothing about a doubtful one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detect, "OPINION", (1.0, 0.0, 0.0))
-        return Detect(network, lambda _, boxes: (np.ones(len(boxes)), own_places(boxes)))(photo)  # pyright: ignore[reportArgumentType]
+        return Detect(network, lambda _, boxes: (np.full(len(boxes), doubt), own_places(boxes)))(photo)  # pyright: ignore[reportArgumentType]
 
 
 class CountingNetwork:
@@ -191,6 +191,21 @@ def test_further_looks_add_to_a_doubtful_face() -> None:
     # the speck of 15 pixels is too small for an enlarged photo, and what fills it is none that an enlarged look finds
     assert [round(face.score, 2) for face in faces] == [0.8, 0.75]
     assert [round(face.size) for face in faces] == [120, 60]
+
+
+@pytest.mark.parametrize(("doubt", "size"), [(0.034, 220), (0.02, 150)])
+def test_landmarks_astray_ask_for_further_looks(doubt: float, size: int) -> None:
+    """A box that holds half of a face is doubtful; the coarse look sees the whole face, surely."""
+
+    class Halved:
+        def run(self, image: np.ndarray) -> dict[str, np.ndarray]:
+            scale = max(image.shape[2:]) / 640
+            boxes = np.array([[[200, 170, 350, 320], [170, 100, 390, 320]]], np.float32) * scale
+            scores = [0.1, 0.9] if max(image.shape[2:]) == 256 else [0.82, 0.1]
+            return {"boxes": boxes, "scores": np.array([scores], np.float32), "points": np.zeros((1, 2, 10), "f4")}
+
+    (face,) = look(Halved(), np.zeros((480, 640, 3), np.uint8), doubt)
+    assert round(face.size) == size
 
 
 @pytest.mark.parametrize(("side", "found"), [(12.0, 1), (6.0, 0)])
