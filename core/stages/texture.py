@@ -117,12 +117,13 @@ class Texture:
     ) -> tuple[SkinReading, float]:
         """The skin as read from (V, 3) colours where (V,) is seen, and how surely it bears a beard, in [0, 1].
 
-        A beard says nothing about the light: read with the rest, it would pass for shadow.
+        A beard says nothing about the light: read with the rest, it would pass for shadow. Where the parts are not
+        known, what is dark about the mouth may be anything.
         """
         regions = self._regions
         plain = seen * regions.plain
         reading = read_skin(colors, albedo, view.normals, plain, regions.tolerance, covers.told).exposed(plain)
-        if self._bearded(reading, seen * regions.even) == 0.0:
+        if not covers.told or self._bearded(reading, seen * regions.even) == 0.0:
             return reading, 0.0
         bare, tolerance = plain * (1.0 - regions.full_beard), regions.tolerance.bearing(regions.full_beard)
         reading = read_skin(colors, albedo, view.normals, plain, tolerance, covers.told, regions.full_beard)
