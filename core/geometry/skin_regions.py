@@ -75,6 +75,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         allowed *= smoothstep(distance, 0.0, width)
     allowed[~skin | model.in_regions("scalp", "neck", "none", *_EARS, *inside)] = 0.0
     plain = allowed * ~model.in_regions(*_LIPS, *_BROWS, *_LIDS)
+    beard = _beard(model)
     triangles = model.triangles[model.triangle_part == model.part("skin")]
     return SkinRegions(
         skin=skin,
@@ -93,8 +94,8 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         coarse=SurfaceBlur(model.vertices, triangles, 0.010),
         wide=SurfaceBlur(model.vertices, triangles, 0.028),
         edges=np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0),
-        beard=_beard(model),
-        full_beard=np.maximum(_beard(model), _lower_cheeks(model)) * _below_hair(model),
+        beard=beard,
+        full_beard=np.maximum(beard, _lower_cheeks(model)) * _below_hair(model),
         lips=smoothstep(_distance(model, *_LIPS), 0.002, 0.0),
         column=_column(model),
     )

@@ -44,7 +44,8 @@ class Covers:
     """What the photo's parts say about the vertices that it shows; (V,) float32 in [0, 1] each."""
 
     told: bool  # False: nothing is known, all is 0
-    foreign: np.ndarray  # hair, hats or clothes lie on it
+    on_skin: np.ndarray  # hair, hats or clothes lie on it, told at any slant
+    foreign: np.ndarray  # the same, as far as it is believed
     hair: np.ndarray  # it bears hair
     face: np.ndarray  # it is a bare part of the face
 
@@ -52,7 +53,7 @@ class Covers:
     def of(view: HeadView, shown: np.ndarray) -> Covers:
         """At the vertices of a view, as far as they are `shown`: neither grazing nor behind the head, (V,)."""
         foreign, hair, face = view.part_shares(view.points[:, :2]).T
-        return Covers(view.parts is not None, shown * foreign, shown * hair, shown * face * (1.0 - foreign))
+        return Covers(view.parts is not None, foreign, shown * foreign, shown * hair, shown * face * (1.0 - foreign))
 
 
 class Texture:
@@ -97,7 +98,7 @@ class Texture:
         reading, bearded = self._read(colors, albedo, view, seen, covers)
         hair, hairy = self._hair(view, reading, covers)
         grown = bearded * self._regions.full_beard * smoothstep(view.facing, *_GRAZING_BEARD)
-        seen = np.maximum(seen, grown * there * open_to_view * (1.0 - view.part_shares(view.points[:, :2])[:, 0]))
+        seen = np.maximum(seen, grown * there * open_to_view * (1.0 - covers.on_skin))
         fields = self._fields(seen, reading, albedo, covers, hair, hairy, bearded)
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
