@@ -202,7 +202,8 @@ def weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
 
 def weighted_quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
     """The value below which a share of the weight lies, of (N,) values under (N,) weights; 0 when nothing weighs."""
-    order = np.argsort(values)
+    heavy = np.flatnonzero(weight)
+    order = heavy[np.argsort(values[heavy])]
     reach = np.cumsum(weight[order])
     if len(reach) == 0 or reach[-1] <= 0:
         return 0.0

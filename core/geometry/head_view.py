@@ -84,6 +84,24 @@ class HeadView:
         """(N,) bool: (N, 3) points, like `points`, that the head does not hide."""
         return points[:, 2] <= sample(self.depth, points[:, :2] * self.depth_scale) + _DEPTH_TOLERANCE
 
+    def color_planes(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """Three (h, w) float32 planes: linear colours of the photo at its pixels `x`, `y`, (h, w) float32 each."""
+        found = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return list(cv2.split(cv2.LUT(found, _LINEAR)))
+
+    def open_plane(self, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """(h, w) float32 in [0, 1]: how much the photo shows there of points at `depth`, (h, w) float32 each.
+
+        Nothing where the head itself hides them, less where the photo shows things that lie on skin.
+        """
+        scale = np.float32(self.depth_scale)
+        buffer = cv2.remap(self.depth, x * scale, y * scale, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        shown = (depth <= buffer + _DEPTH_TOLERANCE).astype(np.float32)
+        if self.parts is None:
+            return shown
+        foreign = cv2.remap(cv2.extractChannel(self.parts, 0), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return shown * (1.0 - foreign * np.float32(1.0 / 255.0))
+
     def away_from_edges(self, points: np.ndarray) -> np.ndarray:
         """(N,) float32: 0 at silhouettes and jumps of depth, 1 a few millimetres away; points as in `shown`."""
         return sample(self.edge, points[:, :2] * self.depth_scale)
@@ -137,7 +155,7 @@ def _depth_buffer(model: FaceModel, points: np.ndarray) -> tuple[np.ndarray, flo
     scale = _DEPTH_SIZE / float(extent.max())
     width, height = np.ceil(extent * scale).astype(int) + 2
     scaled = points * np.array([scale, scale, 1.0], np.float32)
-    depth = rasterize(scaled, triangles, int(width), int(height)).depth
+    depth = rasterize(scaled, triangles, int(width), int(height), cull=True).depth
     return np.where(np.isfinite(depth), depth, 1e3).astype(np.float32), scale
 
 

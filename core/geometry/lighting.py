@@ -5,6 +5,7 @@ The light frame is the camera's with y and z flipped: x right, y up, z towards t
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 LIGHT_FLIP = np.array([1.0, -1.0, -1.0], np.float32)  # camera axes <-> light axes
@@ -57,6 +58,16 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear [0, 1] (any shape) to sRGB-encoded float32; clipped to [0, 1]."""
     c = np.clip(np.asarray(linear, np.float32), 0.0, 1.0)
     return np.where(c <= 0.0031308, c * 12.92, 1.055 * c ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def srgb_levels(linear: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 sRGB levels of linear float32 values, clipped to [0, 1]."""
+    c = np.clip(linear, 0.0, 1.0)
+    out = cv2.exp(cv2.log(np.maximum(c, 1e-6)) * (1.0 / 2.4))  # a power, in a tenth of its time
+    out *= 1.055 * 255.0
+    out -= 0.055 * 255.0 - 0.5
+    np.copyto(out, c * (12.92 * 255.0) + 0.5, where=c <= 0.0031308)
+    return out.astype(np.uint8)
 
 
 def directional_light(direction: np.ndarray, strength: np.ndarray | float) -> np.ndarray:

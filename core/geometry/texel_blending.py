@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..parallel import each
 from .delighting import LUMINANCE, smoothstep
 from .face_model import FaceModel
 from .head_view import HeadView
 from .part_painting import hair_strands, pores
-from .uv_sampling import Atlas, sample
+from .uv_sampling import Atlas, PictureMap, TexelMap
 
 MODEL, MIRRORED, COMPLETED, SEEN = 1, 2, 3, 4  # values of FaceTexture.source: one above FaceResult.confidence's
 _DARK_LINE = -0.5  # log brightness over the skin's at which a line across the face is no wrinkle
@@ -24,6 +25,7 @@ _UNLIKE = 0.1  # log brightness by which they differ on skin
 _LARGE = 3e-5  # square metres of a shadow or a fold
 _TAKEN = 0.85  # of a one-sided shadow that is taken for one
 _RAGGED = 0.5  # how far strands reach over the hairline
+_HAIRLINE = (0.15, 0.85)  # of the hair's field, beyond which no strand reaches
 _GRAIN_SIZE = 3.0  # texels
 _GRAIN_WINDOW = 15  # texels within which a deviation is taken
 _SMOOTHEST = 0.2  # share of such windows that are smoother than the one that counts
@@ -46,136 +48,163 @@ class SkinFields:
 
 @dataclass(frozen=True, eq=False)
 class _FacePhoto:
-    """What the photo says about the F texels of the face."""
+    """What the photo says about the window of the face, (h, w) float32 planes."""
 
-    color: np.ndarray  # (F, 3) linear albedo, the photo's and its mirror image's, weighted; add to the rest
-    seen: np.ndarray  # (F,) weight of the photo
-    mirrored: np.ndarray  # (F,) weight of the mirror image
+    color: list[np.ndarray]  # linear albedo, the photo's and its mirror image's, weighted; add to the rest
+    seen: np.ndarray  # weight of the photo
+    mirrored: np.ndarray  # weight of the mirror image
     grain: float  # deviation of the log brightness at the scale of pores
 
 
 class SkinBlender:
-    """Blends on one atlas; see `blend`."""
+    """Blends on one atlas, in pictures of the layout and of the face's window in it; see `blend`."""
 
-    def __init__(self, model: FaceModel, atlas: Atlas, allowed: np.ndarray) -> None:
-        """`allowed` (V,): 0 where no photo is ever used; texels there are filled without looking at one."""
-        self._atlas, self._metre = atlas, texels_per_metre(model, atlas.size)
-        self._strands = hair_strands(model, atlas.skin)
-        self._pores = pores(atlas.skin)
-        self._rows = np.flatnonzero(atlas.skin.interpolate(allowed) > 0)
-        self._face, corner = atlas.skin.window(self._rows)
-        self._mirror = atlas.skin.read(atlas.mirror)[self._rows] - corner.astype(np.float32)
+    def __init__(self, model: FaceModel, atlas: Atlas, pixels: PictureMap, allowed: np.ndarray) -> None:
+        """`pixels` are all of the layout's, those of the skin known.
 
-    def blend(self, view: HeadView, fields: SkinFields) -> tuple[np.ndarray, np.ndarray]:
-        """Linear colour (S, S, 3) float32 and source (S, S) uint8; both 0 outside the skin."""
-        texels = self._atlas.skin.interpolate(np.concatenate([fields.fill, fields.scalp[:, None]], axis=1))
-        face = self._read_photo(view, fields, texels[self._rows, :3])
-        color = texels[:, :3] * np.exp(face.grain * self._pores)[:, None]
-        color[self._rows] *= (1.0 - face.seen - face.mirrored)[:, None]
-        color[self._rows] += face.color
-        scalp = self._hairline(texels[:, 3])
-        color += scalp[:, None] * (fields.hair * (1.0 + self._strands)[:, None] - color)
-        source = np.full(len(color), MODEL, np.uint8)
-        skin = 1.0 - scalp[self._rows]
-        source[self._rows[face.mirrored * skin > 0.5]] = MIRRORED
-        source[self._rows[face.seen * skin > 0.5]] = SEEN
-        sources = self._atlas.skin.image(source).astype(np.uint8)
-        return self._atlas.skin.image(np.clip(color, 0.0, 1.0)), sources
+        `allowed` (V,): 0 where no photo is ever used; texels there are filled without looking at one.
+        """
+        skin = atlas.skin
+        self._metre, self._skin = texels_per_metre(model, atlas.size), pixels
+        self._inside = skin.image(np.ones(len(skin.index), np.float32)).astype(np.uint8)
+        self._strands = 1.0 + skin.image(hair_strands(model, skin))
+        self._pores = skin.image(pores(skin))
+        rows = _on_one_chart(self._inside, skin, skin.interpolate(allowed) > 0)
+        self._face, self._window = skin.pictured(rows)
+        corner = np.array([self._window[1].start, self._window[0].start], np.float32)
+        mirror = atlas.mirror[self._window] - corner
+        self._mirror = np.ascontiguousarray(mirror[..., 0]), np.ascontiguousarray(mirror[..., 1])
 
-    def _read_photo(self, view: HeadView, fields: SkinFields, smooth: np.ndarray) -> _FacePhoto:
-        """The photo on the face's texels; `smooth` (F, 3) is the fill there."""
-        single = (fields.weight, fields.bare, fields.lined, fields.even)
-        columns = [view.points, fields.gain, *(field[:, None] for field in single)]
-        texels = self._face.interpolate(np.concatenate(columns, axis=1))
-        points, (weight, bare, lined, even) = texels[:, :3], texels[:, 6:].T
-        photo = view.colors(points[:, :2]) * texels[:, 3:6]
-        ratio = np.log((photo + 2e-3) / (smooth + 2e-3))
-        departure = ratio @ LUMINANCE
-        seen = self._feathered(weight * view.shown(points) * (1.0 - view.part_shares(points[:, :2])[:, 0]))
-        seen *= 1.0 - self._thin_occluders(ratio - departure[:, None], departure, bare, lined)
-        photo = _without_glare(photo, smooth, departure)
-        turned = self._turned(photo, seen)
-        photo *= self._one_sided(photo, turned[:, :3], np.minimum(seen, turned[:, 3]) * even)
-        mirrored = (1.0 - seen) * turned[:, 3]
-        color = photo * seen[:, None] + turned[:, :3] * mirrored[:, None]
+    def blend(self, view: HeadView, fields: SkinFields) -> tuple[list[np.ndarray], np.ndarray]:
+        """Linear colour, three (S, S) float32 planes, and source, (S, S) uint8; all 0 outside the skin."""
+        *color, hair = self._skin.planes(np.concatenate([fields.fill, fields.scalp[:, None]], axis=1))
+        face = self._read_photo(view, fields, [plane[self._window] for plane in color])
+        scalp = self._hairline(hair)
+        pored, rest = np.exp(face.grain * self._pores), 1.0 - face.seen - face.mirrored
+
+        def blend_in(plane: np.ndarray, own: np.ndarray, tint: float) -> None:
+            plane *= pored
+            plane[self._window] *= rest
+            plane[self._window] += own
+            hairy = tint * self._strands
+            hairy -= plane
+            hairy *= scalp
+            plane += hairy
+            np.clip(plane, 0.0, 1.0, out=plane)
+
+        each(blend_in, color, face.color, fields.hair)
+        source, skin = MODEL * self._inside, 1.0 - scalp[self._window]
+        source[self._window][face.mirrored * skin > 0.5] = MIRRORED
+        source[self._window][face.seen * skin > 0.5] = SEEN
+        return color, source
+
+    def _read_photo(self, view: HeadView, fields: SkinFields, smooth: list[np.ndarray]) -> _FacePhoto:
+        """The photo on the window of the face; `smooth` is the fill there, three (h, w) planes."""
+        single = [field[:, None] for field in (fields.weight, fields.bare, fields.lined, fields.even)]
+        x, y, depth, *gains, weight, bare, lined, even = self._face.planes(
+            np.concatenate([view.points, fields.gain, *single], axis=1)
+        )
+        photo = [plane * gain for plane, gain in zip(view.color_planes(x, y), gains, strict=True)]
+        ratio = [cv2.log((plane + 2e-3) / (fill + 2e-3)) for plane, fill in zip(photo, smooth, strict=True)]
+        departure = _luminance(ratio)
+        hue = np.sum([(plane - departure) ** 2 for plane in ratio], axis=0)
+        seen = self._feathered(weight * view.open_plane(x, y, depth))
+        seen *= 1.0 - self._thin_occluders(hue, departure, bare, lined)
+        _hold_glare(photo, smooth, departure)
+        *other, known = self._turned([*photo, seen])
+        lighter = self._one_sided(photo, other, np.minimum(seen, known) * even)
+        mirrored = (1.0 - seen) * known
+        sides = zip(photo, lighter, other, strict=True)
+        color = [own * factor * seen + turned * mirrored for own, factor, turned in sides]
         return _FacePhoto(color, seen, mirrored, self._grain(departure, seen))
 
-    def _one_sided(self, photo: np.ndarray, turned: np.ndarray, both: np.ndarray) -> np.ndarray:
-        """(F, 3) factor that takes out shadows and folds of one side alone: what the other side lacks is seldom skin.
+    def _one_sided(self, photo: list[np.ndarray], turned: list[np.ndarray], both: np.ndarray) -> list[np.ndarray]:
+        """Three (h, w) factors that take out shadows and folds of one side: what the other side lacks is seldom skin.
 
-        `photo` and `turned` are (F, 3) linear albedos of the two sides, `both` (F,) says where both are even skin that
-        is seen; half of the texels each way tell enough. Moles are too small.
+        `photo` and `turned` are linear albedos of the two sides, `both` (h, w) says where both are even skin that is
+        seen; half of the pixels each way tell enough. Moles are too small.
         """
         reach = _SHADOW * self._metre / 2
-        own, other = (
-            self._halved(np.concatenate([side * both[:, None], both[:, None]], axis=1), reach)
-            for side in (photo, turned)
-        )
-        known = own[..., 3:]
+        planes = [both, *(plane * both for plane in (*photo, *turned))]
+        known, *sides = each(lambda plane: _halved(plane, reach), planes)
         dark = 2e-3 * known + 1e-6
-        gap = np.log((other[..., :3] + dark) / (own[..., :3] + dark))
-        darker = gap @ LUMINANCE * (known[..., 0] > 0.05)
+        gaps = [cv2.log((other + dark) / (own + dark)) for own, other in zip(sides[:3], sides[3:], strict=True)]
+        darker = _luminance(gaps) * (known > 0.05)
         _, pieces, statistics, _ = cv2.connectedComponentsWithStats((darker > _UNLIKE).view(np.uint8))
         large = statistics[:, cv2.CC_STAT_AREA] >= _LARGE * (self._metre / 2) ** 2
         large[0] = False
         taken = _TAKEN * (1.0 - _UNLIKE / np.maximum(darker, _UNLIKE))
         share = np.where(large[np.asarray(pieces, np.int32)], taken, 0.0).astype(np.float32)
         whole = self._face.shape[::-1]
-        lighter = cv2.resize(np.exp(share[..., None] * gap), whole, interpolation=cv2.INTER_LINEAR)
-        return 1.0 + (self._face.read(lighter) - 1.0) * both[:, None]
-
-    def _halved(self, values: np.ndarray, blur: float) -> np.ndarray:
-        """(h / 2, w / 2, 4) smoothed picture of (F, 4) texel values, at half its size."""
-        picture = self._face.image(values)
-        half = (picture.shape[1] // 2, picture.shape[0] // 2)
-        return cv2.GaussianBlur(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), (0, 0), blur)
+        lighter = (cv2.resize(cv2.exp(share * gap), whole, interpolation=cv2.INTER_LINEAR) for gap in gaps)
+        return [1.0 + (factor - 1.0) * both for factor in lighter]
 
     def _hairline(self, hair: np.ndarray) -> np.ndarray:
-        """(M,) share of hair, with an edge of single strands where the field (M,) in [0, 1] crosses one half."""
-        between = 4.0 * hair * (1.0 - hair)
-        return smoothstep(hair + _RAGGED * between * self._strands, 0.35, 0.65)
+        """(S, S) share of hair, with an edge of single strands where the field (S, S) in [0, 1] crosses one half."""
+        out = (hair > 0.5).astype(np.float32)
+        edge = (hair > _HAIRLINE[0]) & (hair < _HAIRLINE[1])
+        share = hair[edge]
+        between = 4.0 * share * (1.0 - share)
+        out[edge] = smoothstep(share + _RAGGED * between * (self._strands[edge] - 1.0), 0.35, 0.65)
+        return out
 
     def _feathered(self, weight: np.ndarray) -> np.ndarray:
-        """(F,) weights drawn back from their own edges and softened."""
-        picture = self._face.image(weight)
-        drawn_back = cv2.erode(picture, _disk(0.0006 * self._metre))
-        soft = cv2.GaussianBlur(drawn_back, (0, 0), 0.0011 * self._metre)
-        return np.minimum(self._face.read(soft), weight)
+        """(h, w) weights drawn back from their own edges and softened."""
+        drawn_back = cv2.erode(weight, _disk(0.0006 * self._metre))
+        return np.minimum(cv2.GaussianBlur(drawn_back, (0, 0), 0.0011 * self._metre), weight)
 
     def _thin_occluders(
         self, hue: np.ndarray, departure: np.ndarray, bare: np.ndarray, lined: np.ndarray
     ) -> np.ndarray:
-        """(F,) in [0, 1]: texels by the rims of glasses, strands of hair and the like.
+        """(h, w) in [0, 1]: pixels by the rims of glasses, strands of hair and the like.
 
-        `departure` (F,) and `hue` (F, 3) are the log ratio of the photo to the fill, brightness and the rest of
-        it; freckles and moles are too small.
+        `departure` and `hue`, (h, w) each, are the log ratio of the photo to the fill, its brightness and the square of
+        the rest of it; freckles and moles are too small.
         """
-        strange = (departure * bare < _DARK_LINE) | (np.einsum("mc,mc->m", hue, hue) * bare > _OTHER_HUE**2)
-        picture = self._face.image(strange.astype(np.float32))
-        core = cv2.morphologyEx(picture, cv2.MORPH_OPEN, _disk(0.0006 * self._metre))
+        strange = (departure * bare < _DARK_LINE) | (hue * bare > _OTHER_HUE**2)
+        core = cv2.morphologyEx(strange.view(np.uint8), cv2.MORPH_OPEN, _disk(0.0006 * self._metre))
         # close by, the same dark line goes on where brows and lashes are dark anyway
-        dark = self._face.image((departure * lined < _DARK_LINE).astype(np.float32))
-        core = np.maximum(core, np.minimum(dark, cv2.dilate(core, _disk(_CARRIED_ON * self._metre))))
+        dark = (departure * lined < _DARK_LINE).view(np.uint8)
+        core |= dark & cv2.dilate(core, _disk(_CARRIED_ON * self._metre))
         grown = cv2.dilate(core, _disk(0.002 * self._metre))
-        return self._face.read(cv2.GaussianBlur(grown, (0, 0), 0.0008 * self._metre))
+        return cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 0.0008 * self._metre)
 
-    def _turned(self, photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """(F, 4): colour and weight of the mirrored texels."""
-        picture = self._face.image(np.concatenate([photo, weight[:, None]], axis=1))
-        return sample(picture, self._mirror, border=cv2.BORDER_CONSTANT)
+    def _turned(self, planes: list[np.ndarray]) -> list[np.ndarray]:
+        """The mirror images of four (h, w) planes; 0 where a pixel has none."""
+        return list(cv2.split(cv2.remap(cv2.merge(planes), *self._mirror, cv2.INTER_LINEAR)))
 
     def _grain(self, departure: np.ndarray, weight: np.ndarray) -> float:
         """Deviation of the log brightness of the photo's smoothest skin at the scale of pores, for the fill to match.
 
         Wrinkles, stubble and the edges of brows and lips are as fine, but not of the skin all over.
         """
-        picture, side = self._face.image(departure), (_GRAIN_WINDOW, _GRAIN_WINDOW)
-        fine = picture - cv2.GaussianBlur(picture, (0, 0), _GRAIN_SIZE)
-        power = self._face.read(cv2.blur(fine * fine, side))
-        whole = self._face.read(cv2.erode(self._face.image(weight), np.ones(side, np.uint8))) > 0.9
-        if not whole.any():
+        side = (_GRAIN_WINDOW, _GRAIN_WINDOW)
+        fine = departure - cv2.GaussianBlur(departure, (0, 0), _GRAIN_SIZE)
+        power = cv2.blur(fine * fine, side)[cv2.erode(weight, np.ones(side, np.uint8)) > 0.9]
+        if not len(power):
             return 0.0
-        return min(float(np.sqrt(max(np.quantile(power[whole], _SMOOTHEST), 0.0))), _MOST_GRAIN)
+        return min(float(np.sqrt(max(np.quantile(power, _SMOOTHEST), 0.0))), _MOST_GRAIN)
+
+
+def _on_one_chart(inside: np.ndarray, skin: TexelMap, chosen: np.ndarray) -> np.ndarray:
+    """Rows of (M,) chosen texels on the chart of the (S, S) layout that holds most of them.
+
+    What little is left lies in nostrils and lids and behind the lips, where photos see nothing.
+    """
+    charts = skin.read(np.asarray(cv2.connectedComponents(inside)[1]))
+    return np.flatnonzero(chosen & (charts == np.bincount(charts[chosen]).argmax()))
+
+
+def _luminance(planes: list[np.ndarray]) -> np.ndarray:
+    """(h, w) luminance of three linear planes."""
+    red, green, blue = planes
+    return LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue
+
+
+def _halved(plane: np.ndarray, blur: float) -> np.ndarray:
+    """(h / 2, w / 2) smoothed picture of a (h, w) one, at half its size."""
+    half = (plane.shape[1] // 2, plane.shape[0] // 2)
+    return cv2.GaussianBlur(cv2.resize(plane, half, interpolation=cv2.INTER_LINEAR), (0, 0), blur)
 
 
 def texels_per_metre(model: FaceModel, size: int) -> float:
@@ -197,11 +226,13 @@ def _disk(radius: float) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 
-def _without_glare(photo: np.ndarray, smooth: np.ndarray, departure: np.ndarray) -> np.ndarray:
-    """(M, 3) `photo` with highlights held back and in the hue of the `smooth` skin: glints belong to the light.
+def _hold_glare(photo: list[np.ndarray], smooth: list[np.ndarray], departure: np.ndarray) -> None:
+    """Hold highlights of three (h, w) planes back, in place, in the hue of the `smooth` skin: they are of the light.
 
-    `departure` (M,) is the log of the photo's brightness over the smooth skin's.
+    `departure` (h, w) is the log of the photo's brightness over the smooth skin's.
     """
-    held = np.exp(-_HELD_BACK * np.maximum(departure - _GLARE, 0.0))[:, None]
-    share = smoothstep(departure, 0.0, 4.0 * _GLARE)[:, None]
-    return held * (photo + share * (smooth * np.exp(departure)[:, None] - photo))
+    held = cv2.exp(-_HELD_BACK * np.maximum(departure - _GLARE, 0.0))
+    share, bright = smoothstep(departure, 0.0, 4.0 * _GLARE), cv2.exp(departure)
+    for plane, fill in zip(photo, smooth, strict=True):
+        plane += share * (fill * bright - plane)
+        plane *= held

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse import csr_matrix
 
+from ..parallel import each
 from .face_model import FaceModel
 from .rasterizer import Raster, rasterize
 
@@ -19,7 +20,7 @@ class TexelMap:
     """The M texels that a set of triangles covers and the surface points behind them."""
 
     shape: tuple[int, int]  # rows and columns of the picture
-    index: np.ndarray  # (M,) int64, flat row-major texel of the picture
+    index: np.ndarray  # (M,) int64, flat row-major texel of the picture, ascending
     weights: csr_matrix  # (M, V) float32: texel <- vertices
 
     def interpolate(self, values: np.ndarray) -> np.ndarray:
@@ -36,13 +37,39 @@ class TexelMap:
         """(M,) or (M, C) texel values of a (H, W[, C]) picture; undoes `image`."""
         return picture.reshape(-1, *picture.shape[2:])[self.index]
 
-    def window(self, rows: np.ndarray) -> tuple[TexelMap, np.ndarray]:
-        """The map of the chosen rows (K,) alone on the smallest picture that holds them; its (x, y) corner."""
-        y, x = np.divmod(self.index[rows], self.shape[1])
-        corner = np.array([x.min(), y.min()])
-        width, height = int(np.ptp(x)) + 1, int(np.ptp(y)) + 1
-        index = (y - corner[1]) * width + (x - corner[0])
-        return TexelMap((height, width), index, self.weights[rows]), corner
+    def pictured(self, rows: np.ndarray | None = None) -> tuple[PictureMap, tuple[slice, slice]]:
+        """The map of all pixels, or of the smallest window that holds the chosen texels (K,), and its rows and columns.
+
+        Pixels that show none of these texels read 0.
+        """
+        chosen = np.arange(len(self.index)) if rows is None else rows
+        y, x = np.divmod(self.index[chosen], self.shape[1])
+        window = slice(0, self.shape[0]), slice(0, self.shape[1])
+        if rows is not None:
+            window = slice(int(y.min()), int(y.max()) + 1), slice(int(x.min()), int(x.max()) + 1)
+        height, width = (reach.stop - reach.start for reach in window)
+        pixel = (y - window[0].start) * width + (x - window[1].start)
+        begins = np.zeros(height * width + 1, np.int32)
+        weights = self.weights[chosen]
+        begins[pixel + 1] = np.diff(weights.indptr)
+        arrays = (weights.data, weights.indices, np.cumsum(begins, dtype=np.int32))
+        return PictureMap((height, width), csr_matrix(arrays, (height * width, weights.shape[1]))), window
+
+
+@dataclass(frozen=True, eq=False)
+class PictureMap:
+    """All pixels of a picture and the surface points behind them, where there are any."""
+
+    shape: tuple[int, int]  # rows and columns
+    weights: csr_matrix  # (H W, V) float32: pixel <- vertices
+
+    def planes(self, values: np.ndarray) -> list[np.ndarray]:
+        """C pictures (H, W) float32 of (V, C) vertex values; 0 beside the surface."""
+        return each(self.plane, values.T)
+
+    def plane(self, values: np.ndarray) -> np.ndarray:
+        """(H, W) float32 picture of (V,) vertex values; 0 beside the surface."""
+        return (self.weights @ np.ascontiguousarray(values, dtype=np.float32)).reshape(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +85,7 @@ class Atlas:
 
     def pad(self, picture: np.ndarray) -> None:
         """Copy the nearest colour into every texel outside the layout, in place, so that filtering finds no seam."""
-        flat = picture.reshape(self.size * self.size, -1)
+        flat = picture.reshape(self.size * self.size, *picture.shape[2:])
         flat[self.gutter_target] = flat[self.gutter_source]
 
 

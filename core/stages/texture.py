@@ -16,7 +16,8 @@ from ..geometry.head_view import HeadView, view_head
 from ..geometry.part_painting import BROWN, eye_texels, iris_albedo, mouth_shadow, paint_eye, robust_color, tooth_tint
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN, SkinBlender, SkinFields
-from ..geometry.uv_sampling import build_atlas, sample
+from ..geometry.uv_sampling import build_atlas
+from ..parallel import each
 from ..types import Camera, FaceParams, FaceTexture, Landmarks
 
 _AVERAGED = 0.0015  # metres round a vertex whose colours are read together
@@ -63,7 +64,9 @@ class Texture:
         self._model, self._size = model, size
         self._atlas = build_atlas(model, size)
         self._regions = skin_regions(model)
-        self._blender = SkinBlender(model, self._atlas, self._regions.allowed)
+        self._skin, _ = self._atlas.skin.pictured()
+        self._mirror_x, self._mirror_y = cv2.split(self._atlas.mirror)
+        self._blender = SkinBlender(model, self._atlas, self._skin, self._regions.allowed)
         self._eyes = eye_texels(model, self._atlas)
         teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
         self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
@@ -105,9 +108,8 @@ class Texture:
             self._mark_completed(source, completed, project(camera, vertices)[:, :2])
         iris = self._iris_color(view, reading)
         self._paint_parts(color, source, albedo, iris)
-        self._atlas.pad(color)
         return FaceTexture(
-            color=(lighting.linear_to_srgb(color) * 255.0 + 0.5).astype(np.uint8),
+            color=cv2.merge(each(self._encoded, color)),
             source=source,
             iris_color=lighting.linear_to_srgb(iris),
             hair_color=lighting.linear_to_srgb(hair),
@@ -192,18 +194,18 @@ class Texture:
         """
         regions, mirror = self._regions, self._model.mirror
         even = weight * regions.even
-        wide = regions.wide.extend(reading.log_ratio, even, reading.usual)
-        complexion = regions.coarse.extend(reading.log_ratio, even, wide)
+        wide, far = regions.wide.extend(reading.log_ratio, even, reading.usual)
+        complexion, near = regions.coarse.extend(reading.log_ratio, even, wide)
         if bearded > 0.0:  # lips are none of it
-            own = regions.coarse.extend(reading.log_ratio, weight * regions.lips, reading.usual)
+            own, _ = regions.coarse.extend(reading.log_ratio, weight * regions.lips, reading.usual)
             complexion += bearded * regions.lips[:, None] * (own - complexion)
-        known = np.maximum(regions.wide(even), 1e-4)
+        known = np.maximum(far, 1e-4)
         bright = (wide - reading.usual) @ LUMINANCE
         both = (bright * known + bright[mirror] * known[mirror]) / (known + known[mirror])
         patches = (complexion - wide) @ LUMINANCE
         hue = complexion - reading.usual
         hue -= (hue @ LUMINANCE)[:, None]
-        hue *= smoothstep(regions.coarse(even), 0.0, 0.3)[:, None]  # the rim of the seen skin is a poor witness
+        hue *= smoothstep(near, 0.0, 0.3)[:, None]  # the rim of the seen skin is a poor witness
         kept, patched = self._kept(even, bright, patches, bearded)
         # hue may be evened out at a finer scale than brightness: the eye sees no halos in it
         spread = 1.48 * weighted_median(np.linalg.norm(hue, axis=1), even)
@@ -270,18 +272,22 @@ class Texture:
         by_area = float(view.hair_pixels.sum()) / max(float(view.face_pixels.sum()), 1.0)
         return float(max(smoothstep(foreign / (foreign + face), *_COVERED), smoothstep(by_area, *_HAIR_AREA)))
 
+    def _encoded(self, plane: np.ndarray) -> np.ndarray:
+        """(S, S) uint8 sRGB levels of a linear plane, carried on beyond the layout."""
+        levels = lighting.srgb_levels(plane)
+        self._atlas.pad(levels)
+        return levels
+
     def _mark_completed(self, source: np.ndarray, completed: np.ndarray, points: np.ndarray) -> None:
         """Tell texels that show painted pixels, or mirror them, from those that show the person; in place.
 
         `completed` is (H, W), `points` (V, 2) are the vertices in its pixels.
         """
-        skin = self._atlas.skin
-        painted = sample(completed, skin.interpolate(points), cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0
-        other_side = skin.read(self._atlas.mirror)
-        turned = sample(skin.image(painted), other_side, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0.5
-        found = skin.read(source)
-        invented = ((found == SEEN) & painted) | ((found == MIRRORED) & turned)
-        source.reshape(-1)[skin.index[invented]] = COMPLETED
+        x, y = self._skin.planes(points)
+        border = cv2.BORDER_CONSTANT
+        painted = cv2.remap(completed, x, y, cv2.INTER_NEAREST, borderMode=border)
+        turned = cv2.remap(painted, self._mirror_x, self._mirror_y, cv2.INTER_NEAREST, borderMode=border)
+        source[((source == SEEN) & (painted > 0)) | ((source == MIRRORED) & (turned > 0))] = COMPLETED
 
     def _iris_color(self, view: HeadView, reading: SkinReading) -> np.ndarray:
         """(3,) linear iris albedo from both eyes' visible iris pixels, brown when there are too few."""
@@ -298,17 +304,15 @@ class Texture:
         found = iris_albedo(np.concatenate(pixels) / level, skin) if np.isfinite(skin) else None
         return lighting.srgb_to_linear(BROWN) if found is None else found
 
-    def _paint_parts(self, color: np.ndarray, source: np.ndarray, albedo: np.ndarray, iris: np.ndarray) -> None:
+    def _paint_parts(self, color: list[np.ndarray], source: np.ndarray, albedo: np.ndarray, iris: np.ndarray) -> None:
         """Eyes and teeth painted, every other part in the model's own colours; in place."""
-        flat, sources = color.reshape(-1, 3), source.reshape(-1)
         for name, texels in self._atlas.parts.items():
-            if name in self._eyes:
-                flat[texels.index] = paint_eye(self._eyes[name], iris)
-            elif name in self._teeth:
-                flat[texels.index] = texels.interpolate(albedo) * self._teeth[name]
-            else:
-                flat[texels.index] = texels.interpolate(albedo)
-            sources[texels.index] = MODEL
+            painted = paint_eye(self._eyes[name], iris) if name in self._eyes else texels.interpolate(albedo)
+            if name in self._teeth:
+                painted = painted * self._teeth[name]
+            for plane, values in zip(color, painted.T, strict=True):
+                plane.reshape(-1)[texels.index] = values
+            source.reshape(-1)[texels.index] = MODEL
 
 
 def _bounded(hair: np.ndarray) -> np.ndarray:

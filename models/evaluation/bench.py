@@ -16,10 +16,12 @@ from core.geometry.alignment import crop_matrix, extract
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.geometry.rasterizer import rasterize
+from core.geometry.uv_sampling import build_atlas
 from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE
 from core.settings import Settings
 from core.stages.fit import Fit
+from core.stages.texture import Texture
 from core.types import Camera, FaceResult
 
 from .bench_factory import measure, opencv_rasterizer
@@ -111,6 +113,25 @@ def fit(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) 
     )
 
 
+def texture(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) -> Timing:
+    """The skin read, de-lit, blended and filled in, against the bare photo projected on the same layout."""
+    model, camera = pipeline.face_model, result.camera
+    unwrap, skin = Texture(model), build_atlas(model, len(result.texture.source)).skin
+    parts = pipeline.parse(photo, result.landmarks.points).parts
+
+    def projected() -> np.ndarray:
+        places = skin.image(skin.interpolate(project(camera, result.vertices)[:, :2]))
+        return cv2.remap(photo, np.ascontiguousarray(places[..., 0]), places[..., 1].copy(), cv2.INTER_CUBIC)
+
+    return compare(
+        "texture, 1024x1024",
+        lambda: unwrap(photo, result.params, camera, result.landmarks, parts=parts),
+        "the photo projected, cv2.remap",
+        projected,
+        rounds,
+    )
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,6 +144,7 @@ def main() -> int:
     result = pipeline.reconstruct(photo)
     timings = [detector(pipeline, photo, rounds)] if PEERS.exists() else []
     timings += [rasterizer(pipeline.face_model, rounds), fit(pipeline, photo, result, rounds)]
+    timings += [texture(pipeline, photo, result, rounds)]
     timings += [factory(processes) for processes in (1, 2)]
     for timing in timings:
         log.info(timing.text())

@@ -52,3 +52,10 @@ def test_srgb_round_trip() -> None:
     values = np.linspace(0, 1, 256)
     assert np.allclose(lighting.linear_to_srgb(lighting.srgb_to_linear(values)), values, atol=1e-5)
     assert np.isclose(lighting.srgb_to_linear(0.5), 0.21404, atol=1e-4)
+
+
+def test_srgb_levels_are_the_rounded_curve() -> None:
+    values = np.concatenate([np.linspace(-0.1, 1.1, 40_000), np.linspace(0.0, 0.01, 10_000)]).astype(np.float32)
+    expected = lighting.linear_to_srgb(values) * 255.0
+    levels = lighting.srgb_levels(values.reshape(100, -1)).ravel()
+    assert levels.dtype == np.uint8 and np.abs(levels - expected).max() < 0.501

@@ -43,9 +43,41 @@ def test_extension_follows_the_data_and_fades_into_the_rest() -> None:
     vertices, triangles = grid(61, 0.002)
     blur = SurfaceBlur(vertices, triangles, 0.006)
     weight = (vertices[:, 0] < 0.03).astype(np.float32)
-    extended = blur.extend(np.full((len(vertices), 1), 5.0), weight, np.array([1.0]))[:, 0]
-    assert abs(extended[vertices[:, 0] < 0.02].mean() - 5.0) < 0.3
-    assert abs(extended[vertices[:, 0] > 0.08].mean() - 1.0) < 0.1
+    extended, reach = blur.extend(np.full((len(vertices), 1), 5.0), weight, np.array([1.0]))
+    assert abs(extended[vertices[:, 0] < 0.02, 0].mean() - 5.0) < 0.3
+    assert abs(extended[vertices[:, 0] > 0.08, 0].mean() - 1.0) < 0.1
+    np.testing.assert_allclose(reach, blur(weight), atol=1e-6)
+
+
+def test_blur_solves_the_screened_poisson_equation() -> None:
+    """Each of its two passes undoes mass and stiffness, whatever the order in which the matrix is factorised."""
+    vertices, triangles = grid(31, 0.002)
+    values, radius = np.random.default_rng(3).normal(size=(len(vertices), 2)), 0.006
+    edges = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    laplacian = np.zeros((len(vertices), len(vertices)))
+    laplacian[edges[:, 0], edges[:, 1]] = laplacian[edges[:, 1], edges[:, 0]] = -1.0
+    np.fill_diagonal(laplacian, -laplacian.sum(axis=1))
+    mass = np.bincount(triangles.ravel(), minlength=len(vertices)) * 0.002**2 / 6.0 + 1e-12
+    pass_once = np.linalg.solve(np.diag(mass) + radius**2 / 8.0 * laplacian, np.diag(mass))
+    np.testing.assert_allclose(
+        SurfaceBlur(vertices, triangles, radius)(values), pass_once @ pass_once @ values, atol=1e-5
+    )
+
+
+def test_pictures_of_the_layout_are_those_of_its_texels(face_model: FaceModel) -> None:
+    skin = build_atlas(face_model, 256).skin
+    expected = skin.image(skin.interpolate(face_model.vertices))
+    whole, everywhere = skin.pictured()
+    assert everywhere == (slice(0, 256), slice(0, 256))
+    np.testing.assert_array_equal(np.dstack(whole.planes(face_model.vertices)), expected)
+    rows = np.flatnonzero(skin.interpolate(face_model.in_regions("forehead")) > 0.5)
+    forehead, window = skin.pictured(rows)
+    alone = np.zeros_like(expected)
+    alone.reshape(-1, 3)[skin.index[rows]] = expected.reshape(-1, 3)[skin.index[rows]]
+    assert forehead.shape == alone[window].shape[:2] and max(forehead.shape) < 192
+    np.testing.assert_array_equal(np.dstack(forehead.planes(face_model.vertices)), alone[window])
+    alone[window] = 0.0
+    assert not alone.any(), "the window holds them all"
 
 
 def test_mirrored_texels_lie_on_mirrored_points(face_model: FaceModel) -> None:
@@ -132,6 +164,7 @@ def lit_skin() -> tuple[np.ndarray, np.ndarray, np.ndarray, Tolerance]:
 def test_weighted_median() -> None:
     values = np.array([5.0, 1.0, 3.0, 100.0])
     assert weighted_median(values, np.array([1.0, 1.0, 1.0, 0.0])) == 3.0
+    assert weighted_median(values, np.array([0.0, 1.0, 0.0, 0.0])) == values[1]
     assert weighted_median(values, np.zeros(4)) == 0.0
     assert weighted_quantile(values, np.ones(4), 0.9) == 100.0 and weighted_quantile(values, np.ones(4), 0.2) == 1.0
 
