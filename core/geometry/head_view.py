@@ -22,12 +22,12 @@ _JUMP = 0.015  # metres of depth between neighbouring pixels
 _JUMP_MARGIN = (0.001, 0.0045)  # metres from a jump of depth: unbelieved, fully believed
 _TRANSPARENT = ("cornea", "lashes")  # parts, by the start of their names, that hide nothing
 _FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "upper_lip", "lower_lip", "mouth")
-_HAIR = ("hair",)
+_HAIR, _BROWS = ("hair",), ("brow_left", "brow_right")
 FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
 _FOREIGN_MARGIN = 0.0012  # metres by which they are grown: strands are thinner than the maps are fine
 _MOST_COLORS = 5000
-_LEVELS = np.zeros((1, 256, 3), np.uint8)  # of each part: foreign, hair, face
-for _channel, _names in enumerate((FOREIGN, _HAIR, _FACE)):
+_LEVELS = np.zeros((1, 256, 4), np.uint8)  # of each part: foreign, hair, face, brows
+for _channel, _names in enumerate((FOREIGN, _HAIR, _FACE, _BROWS)):
     _LEVELS[0, [PARTS.index(name) for name in _names], _channel] = 255
 _LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
 
@@ -45,7 +45,7 @@ class HeadView:
     depth: np.ndarray  # (d, e) float32 depth buffer, the farthest of each neighbourhood, metres
     edge: np.ndarray  # (d, e) float32 in [0, 1]: 0 at jumps of depth, where a misfit shows another surface
     depth_scale: float  # pixels of `depth` per pixel of `photo`
-    parts: np.ndarray | None = None  # (h, w, 3) uint8 levels of things on the skin, of hair and of the face, if known
+    parts: np.ndarray | None = None  # (h, w, 4) uint8 levels of things on skin, hair, the face, its brows, if known
 
     def part_shares(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float32: how much the photo shows things on the skin, hair, the face at (N, 2) of its pixels.
@@ -54,7 +54,7 @@ class HeadView:
         """
         if self.parts is None:
             return np.zeros((len(points), 3), np.float32)
-        return sample(self.parts, points, border=cv2.BORDER_CONSTANT).astype(np.float32) / np.float32(255.0)
+        return sample(self.parts, points, border=cv2.BORDER_CONSTANT)[:, :3].astype(np.float32) / np.float32(255.0)
 
     @property
     def hair_pixels(self) -> np.ndarray:
@@ -99,8 +99,11 @@ class HeadView:
         shown = (depth <= buffer + _DEPTH_TOLERANCE).astype(np.float32)
         if self.parts is None:
             return shown
-        foreign = cv2.remap(cv2.extractChannel(self.parts, 0), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return shown * (1.0 - foreign * np.float32(1.0 / 255.0))
+        return shown * (1.0 - _part_plane(self.parts, 0, x, y))
+
+    def brow_plane(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """(h, w) float32 in [0, 1]: how much the photo shows brows at its pixels `x`, `y`; 0 where nobody knows."""
+        return np.zeros(x.shape, np.float32) if self.parts is None else _part_plane(self.parts, 3, x, y)
 
     def away_from_edges(self, points: np.ndarray) -> np.ndarray:
         """(N,) float32: 0 at silhouettes and jumps of depth, 1 a few millimetres away; points as in `shown`."""
@@ -195,9 +198,15 @@ class _Cut(NamedTuple):
 
 
 def _part_levels(parts: np.ndarray, margin: float) -> np.ndarray:
-    """(H, W, 3) uint8 levels for (H, W) indices of `PARTS`; what is foreign is grown by `margin` pixels."""
-    levels = cv2.LUT(cv2.merge([parts] * 3), _LEVELS)
+    """(H, W, 4) uint8 levels for (H, W) indices of `PARTS`; what is foreign is grown by `margin` pixels."""
+    levels = cv2.LUT(cv2.merge([parts] * 4), _LEVELS)
     if margin > 0.5:
         away = cv2.distanceTransform(cv2.bitwise_not(levels[..., 0]), cv2.DIST_L2, 3)
         levels[away <= margin, 0] = 255
     return levels
+
+
+def _part_plane(parts: np.ndarray, channel: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(h, w) float32 in [0, 1] of one channel of `HeadView.parts` at pixels `x`, `y`; 0 beyond it."""
+    levels = cv2.extractChannel(parts, channel)
+    return cv2.remap(levels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) * np.float32(1.0 / 255.0)

@@ -24,6 +24,8 @@ _SHADOW = 0.0012  # metres over which the two sides of a face are compared
 _UNLIKE = 0.1  # log brightness by which they differ on skin
 _LARGE = 3e-5  # square metres of a shadow or a fold
 _TAKEN = 0.85  # of a one-sided shadow that is taken for one
+_FOLD, _FOLD_WIDTH = 0.008, 0.0006  # metres: the least length of a fold, and what is finer than one
+_UNFOLDED = 0.8  # of a fold's darkness
 _RAGGED = 0.5  # how far strands reach over the hairline
 _HAIRLINE = (0.15, 0.85)  # of the hair's field, beyond which no strand reaches
 _GRAIN_SIZE = 3.0  # texels
@@ -43,6 +45,7 @@ class SkinFields:
     bare: np.ndarray  # (V,) in [0, 1], where a dark line is no part of a face
     even: np.ndarray  # (V,) in [0, 1], away from lips, brows and lashes, whose edges the fit may miss
     lined: np.ndarray  # (V,) in [0, 1], brows and lashes, into which such a line may go on
+    folded: np.ndarray  # (V,) in [0, 1], where the expression folds the skin, so that a dark line is no albedo
     hair: np.ndarray  # (3,) albedo of the hair
 
 
@@ -100,8 +103,8 @@ class SkinBlender:
 
     def _read_photo(self, view: HeadView, fields: SkinFields, smooth: list[np.ndarray]) -> _FacePhoto:
         """The photo on the window of the face; `smooth` is the fill there, three (h, w) planes."""
-        single = [field[:, None] for field in (fields.weight, fields.bare, fields.lined, fields.even)]
-        x, y, depth, *gains, weight, bare, lined, even = self._face.planes(
+        single = [field[:, None] for field in (fields.weight, fields.bare, fields.lined, fields.even, fields.folded)]
+        x, y, depth, *gains, weight, bare, lined, even, folded = self._face.planes(
             np.concatenate([view.points, fields.gain, *single], axis=1)
         )
         photo = [plane * gain for plane, gain in zip(view.color_planes(x, y), gains, strict=True)]
@@ -109,8 +112,10 @@ class SkinBlender:
         departure = _luminance(ratio)
         hue = np.sum([(plane - departure) ** 2 for plane in ratio], axis=0)
         seen = self._feathered(weight * view.open_plane(x, y, depth))
-        seen *= 1.0 - self._thin_occluders(hue, departure, bare, lined)
+        brows = view.brow_plane(x, y)
+        seen *= 1.0 - self._thin_occluders(hue, departure, bare * (1.0 - brows), lined * (1.0 - brows))
         _hold_glare(photo, smooth, departure)
+        self._unfold(photo, ratio, departure, folded)
         *other, known = self._turned([*photo, seen])
         lighter = self._one_sided(photo, other, np.minimum(seen, known) * even)
         mirrored = (1.0 - seen) * known
@@ -138,6 +143,24 @@ class SkinBlender:
         whole = self._face.shape[::-1]
         lighter = (cv2.resize(cv2.exp(share * gap), whole, interpolation=cv2.INTER_LINEAR) for gap in gaps)
         return [1.0 + (factor - 1.0) * both for factor in lighter]
+
+    def _unfold(
+        self, photo: list[np.ndarray], ratio: list[np.ndarray], departure: np.ndarray, folded: np.ndarray
+    ) -> None:
+        """Take the folds of the expression out of three (h, w) planes, in place: long dark lines in pressed skin.
+
+        `ratio` are three planes, the log of the photo over the fill, `departure` their luminance; `folded` (h, w) as
+        in `SkinFields`. Moles and freckles are shorter than folds.
+        """
+        if not folded.any():
+            return
+        blur, whole = _FOLD_WIDTH * self._metre / 2, departure.shape[::-1]
+        dark = _halved(np.maximum(-departure, 0.0), blur)
+        opened = each(lambda line: cv2.morphologyEx(dark, cv2.MORPH_OPEN, line), _lines(_FOLD * self._metre / 2))
+        line = np.max(opened, axis=0) / np.maximum(dark, 1e-6)
+        for plane, own in zip(photo, ratio, strict=True):
+            depth = cv2.resize(line * np.minimum(_halved(own, blur), 0.0), whole, interpolation=cv2.INTER_LINEAR)
+            plane *= cv2.exp(-_UNFOLDED * folded * depth)
 
     def _hairline(self, hair: np.ndarray) -> np.ndarray:
         """(S, S) share of hair, with an edge of single strands where the field (S, S) in [0, 1] crosses one half."""
@@ -224,6 +247,18 @@ def _areas(corners: np.ndarray) -> np.ndarray:
 def _disk(radius: float) -> np.ndarray:
     side = 2 * max(1, round(radius)) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def _lines(length: float) -> list[np.ndarray]:
+    """Structuring elements: straight lines of a length in pixels, in eight directions."""
+    half = max(1, round(length / 2))
+    lines = []
+    for angle in np.arange(8) * np.pi / 8:
+        element = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
+        reach = np.rint(half * np.array([np.cos(angle), np.sin(angle)])).astype(int)
+        cv2.line(element, tuple(half - reach), tuple(half + reach), 1)
+        lines.append(element)
+    return lines
 
 
 def _hold_glare(photo: list[np.ndarray], smooth: list[np.ndarray], departure: np.ndarray) -> None:

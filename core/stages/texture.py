@@ -30,6 +30,7 @@ _LEAST_CHIN = 0.35  # share of these, that must be seen
 _TURNED = (0.25, 0.6)  # cosine between surface and view from which parts are told there, and are fully believed
 _GRAZING = (0.32, 0.66)  # the same of colours: light along the surface leaves a rim
 _GRAZING_BEARD = (0.1, 0.35)  # the same in a beard, which is dull
+_FOLDED = (0.04, 0.16)  # share of its area that an expression takes from skin: smooth still, folded
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
@@ -71,6 +72,7 @@ class Texture:
         teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
         self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
         self._shadow = mouth_shadow(model)
+        self._resting = self._areas(model.vertices)
 
     def __call__(
         self,
@@ -102,7 +104,8 @@ class Texture:
         hair, hairy = self._hair(view, reading, covers)
         grown = bearded * self._regions.full_beard * smoothstep(view.facing, *_GRAZING_BEARD)
         seen = np.maximum(seen, grown * there * open_to_view * (1.0 - covers.on_skin))
-        fields = self._fields(seen, reading, albedo, covers, hair, hairy, bearded)
+        folded = self._folded(params.expression) * (1.0 - bearded * self._regions.full_beard)
+        fields = self._fields(seen, reading, albedo, covers, hair, hairy, bearded, folded)
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
             self._mark_completed(source, completed, project(camera, vertices)[:, :2])
@@ -149,12 +152,13 @@ class Texture:
         hair: np.ndarray,
         hairy: float,
         bearded: float,
+        folded: np.ndarray,
     ) -> SkinFields:
         regions = self._regions
         trust, cut_off = self._connected(self._drawn_back(reading.trust), seen)
         weight = seen * regions.allowed * trust
         weight *= _bearable(1.0 / (reading.shading @ LUMINANCE), weight)
-        correction, complexion = self._low_frequencies(reading, weight, bearded)
+        correction, complexion = self._low_frequencies(reading, weight, bearded, folded)
         gain = np.exp(correction) / reading.shading
         fringe = covers.hair if covers.told else seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
         scalp = regions.scalp * (covers.hair + hairy * (1.0 - covers.hair - covers.face))
@@ -166,8 +170,22 @@ class Texture:
             bare=regions.bare * (1.0 - bearded * regions.full_beard),
             even=regions.even,
             lined=regions.lined,
+            folded=folded,
             hair=hair,
         )
+
+    def _folded(self, expression: np.ndarray) -> np.ndarray:
+        """(V,) in [0, 1]: even skin that the (64,) expression presses together so much that it folds."""
+        moved = self._areas(self._model.vertices + np.tensordot(expression, self._model.expression_basis, 1))
+        pressed = self._regions.fine(1.0 - moved / np.maximum(self._resting, 1e-12))
+        return smoothstep(pressed, *_FOLDED) * self._regions.even
+
+    def _areas(self, vertices: np.ndarray) -> np.ndarray:
+        """(V,) area of the triangles round each of (V, 3) vertices, times six."""
+        triangles = self._model.triangles
+        a, b, c = (vertices[triangles[:, k]] for k in range(3))
+        areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        return np.bincount(triangles.ravel(), np.repeat(areas, 3), minlength=len(vertices))
 
     def _drawn_back(self, trust: np.ndarray) -> np.ndarray:
         """Trust without lone believers inside an occluder and with its edges drawn back."""
@@ -185,7 +203,7 @@ class Texture:
         return trust * (1.0 - self._regions.fine(cut_off)) * (1.0 - cut_off), cut_off
 
     def _low_frequencies(
-        self, reading: SkinReading, weight: np.ndarray, bearded: float
+        self, reading: SkinReading, weight: np.ndarray, bearded: float, folded: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """(V, 3) log factor that takes leftover light out of the photo; log ratio of the fill to the model.
 
@@ -193,7 +211,7 @@ class Texture:
         skin part of the rest is, too. The fill follows the corrected photo, so the two meet without a seam.
         """
         regions, mirror = self._regions, self._model.mirror
-        even = weight * regions.even
+        even = weight * regions.even * (1.0 - folded)
         wide, far = regions.wide.extend(reading.log_ratio, even, reading.usual)
         complexion, near = regions.coarse.extend(reading.log_ratio, even, wide)
         if bearded > 0.0:  # lips are none of it
