@@ -11,7 +11,7 @@ from core.stages.texture import Texture
 from core.types import EXPRESSION, PARTS
 
 from .test_texture_parts import parts_of, told
-from .texture_scene import SIZE, Scene, linear, make_scene, render, unwrap
+from .texture_scene import Scene, linear, make_scene, render, unwrap
 
 _LINE, _BESIDE = 0.0012, (0.003, 0.005)  # metres from a fold's middle: in it, next to it
 _MOLE = 0.0018  # metres
