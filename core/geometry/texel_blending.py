@@ -210,7 +210,7 @@ class SkinBlender:
 
 
 def _on_one_chart(inside: np.ndarray, skin: TexelMap, chosen: np.ndarray) -> np.ndarray:
-    """Rows of (M,) chosen texels on the chart of the (S, S) layout that holds most of them.
+    """Rows of (M,) chosen texels on the chart of the layout, (S, S) uint8 `inside`, that holds most of them.
 
     What little is left lies in nostrils and lids and behind the lips, where photos see nothing.
     """
@@ -255,8 +255,8 @@ def _lines(length: float) -> list[np.ndarray]:
     lines = []
     for angle in np.arange(8) * np.pi / 8:
         element = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
-        reach = np.rint(half * np.array([np.cos(angle), np.sin(angle)])).astype(int)
-        cv2.line(element, tuple(half - reach), tuple(half + reach), 1)
+        x, y = round(half * float(np.cos(angle))), round(half * float(np.sin(angle)))
+        cv2.line(element, (half - x, half - y), (half + x, half + y), 1)
         lines.append(element)
     return lines
 

@@ -25,7 +25,7 @@ STRIDE = 32  # the detector's input sides are multiples of it
 SHA256: dict[str, str] = {
     "autoencoder": "21a3e096521152bb1bddfe4d08dbf9eef5fb2cd530ec997c7bc8df9fc8b36095",
     "completer": "6e93fa0a2aa8f08e92412060a81a492b4cb3eae62081be8a21324f6f2e8d7916",
-    "completer_coarse": "a928dc87b4e7b7f1c3b268cf194f3ec7aa7c8239c05addeb22ff7de5f93b3578",
+    "completer_coarse": "dd7210699b181f23191f1ef1f14e1ce5c1f8cdfb625a6dad1644a8ad1b37f441",
     "detector": "f507bb87612bf25fd0a9ddd245bfa1ecff7a4898ef48421a824f717e28d30332",
     "landmarker": "d42e3a7a235c14d34cbcad449dc5624a1fedc7385a040303752106b6ecccd287",
     "parser": "ea5a59945791c7b6590d1c43e10485cac114ddb9d4e526b8d587976925b5e921",

@@ -181,7 +181,7 @@ class Texture:
         return smoothstep(pressed, *_FOLDED) * self._regions.even
 
     def _areas(self, vertices: np.ndarray) -> np.ndarray:
-        """(V,) area of the triangles round each of (V, 3) vertices, times six."""
+        """(V,) twice the area of the triangles round each of (V, 3) vertices."""
         triangles = self._model.triangles
         a, b, c = (vertices[triangles[:, k]] for k in range(3))
         areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
