@@ -30,6 +30,7 @@ from .sections import Bench
 SYSTEMS = {"told by the parser": True, "by colour alone": False}  # what tables call it: whether parts are known
 _FOREIGN = [PARTS.index(name) for name in ("background", *FOREIGN)]
 _HAIR, _SKIN = PARTS.index("hair"), PARTS.index("skin")
+_BROWS = [PARTS.index(name) for name in ("brow_left", "brow_right")]
 _UNKNOWN = [PARTS.index(name) for name in ("background", "hat", "glasses", "cloth")]  # hair may be under it
 _FACING = 0.3  # cosine to the view from which a texel of the forehead counts
 _LEAST = 100  # texels of skin without which a photo says nothing
@@ -41,6 +42,7 @@ class Answer:
 
     shares: np.ndarray  # (systems, 2), of `shares`
     hair: np.ndarray  # (systems, 3, groups) `group_counts` of the forehead
+    brows: np.ndarray  # (systems,) of `brows_kept`, NaN where few are in sight
 
 
 def shown(atlas: Atlas, points: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -57,6 +59,12 @@ def shares(seen: Mapping[str, np.ndarray], parts: np.ndarray) -> dict[str, tuple
         name: (float((own & foreign).sum() / max(own.sum(), 1)), float((own & skin).sum() / max(skin.sum(), 1)))
         for name, own in seen.items()
     }
+
+
+def brows_kept(seen: np.ndarray, parts: np.ndarray, there: np.ndarray) -> float:
+    """Share of (M,) seen texels among those of brows by their (M,) parts that are in sight, (M,); NaN for too few."""
+    brows = np.isin(parts, _BROWS) & there
+    return float(seen[brows].mean()) if brows.sum() >= _LEAST else np.nan
 
 
 def hair_counts(colors: np.ndarray, hair: np.ndarray, skin: np.ndarray, parts: np.ndarray) -> np.ndarray:
@@ -85,11 +93,18 @@ def of_photo(pipeline: Pipeline, atlas: Atlas, photo: Photo) -> Answer | None:
     if skin.sum() < _LEAST:
         return None
     view = view_head(pipeline.face_model, vertices, done.photo, camera, pipeline.settings.texture_size)
-    forehead = pipeline.face_model.in_regions("forehead") * view.visible * (view.facing > _FACING)
-    there = atlas.skin.interpolate(forehead.astype(np.float32)) > 0.99
+    there = view.visible & (view.facing > _FACING)
+    ahead = pipeline.face_model.in_regions("forehead", "brow_left", "brow_right", "lids_left", "lids_right") & there
+    forehead = _inside(atlas, pipeline.face_model.in_regions("forehead") & there)
     found = shares(seen, parts)
-    counts = [_hair(texture, atlas, skin, there, parts) for texture in textures.values()]
-    return Answer(np.array([found[name] for name in SYSTEMS]), np.array(counts))
+    counts = [_hair(texture, atlas, skin, forehead, parts) for texture in textures.values()]
+    kept = [brows_kept(seen[name], parts, _inside(atlas, ahead)) for name in SYSTEMS]
+    return Answer(np.array([found[name] for name in SYSTEMS]), np.array(counts), np.array(kept))
+
+
+def _inside(atlas: Atlas, chosen: np.ndarray) -> np.ndarray:
+    """(M,) bool: texels well inside the (V,) chosen vertices."""
+    return atlas.skin.interpolate(chosen.astype(np.float32)) > 0.99
 
 
 def _hair(texture: FaceTexture, atlas: Atlas, skin: np.ndarray, there: np.ndarray, parts: np.ndarray) -> np.ndarray:
@@ -107,6 +122,8 @@ def texture_tables(bench: Bench) -> list[Table]:
     for k, name in enumerate(SYSTEMS):
         columns = [bootstrap(np.array([100.0 * one.shares[k, column] for one in found])) for column in range(2)]
         columns.append(f1_intervals(np.array([one.hair[k] for one in found]))["hair"])
+        brows = np.array([100.0 * one.brows[k] for one in found])
+        columns.append(bootstrap(brows[np.isfinite(brows)]))
         rows.append((name, *(column.text(1) for column in columns)))
     return [
         Table(
@@ -116,11 +133,13 @@ def texture_tables(bench: Bench) -> list[Table]:
                 "foreign, % of the seen texels",
                 "of the skin that either sees, %",
                 "hair on the forehead, F1 %",
+                "brows in sight that are seen, %",
             ),
             tuple(rows),
             f"{len(found)} of {len(photos)} photos; hand-painted label maps under the projected head. Foreign is "
             "whatever the maps call hair, hat, cloth, jewellery or background. A texel of the forehead is hair where "
             "its colour is nearer to the texture's hair than to its skin; beneath hats and glasses nothing is known. "
-            "Both rows are of the same fitted heads.",
+            "Brows are what the maps call so on forehead, brows and lids that face the camera. Both rows are of the "
+            "same fitted heads.",
         )
     ]

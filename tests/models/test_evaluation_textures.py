@@ -9,7 +9,7 @@ from core.geometry.face_model import FaceModel, load_face_model
 from core.geometry.uv_sampling import Atlas, build_atlas
 from core.types import PARTS
 from models.evaluation.part_scores import GROUPS
-from models.evaluation.textures import hair_counts, shares, shown
+from models.evaluation.textures import brows_kept, hair_counts, shares, shown
 
 SKIN, HAIR, NOSE, BACKGROUND = (PARTS.index(name) for name in ("skin", "hair", "nose", "background"))
 
@@ -35,6 +35,14 @@ def test_shares_count_what_is_foreign_and_what_is_kept() -> None:
 def test_nothing_seen_is_no_share() -> None:
     nothing = np.zeros(3, bool)
     assert shares({"one": nothing, "other": nothing}, np.full(3, SKIN, np.uint8)) == {"one": (0, 0), "other": (0, 0)}
+
+
+def test_brows_count_where_they_are_in_sight() -> None:
+    brow, skin = PARTS.index("brow_left"), np.uint8(SKIN)
+    parts = np.repeat(np.array([brow, brow, skin, PARTS.index("brow_right")], np.uint8), 100)
+    seen, there = np.repeat([True, False, False, True], 100), np.repeat([True, True, True, False], 100)
+    assert brows_kept(seen, parts, there) == pytest.approx(0.5)
+    assert np.isnan(brows_kept(seen, parts, np.repeat([False, False, True, False], 100)))
 
 
 def test_texels_show_the_part_that_they_project_to(model: FaceModel, atlas: Atlas) -> None:
