@@ -71,7 +71,8 @@ def _unit_noise(octave: int) -> np.ndarray:
 def _calm(octave: np.ndarray, chosen: np.ndarray, index: int) -> np.ndarray:
     """(H, W) bool: where the octave is weakest for some pixels around; stronger parts are brows, lids and stubble."""
     side = (_CALM_SIDE << index) | 1
-    energy = cv2.blur(np.einsum("hwc,hwc->hw", octave, octave) * chosen, (side, side))
+    red, green, blue = cv2.split(octave)
+    energy = cv2.blur((red * red + green * green + blue * blue) * chosen, (side, side))
     energy /= cv2.blur(chosen.astype(np.float32), (side, side)).clip(1e-3)
     return energy <= np.quantile(energy[chosen], _CALM)
 
@@ -83,7 +84,8 @@ def _step(octave: int) -> float:
 
 def _covariance(values: np.ndarray) -> np.ndarray:
     """(3, 3) covariance of (N, 3) values about 0 without the outliers."""
-    size = np.abs(values).max(axis=1)
+    red, green, blue = np.abs(values).T
+    size = np.maximum(np.maximum(red, green), blue)
     kept = values[size <= _OUTLIER * 1.48 * np.median(size)]
     return kept.T.astype(np.float64) @ kept / max(len(kept), 1)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..parallel import each
 from . import alignment
 from .delighting import weighted_median
 from .grain import Grain, measured, noise
@@ -137,13 +138,14 @@ def _fading(left: np.ndarray, border: np.ndarray, hole: np.ndarray) -> np.ndarra
 
 def _averaged(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
     """(S, S, C) weighted mean of the surroundings; 0 where there are none."""
-    both = np.concatenate([values * weight[..., None], weight[..., None]], axis=2)
+    weighted: list[np.ndarray] = [plane * weight for plane in cv2.split(values)]
+    both = cv2.merge([*weighted, weight])
     size, step = len(weight), 1
     while sigma > 2 * _FINE * step and size % (2 * step) == 0:  # a wide mean needs few pixels
         both, step = summed(both), 2 * step
     both = cv2.GaussianBlur(both, (0, 0), sigma / step)
-    both = cv2.resize(both, (size, size), interpolation=cv2.INTER_LINEAR)
-    return both[..., :-1] / np.maximum(both[..., -1:], 1e-6)
+    *planes, total = cv2.split(cv2.resize(both, (size, size), interpolation=cv2.INTER_LINEAR))
+    return cv2.merge([plane / np.maximum(total, 1e-6) for plane in planes])
 
 
 def _at_photo_size(
@@ -168,7 +170,8 @@ def _missing_grain(photo: np.ndarray, skin: np.ndarray, fill: np.ndarray, hole: 
     """What the skin round the hole has and the fill has not."""
     finest = 1.0 / scale  # photo pixels per crop pixel: details below it the painter cannot know
     inner = 1 - grown(1 - hole, 2.0 * finest)
-    return measured(photo, skin, finest).without(measured(fill, inner, finest))
+    there, painted = each(measured, (photo, fill), (skin, inner), (finest, finest))
+    return there.without(painted)
 
 
 def _bounds(mask: np.ndarray) -> tuple[slice, slice]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..parallel import each
+
 _SWEEPS = 24
 _COARSEST = 8  # cells
 _NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
@@ -20,28 +22,29 @@ def membrane(data: np.ndarray, weight: np.ndarray, domain: np.ndarray) -> np.nda
     It minimises the sum of squared steps between neighbours of the domain plus `weight` (S, S) times the squared
     distance from `data` (S, S, C): where there is no data it is harmonic, and nothing flows through its edges.
     """
-    data, weight, inside = data.astype(np.float32), weight.astype(np.float32), domain.astype(np.float32)
-    if not (weight * inside).any():
-        return np.zeros_like(data)
-    return _solved(data * (weight * inside)[..., None], weight * inside, inside)
+    inside = domain.astype(np.float32)
+    weight = weight.astype(np.float32) * inside
+    if not weight.any():
+        return np.zeros_like(data, np.float32)
+    planes = cv2.split(data.astype(np.float32))
+    return cv2.merge(each(lambda plane: _solved(plane * weight, weight, inside), planes))
 
 
 def _solved(pulled: np.ndarray, weight: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Cascade from coarse to fine; `pulled` is the data times its weight."""
+    """Cascade from coarse to fine for one plane; `pulled` is the data times its weight."""
     size = len(weight)
     if size % 2 or size <= _COARSEST:
-        total = max(float(weight.sum()), 1e-6)
-        start = np.broadcast_to(pulled.sum(axis=(0, 1)) / total, pulled.shape) * inside[..., None]
-        return _relaxed(start.astype(np.float32), pulled, weight, inside)
+        level = float(pulled.sum()) / max(float(weight.sum()), 1e-6)
+        return _relaxed(np.float32(level) * inside, pulled, weight, inside)
     half = _solved(summed(pulled), summed(weight), np.minimum(summed(inside), 1.0))
     shares = cv2.resize(np.minimum(summed(inside), 1.0), (size, size), interpolation=cv2.INTER_LINEAR)
-    start = cv2.resize(half, (size, size), interpolation=cv2.INTER_LINEAR) / np.maximum(shares, 1e-3)[..., None]
-    return _relaxed(start * inside[..., None], pulled, weight, inside)
+    start = cv2.resize(half, (size, size), interpolation=cv2.INTER_LINEAR) / np.maximum(shares, 1e-3)
+    return _relaxed(start * inside, pulled, weight, inside)
 
 
 def _relaxed(start: np.ndarray, pulled: np.ndarray, weight: np.ndarray, inside: np.ndarray) -> np.ndarray:
     degree = cv2.filter2D(inside, -1, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
-    scale = (inside / np.maximum(degree + weight, 1e-6))[..., None]
+    scale = inside / np.maximum(degree + weight, 1e-6)
     surface = start
     for _ in range(_SWEEPS):
         surface = cv2.filter2D(surface, -1, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
