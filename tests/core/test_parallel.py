@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 
 import numpy as np
@@ -28,3 +30,20 @@ def test_planes_are_changed_in_place() -> None:
 def test_errors_reach_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         each(lambda value: 1 / value, [1, 0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    """Its parent's are gone, though the pool that it inherits believes them idle."""
+    assert each(abs, [-1, -2, -3]) == [1, 2, 3]
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=_work)
+    child.start()
+    child.join(timeout=60)
+    alive = child.is_alive()
+    child.kill()
+    assert not alive and child.exitcode == 0
+
+
+def _work() -> None:
+    assert each(abs, [-4, -5]) == [4, 5]
