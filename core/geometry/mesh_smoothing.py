@@ -9,6 +9,18 @@ from scipy.sparse.linalg import SuperLU, splu
 _FAITH = 0.05  # blurred weight at which data and rest count alike
 
 
+def triangle_areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(T,) areas of (T, 3) triangles over (V, 3) vertices."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2.0
+
+
+def vertex_areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(V,) a third of the area of all triangles (T, 3) round each of (V, 3) vertices."""
+    thirds = np.repeat(triangle_areas(vertices, triangles) / 3.0, 3)
+    return np.bincount(triangles.ravel(), thirds, minlength=len(vertices))
+
+
 class SurfaceBlur:
     """A blur of fixed radius over a surface, factorised once; one use costs a few milliseconds.
 
@@ -26,9 +38,7 @@ class SurfaceBlur:
         rows, columns = np.concatenate([edges, edges[:, ::-1]]).T
         adjacency = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count)).tocsr()
         laplacian = diags(np.asarray(adjacency.sum(axis=1)).ravel()) - adjacency
-        a, b, c = (points[compact[:, k]] for k in range(3))
-        areas = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6.0
-        self._mass = np.bincount(compact.ravel(), np.repeat(areas, 3), minlength=count) + 1e-12
+        self._mass = vertex_areas(points, compact) + 1e-12
         # applied twice the variance is four times this factor; unit weights on six neighbours double the stiffness
         self._solver = _factorised((diags(self._mass) + radius**2 / 8.0 * laplacian).tocsc())
 

@@ -11,6 +11,7 @@ from ..parallel import each
 from .delighting import LUMINANCE, smoothstep
 from .face_model import FaceModel
 from .head_view import HeadView
+from .mesh_smoothing import triangle_areas
 from .part_painting import hair_strands, pores
 from .uv_sampling import Atlas, PictureMap, TexelMap
 
@@ -233,15 +234,9 @@ def _halved(plane: np.ndarray, blur: float) -> np.ndarray:
 def texels_per_metre(model: FaceModel, size: int) -> float:
     """Median density of the texture on the face."""
     face = model.in_regions("nose", "cheek_right", "cheek_left", "forehead")[model.triangles].all(axis=1)
-    surface = _areas(model.vertices[model.triangles[face]])
-    layout = _areas(np.pad(model.uv[model.uv_triangles[face]] * size, ((0, 0), (0, 0), (0, 1))))
+    surface = triangle_areas(model.vertices, model.triangles[face])
+    layout = triangle_areas(np.pad(model.uv * size, ((0, 0), (0, 1))), model.uv_triangles[face])
     return float(np.median(np.sqrt(layout / np.maximum(surface, 1e-12))))
-
-
-def _areas(corners: np.ndarray) -> np.ndarray:
-    """(T,) areas of (T, 3, 3) triangles."""
-    a, b, c = corners.transpose(1, 0, 2)
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2.0
 
 
 def _disk(radius: float) -> np.ndarray:

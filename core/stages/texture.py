@@ -13,6 +13,7 @@ from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep,
 from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
+from ..geometry.mesh_smoothing import vertex_areas
 from ..geometry.part_painting import BROWN, eye_texels, iris_albedo, mouth_shadow, paint_eye, robust_color, tooth_tint
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN, SkinBlender, SkinFields
@@ -72,7 +73,7 @@ class Texture:
         teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
         self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
         self._shadow = mouth_shadow(model)
-        self._resting = self._areas(model.vertices)
+        self._resting = vertex_areas(model.vertices, model.triangles)
 
     def __call__(
         self,
@@ -176,16 +177,10 @@ class Texture:
 
     def _folded(self, expression: np.ndarray) -> np.ndarray:
         """(V,) in [0, 1]: even skin that the (64,) expression presses together so much that it folds."""
-        moved = self._areas(self._model.vertices + np.tensordot(expression, self._model.expression_basis, 1))
-        pressed = self._regions.fine(1.0 - moved / np.maximum(self._resting, 1e-12))
+        moved = self._model.vertices + np.tensordot(expression, self._model.expression_basis, 1)
+        areas = vertex_areas(moved, self._model.triangles)
+        pressed = self._regions.fine(1.0 - areas / np.maximum(self._resting, 1e-12))
         return smoothstep(pressed, *_FOLDED) * self._regions.even
-
-    def _areas(self, vertices: np.ndarray) -> np.ndarray:
-        """(V,) twice the area of the triangles round each of (V, 3) vertices."""
-        triangles = self._model.triangles
-        a, b, c = (vertices[triangles[:, k]] for k in range(3))
-        areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-        return np.bincount(triangles.ravel(), np.repeat(areas, 3), minlength=len(vertices))
 
     def _drawn_back(self, trust: np.ndarray) -> np.ndarray:
         """Trust without lone believers inside an occluder and with its edges drawn back."""
