@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mask_grow=chosen.grow,
         keep_glasses=chosen.keep_glasses,
         keep_lenses=not chosen.delete_lenses,
+        hair=not chosen.no_hair,
     )
     try:
         pipeline = Pipeline(settings)
@@ -195,10 +196,12 @@ def _parser() -> argparse.ArgumentParser:
         ("landmarks", "write an .npz with one (68, 2) array per file name"),
         ("parse", "write NAME_labels.png, NAME_occluder.png and NAME_occluder_type.png per photo"),
         ("deocclude", "delete what hides the face: write NAME.png and NAME_mask.png per photo"),
-        ("reconstruct", "write NAME.json, NAME.obj, NAME_texture.png and NAME_confidence.png per photo"),
+        ("reconstruct", "write NAME.json, NAME.obj and NAME_texture.png, _confidence.png and _hair.png per photo"),
     ):
         command = commands.add_parser(name, parents=[common], help=text, description=text)
-        command.set_defaults(texture_size=TEXTURE_SIZES[0], regressor=Settings.regressor, same_person=False)
+        command.set_defaults(
+            texture_size=TEXTURE_SIZES[0], regressor=Settings.regressor, same_person=False, no_hair=False
+        )
         command.set_defaults(**_NOTHING_DELETED)
         if name != "detect":
             command.add_argument("--face", type=_index, metavar="INDEX", help="0 is the largest, the default")
@@ -207,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "reconstruct":
             command.add_argument("--texture-size", type=int, choices=TEXTURE_SIZES, help="pixels")
             command.add_argument("--regressor", choices=REGRESSORS, help="what estimates shape, expression and colours")
+            command.add_argument("--no-hair", action="store_true", help="no mesh of the hair beside the head")
             text = f"all photos show one person: one identity and texture for all, and {PERSON}.obj at rest"
             command.add_argument("--same-person", action="store_true", help=text)
     return parser

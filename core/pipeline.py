@@ -29,6 +29,7 @@ from .stages.complete import COARSE, NETWORKS, Complete
 from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.fuse import Fuse
+from .stages.hair import Hair, hair_share
 from .stages.landmark import Landmark
 from .stages.parse import Parse
 from .stages.pca_free import PcaFree, PersonalShape
@@ -43,11 +44,12 @@ from .types import (
     FaceParams,
     FaceResult,
     FaceTexture,
+    HairMesh,
     Landmarks,
     Parsing,
 )
 
-STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture")
+STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture", "hair")
 
 
 class Pipeline:
@@ -132,8 +134,10 @@ class Pipeline:
             params, camera = fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
         with run.stage("texture"):
             texture = self._unwrap(look, params, camera)
+        with run.stage("hair"):
+            hair = self._hair_of(look, params, camera, texture)
         run.finish()
-        return self._result(look, params, camera, texture, run.timings)
+        return self._result(look, params, camera, texture, hair, run.timings)
 
     def reconstruct_person(
         self,
@@ -145,7 +149,8 @@ class Pipeline:
         """One result for each of several photos of one person, all of one identity, albedo and texture.
 
         Expression, pose, light and camera are those of each photo. `progress` and `cancelled` are as in
-        `reconstruct`; an error about one photo begins with its name.
+        `reconstruct`; an error about one photo begins with its name. The hair is that of the photo that shows most of
+        it.
         """
         if not photos:
             raise ValueError("at least one photo is needed")
@@ -165,9 +170,12 @@ class Pipeline:
                 textures.append(self._unwrap(look, params, camera))
         shapes = [self.face_model.shape(params.identity, params.expression) for params, _ in fitted]
         texture = self._fuse(textures, shapes, [camera for _, camera in fitted])
+        with run.stage("hair", steps=len(photos)):
+            best = max(range(len(looks)), key=lambda row: hair_share(looks[row].parts))
+            hair = self._hair_of(looks[best], *fitted[best], texture)
         run.finish()
         return tuple(
-            self._result(look, params, camera, texture, run.timings)
+            self._result(look, params, camera, texture, hair, run.timings)
             for look, (params, camera) in zip(looks, fitted, strict=True)
         )
 
@@ -201,8 +209,20 @@ class Pipeline:
         shown, vertices = uncovered(look.seen, completion.mask), self._shape(look.own, params, params.expression)
         return self._texture(completion.photo, params, camera, shown, completion.mask, vertices, look.parts)
 
+    def _hair_of(self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture) -> HairMesh | None:
+        if not self.settings.hair:
+            return None
+        at_rest = self._shape(look.own, params)
+        return self._hair(look.completion.photo, look.parts, at_rest, camera, texture.hair_color)
+
     def _result(
-        self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture, timings: dict[str, float]
+        self,
+        look: Look,
+        params: FaceParams,
+        camera: Camera,
+        texture: FaceTexture,
+        hair: HairMesh | None,
+        timings: dict[str, float],
     ) -> FaceResult:
         vertices = self._shape(look.own, params, params.expression)
         landmarks = replace(look.seen, visibility=look.landmarks.visibility)
@@ -223,6 +243,7 @@ class Pipeline:
                 *providers.take_failures(),
             ),
             completion=look.completion if look.completion.mask.any() else None,
+            hair=hair,
         )
 
     @cached_property
@@ -326,6 +347,10 @@ class Pipeline:
     @cached_property
     def _texture(self) -> Texture:
         return Texture(self.face_model, self.settings.texture_size)
+
+    @cached_property
+    def _hair(self) -> Hair:
+        return Hair(self.face_model, self.settings.texture_size)
 
     @cached_property
     def _fuse(self) -> Fuse:

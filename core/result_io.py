@@ -1,4 +1,4 @@
-"""Writes a FaceResult as NAME.json, NAME.obj with its .mtl, NAME_texture.png and NAME_confidence.png."""
+"""Writes a FaceResult as NAME.json, NAME.obj with its .mtl, and NAME_texture.png, _confidence.png and _hair.png."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .files import write_files
 from .geometry.camera import project
 from .geometry.face_model import FaceModel
 from .image_io import Photo, png_bytes
-from .types import CONFIDENCE, Camera, Completion, FaceBox, FaceResult
+from .types import CONFIDENCE, Camera, Completion, FaceBox, FaceResult, HairMesh
 
 GENERATOR = "facewright"
 CONFIDENCE_GREY = np.array([0, 85, 170, 255], np.uint8)  # of each of `CONFIDENCE` in NAME_confidence.png
@@ -30,6 +30,7 @@ class ResultFiles:
     mtl: Path
     texture: Path
     confidence: Path  # grey, by `CONFIDENCE_GREY`
+    hair: Path  # RGBA; written where the result has hair
 
     @staticmethod
     def of(folder: Path, name: str) -> ResultFiles:
@@ -40,11 +41,12 @@ class ResultFiles:
             mtl=folder / f"{name}.mtl",
             texture=folder / f"{name}_texture.png",
             confidence=folder / f"{name}_confidence.png",
+            hair=folder / f"{name}_hair.png",
         )
 
     def check_free(self) -> None:
         """Raise `OutputError` when a file is in the way that is not an earlier result's."""
-        check_replaceable((self.obj, self.mtl, self.texture, self.confidence, self.json), self.json)
+        check_replaceable((self.obj, self.mtl, self.texture, self.confidence, self.hair, self.json), self.json)
 
 
 def write_result(
@@ -74,15 +76,26 @@ def write_person(folder: Path, name: str, photos: Sequence[str], result: FaceRes
 def _write(folder: Path, name: str, record: dict[str, object], result: FaceResult, model: FaceModel) -> ResultFiles:
     files = ResultFiles.of(folder, name)
     files.check_free()
-    record["files"] = {"obj": files.obj.name, "texture": files.texture.name, "confidence": files.confidence.name}
+    names = {"obj": files.obj.name, "texture": files.texture.name, "confidence": files.confidence.name}
+    materials, shapes = _mtl(files.texture.name), obj_text(result.vertices, model, files.mtl.name)
     contents = {
         files.texture: png_bytes(result.texture.color),
         files.confidence: png_bytes(CONFIDENCE_GREY[result.confidence]),
-        files.mtl: _mtl(files.texture.name).encode(),
-        files.obj: obj_text(result.vertices, model, files.mtl.name).encode(),
+    }
+    if result.hair is not None:
+        names["hair"] = files.hair.name
+        materials += _hair_mtl(files.hair.name)
+        shapes += hair_obj_text(result.hair, len(result.vertices), len(model.uv))
+        contents[files.hair] = png_bytes(result.hair.color)
+    record["files"] = names
+    contents |= {
+        files.mtl: materials.encode(),
+        files.obj: shapes.encode(),
         files.json: json.dumps(record, indent=1).encode(),
     }
     write_files(contents, overwrite=True)
+    if result.hair is None:
+        files.hair.unlink(missing_ok=True)  # of the earlier result that was replaced
     return files
 
 
@@ -181,15 +194,25 @@ def original_camera(camera: Camera, photo: Photo) -> Camera:
 
 def obj_text(vertices: np.ndarray, model: FaceModel, mtl_name: str) -> str:
     """Wavefront OBJ of (V, 3) vertices in metres, +Y up and +Z forward, one group per part."""
-    lines = [f"# {GENERATOR}, metres", f"mtllib {mtl_name}", "o head"]
-    lines += [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in vertices.tolist()]
-    lines += [f"vt {u:.6f} {v:.6f}" for u, v in model.uv.tolist()]
+    lines = [f"# {GENERATOR}, metres", f"mtllib {mtl_name}", "o head", *_point_lines(vertices, model.uv)]
     lines.append("usemtl head")
     for part, name in enumerate(model.part_names):
         rows = np.flatnonzero(model.face_part == part)
         lines.append(f"g {name}")
         lines += [_face_line(*row) for row in zip(model.faces[rows] + 1, model.uv_faces[rows] + 1, strict=True)]
     return "\n".join(lines) + "\n"
+
+
+def hair_obj_text(hair: HairMesh, vertices: int, uvs: int) -> str:
+    """The hair as a second object of an OBJ that holds so many vertices and texture coordinates."""
+    lines = ["o hair", *_point_lines(hair.vertices, hair.uv), "usemtl hair"]
+    faces = zip(hair.faces + 1 + vertices, hair.uv_faces + 1 + uvs, strict=True)
+    return "\n".join([*lines, *(_face_line(*row) for row in faces)]) + "\n"
+
+
+def _point_lines(vertices: np.ndarray, uv: np.ndarray) -> list[str]:
+    places = [f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in vertices.tolist()]
+    return places + [f"vt {u:.6f} {v:.6f}" for u, v in uv.tolist()]
 
 
 def _face_line(corners: Sequence[int], uvs: Sequence[int]) -> str:
@@ -199,6 +222,10 @@ def _face_line(corners: Sequence[int], uvs: Sequence[int]) -> str:
 
 def _mtl(texture_name: str) -> str:
     return f"newmtl head\nKd 1 1 1\nKs 0.04 0.04 0.04\nNs 60\nillum 2\nmap_Kd {texture_name}\n"
+
+
+def _hair_mtl(picture_name: str) -> str:
+    return f"newmtl hair\nKd 1 1 1\nKs 0.04 0.04 0.04\nNs 30\nillum 2\nmap_Kd {picture_name}\nmap_d {picture_name}\n"
 
 
 def _list(array: np.ndarray, digits: int = 5) -> list:

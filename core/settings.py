@@ -29,6 +29,7 @@ class Settings:
     mask_threshold: float = 0.5  # probability in (0, 1) from which on something stands before the face
     mask_grow: float = 0.018  # face-crop sides by which the deleted region reaches beyond what was found
     keep_glasses: bool = False  # glasses stay; everything else is deleted
+    hair: bool = True  # a mesh of the hair's volume is made beside the head
     keep_lenses: bool = True  # what is seen through clear lenses stays; their frame is deleted
 
     def __post_init__(self) -> None:

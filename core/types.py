@@ -134,6 +134,17 @@ class FaceTexture:
 
 
 @dataclass(frozen=True, eq=False)
+class HairMesh:
+    """The hair's outer surface, a mesh beside the head: open before the face and below."""
+
+    vertices: np.ndarray  # (H, 3) float32, head at rest, model frame, metres
+    faces: np.ndarray  # (G, 4) int32, counter-clockwise from outside; a triangle repeats its last corner
+    uv: np.ndarray  # (U, 2) float32
+    uv_faces: np.ndarray  # (G, 4) int32, rows of `uv`
+    color: np.ndarray  # (h, w, 4) uint8: sRGB-encoded base colour and how much hair there is, row 0 at v = 1
+
+
+@dataclass(frozen=True, eq=False)
 class FaceResult:
     """Everything known about one face; enough to build the head without the photo at hand."""
 
@@ -147,6 +158,7 @@ class FaceResult:
     timings: dict[str, float]  # seconds by stage
     warnings: tuple[str, ...] = field(default=())
     completion: Completion | None = None  # None: nothing was deleted
+    hair: HairMesh | None = None  # None: hardly any is seen, or it was not asked for
 
     @property
     def confidence(self) -> np.ndarray:

@@ -126,7 +126,7 @@ def view_head(
     normals = vertex_normals(vertices, model.triangles) @ rotation.T
     rays = vertices @ rotation.T + camera.translation.astype(np.float32)
     projected = project(camera, vertices).astype(np.float32)
-    cut = _Cut.round_points(projected[:, :2], photo.shape, size)
+    cut = PhotoCut.round_points(projected[:, :2], photo.shape, size)
     part, points = cut.of(photo), cut.moved(projected)
     metre = float(cut.scale[0]) * camera.focal / float(camera.translation[2])
     depth, scale = _depth_buffer(model, points)
@@ -162,7 +162,7 @@ def _depth_buffer(model: FaceModel, points: np.ndarray) -> tuple[np.ndarray, flo
     return np.where(np.isfinite(depth), depth, 1e3).astype(np.float32), scale
 
 
-class _Cut(NamedTuple):
+class PhotoCut(NamedTuple):
     """A rectangle of the photo, shrunk where it is finer than the texture."""
 
     low: np.ndarray  # (2,) int x, y of the first pixel
@@ -170,13 +170,13 @@ class _Cut(NamedTuple):
     size: np.ndarray  # (2,) int width and height of what is left
 
     @staticmethod
-    def round_points(points: np.ndarray, shape: tuple[int, ...], size: int) -> _Cut:
+    def round_points(points: np.ndarray, shape: tuple[int, ...], size: int) -> PhotoCut:
         """Round (V, 2) projected points in a photo of `shape`, for a texture of `size` texels."""
         bounds = np.array([shape[1], shape[0]])
         low = np.clip(np.floor(points.min(axis=0)) - 8, 0, bounds - 2).astype(int)
         high = np.clip(np.ceil(points.max(axis=0)) + 8, low + 2, bounds).astype(int)
         factor = min(1.0, 1.2 * size / float(np.ptp(points[:, 0])))
-        return _Cut(low, high, np.maximum(np.round((high - low) * factor), 2).astype(int))
+        return PhotoCut(low, high, np.maximum(np.round((high - low) * factor), 2).astype(int))
 
     @property
     def scale(self) -> np.ndarray:

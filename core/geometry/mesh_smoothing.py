@@ -40,7 +40,7 @@ class SurfaceBlur:
         laplacian = diags(np.asarray(adjacency.sum(axis=1)).ravel()) - adjacency
         self._mass = vertex_areas(points, compact) + 1e-12
         # applied twice the variance is four times this factor; unit weights on six neighbours double the stiffness
-        self._solver = _factorised((diags(self._mass) + radius**2 / 8.0 * laplacian).tocsc())
+        self._solver = factorised((diags(self._mass) + radius**2 / 8.0 * laplacian).tocsc())
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """(V, C) or (V,) blurred, float32; untouched where there is no surface."""
@@ -64,6 +64,6 @@ class SurfaceBlur:
         return (blurred[:, :-1] + _FAITH * rest) / (faith + _FAITH), blurred[:, -1]
 
 
-def _factorised(matrix: csc_matrix) -> SuperLU:
+def factorised(matrix: csc_matrix) -> SuperLU:
     """A symmetric, diagonally dominant matrix needs no pivoting, and an ordering of its own fills in half as much."""
     return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +17,7 @@ from core.files import write_file
 from core.geometry.face_model import FaceModel
 from core.image_io import png_bytes, read_photo
 from core.pipeline import Pipeline
-from core.types import OCCLUDERS, PARTS
+from core.types import OCCLUDERS, PARTS, FaceResult, HairMesh
 
 from .cli_run import read_obj, run
 
@@ -81,7 +83,7 @@ def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> Non
     assert set(record["coefficients"]["expression"]) == set(face_model.expression_names)
     assert len(record["coefficients"]["identity"]) == len(record["coefficients"]["albedo"]) == 80
     assert set(record["pose"]) == {"pitch", "yaw", "roll", "f", "t2d_x", "t2d_y"}
-    assert list(record["timings"]) == ["detect", "landmark", "complete", "regress", "fit", "texture"]
+    assert list(record["timings"]) == ["detect", "landmark", "complete", "regress", "fit", "texture", "hair"]
     assert record["provider"] == "cpu"
     points_2d, points_3d = np.array(record["landmarks_2d"]), np.array(record["landmarks_3d"])
     assert points_2d.shape == (68, 2)
@@ -107,6 +109,53 @@ def test_reconstruct(photos: Path, tmp_path: Path, face_model: FaceModel) -> Non
     assert [name for (name,) in obj["g"]] == list(face_model.part_names)
     assert "map_Kd one_texture.png" in (out / "one.mtl").read_text()
     assert read_photo(out / "one_texture.png").pixels.shape == (1024, 1024, 3)
+
+
+@pytest.fixture
+def haired(monkeypatch: pytest.MonkeyPatch) -> HairMesh:
+    """Two quads of hair on every head, unless the settings want none."""
+    side = np.array([[0, 0.1, 0], [0.01, 0.1, 0], [0.02, 0.1, 0], [0, 0.09, 0], [0.01, 0.09, 0], [0.02, 0.09, 0]])
+    faces = np.array([[0, 3, 4, 1], [1, 4, 5, 2]], np.int32)
+    hair = HairMesh(side.astype(np.float32), faces, side[:, :2].astype(np.float32), faces, np.full((8, 8, 4), 90, "u1"))
+    whole = Pipeline.reconstruct
+
+    def reconstruct(self: Pipeline, *given: Any, **named: Any) -> FaceResult:
+        return replace(whole(self, *given, **named), hair=hair if self.settings.hair else None)
+
+    monkeypatch.setattr(Pipeline, "reconstruct", reconstruct)
+    return hair
+
+
+def test_hair_is_a_second_object_with_a_picture_of_its_own(
+    photos: Path, tmp_path: Path, haired: HairMesh, face_model: FaceModel
+) -> None:
+    assert run("reconstruct", photos / "one.png", "--out", tmp_path) == cli.DONE
+    obj = read_obj(tmp_path / "one.obj")
+    assert obj["o"] == [["head"], ["hair"]]
+    count, uvs = len(face_model.vertices), len(face_model.uv)
+    assert np.array(obj["v"][count:], float) == pytest.approx(haired.vertices, abs=1e-6)
+    assert obj["f"][-1] == [f"{count + 1 + v}/{uvs + 1 + v}" for v in (1, 4, 5, 2)]
+    materials = (tmp_path / "one.mtl").read_text()
+    assert "newmtl hair" in materials
+    assert "map_d one_hair.png" in materials
+    picture = cv2.imread(str(tmp_path / "one_hair.png"), cv2.IMREAD_UNCHANGED)
+    assert (picture == haired.color).all()
+    assert json.loads((tmp_path / "one.json").read_text())["files"]["hair"] == "one_hair.png"
+
+
+def test_no_hair_leaves_none_of_an_earlier_results(photos: Path, tmp_path: Path, haired: HairMesh) -> None:
+    assert run("reconstruct", photos / "one.png", "--out", tmp_path) == cli.DONE
+    assert run("reconstruct", photos / "one.png", "--out", tmp_path, "--no-hair") == cli.DONE
+    assert not (tmp_path / "one_hair.png").exists()
+    assert read_obj(tmp_path / "one.obj")["o"] == [["head"]]
+    assert "hair" not in json.loads((tmp_path / "one.json").read_text())["files"]
+
+
+def test_a_picture_that_is_no_result_is_not_taken_for_hair(photos: Path, tmp_path: Path, haired: HairMesh) -> None:
+    (tmp_path / "one_hair.png").write_bytes(b"precious")
+    assert run("reconstruct", photos / "one.png", "--out", tmp_path) == cli.FAILED
+    assert (tmp_path / "one_hair.png").read_bytes() == b"precious"
+    assert not (tmp_path / "one.obj").exists()
 
 
 def test_parse(photos: Path, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_params_are_those_of_the_fit(
 def test_the_parsed_mouth_reaches_the_fit_and_is_parsed_once(
     pipeline: Pipeline, photo_with_faces: MakePhoto, method: str
 ) -> None:
-    pipeline = pipeline.with_settings(replace(pipeline.settings, deocclusion=method))
+    pipeline = pipeline.with_settings(replace(pipeline.settings, deocclusion=method, hair=False))
     pipeline.__dict__["_texture"] = lambda *rest: None
     parse, fit, parsed, mouths = pipeline._parse, pipeline._fit, [], []
 
@@ -204,6 +204,44 @@ def test_the_parsed_mouth_reaches_the_fit_and_is_parsed_once(
     assert mouths[1] == (0.0 if method == "none" else None)  # what the user marks as hidden tells nothing
 
 
+# Hair
+
+
+def with_hair(pipeline: Pipeline, rows: dict[bytes, int] | None = None) -> None:
+    """Let the parser see hair in the first hundred rows, or in as many as `rows` says of a photo's pixels."""
+    parse = pipeline._parse
+
+    def haired(photo: np.ndarray, points: np.ndarray) -> Parsing:
+        parsed = parse(photo, points)
+        parts = np.full(photo.shape[:2], PARTS.index("skin"), np.uint8)
+        parts[: 100 if rows is None else rows[photo.tobytes()]] = PARTS.index("hair")
+        return replace(parsed, parts=parts)
+
+    pipeline.__dict__["_parse"] = haired
+
+
+def test_hair_that_the_parser_sees_becomes_a_mesh(pipeline: Pipeline, photo_with_faces: MakePhoto) -> None:
+    photo = photo_with_faces((300, 200, 150))
+    with_hair(pipeline)
+    result = pipeline.reconstruct(photo)
+    assert result.hair is not None
+    assert result.hair.vertices[:, 1].max() > result.neutral[:, 1].max()
+    assert result.hair.color.shape[1] == pipeline.settings.texture_size
+    bare = pipeline.with_settings(replace(pipeline.settings, hair=False))
+    with_hair(bare)
+    assert bare.reconstruct(photo).hair is None
+
+
+def test_a_person_has_the_hair_of_the_photo_that_shows_most_of_it(
+    pipeline: Pipeline, photo_with_faces: MakePhoto
+) -> None:
+    photos = [photo_with_faces((300, 200, 150)), photo_with_faces((300, 210, 160))]
+    with_hair(pipeline, {photos[0].tobytes(): 0, photos[1].tobytes(): 120})
+    first, second = pipeline.reconstruct_person([PersonPhoto(f"{row}.jpg", photo) for row, photo in enumerate(photos)])
+    assert first.hair is second.hair
+    assert first.hair is not None
+
+
 # Several photos of one person
 
 
@@ -220,7 +258,7 @@ def test_several_photos_give_one_identity(pipeline: Pipeline, photo_with_faces: 
     assert first.texture is second.texture
     assert second.camera.focal == first.camera.focal == 900.0  # of the same size: the same camera
     assert second.box.size == pytest.approx(180, abs=1)
-    assert [stage for stage, _ in calls] == [*STAGES[:4], *STAGES[:4], "fit", "texture", "texture", "done"]
+    assert [stage for stage, _ in calls] == [*STAGES[:4], *STAGES[:4], "fit", "texture", "texture", "hair", "done"]
     shares = [share for _, share in calls]
     assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == 1.0
     assert set(first.timings) == set(STAGES)

@@ -1,0 +1,209 @@
+"""The picture on a hair's surface: the photo where it shows hair, strands of the same colours elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from ..parallel import each
+from . import lighting
+from .delighting import LUMINANCE, smoothstep
+from .hair_grid import COLUMNS, PITCH, ROWS, HairGrid, round_blur
+from .hair_view import HairView
+
+_ROUND = 0.62  # metres round a head: what the picture's width stands for
+_BELIEVED = (0.36, 0.6)  # cosine between hair and view from which the photo tells where hair is
+_COLOURED = (0.2, 0.45)  # the same of its colours
+_WITHIN = 0.003  # metres from the edge of hair, nearer to which colours are mixed with others
+_THIN = 4  # texels a side, of three of which the thinnest lock is that hangs from others
+_COARSE = 8  # texels a side that are averaged for the colours of what is not seen
+_SPREADS = (24.0, 8.0, 3.0)  # of those, over which colours are carried on, farthest first
+_STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
+_GAIN = (0.25, 4.0)  # between a photo's hair and its base colour
+_FEW = 64  # texels
+_MOST_CONTRAST = 0.22  # log brightness
+_RAGGED = 0.5  # how far strands reach over the edge
+_UNEVEN = 4  # rows of the grid by which no strand is shorter than others
+_NEAR_BACK = (58.0, 70.0)  # degrees from straight ahead, behind which long hair hangs all round
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the photo says on the texels of a hair's surface, (h, w) planes."""
+
+    shown: np.ndarray  # in [0, 1]: it tells whether there is hair
+    hair: np.ndarray  # in [0, 1]: it shows hair
+    colored: np.ndarray  # in [0, 1]: its colours are the hair's
+    color: list[np.ndarray]  # three planes, linear
+
+
+def paint(
+    grid: HairGrid, view: HairView, surface: np.ndarray, end: int | None, albedo: np.ndarray, size: int
+) -> np.ndarray:
+    """(h, size, 4) uint8 sRGB levels and how much hair there is, for a `surface` (ROWS, COLUMNS) along the rays.
+
+    `end` is the first row below long hair, None for short hair. The hair's colours are those of the photo, brought to
+    the (3,) linear `albedo` in the mean. Row 0 is the crown, the columns are those of the grid.
+    """
+    rows = picture_rows(grid, end)
+    seen = _read(view, grid.points(surface), rows, size)
+    cover = _cover(grid, seen, end, rows, size)
+    color = _colors(seen, albedo, size)
+    levels = each(lighting.srgb_levels, color)
+    return cv2.merge([*levels, cover])
+
+
+def picture_rows(grid: HairGrid, end: int | None) -> int:
+    """How many of the grid's rows bear hair."""
+    last = int(np.flatnonzero(grid.scalp.any(axis=1)).max())
+    return min(max(last, end or 0) + 3, ROWS)
+
+
+def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
+    facing, pixels = view.facing(points, _normals(points)), view.pixels(points)
+    colored = smoothstep(facing, *_COLOURED) * view.inside(pixels)
+    fields = (*np.moveaxis(pixels, -1, 0), smoothstep(facing, *_BELIEVED), colored)
+    x, y, shown, colored = each(lambda field: _texels(field, rows, size), fields)
+    photo = cv2.remap(view.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    sure = cv2.erode((view.hair > 0.5).astype(np.uint8), _disk(_WITHIN * view.metre), borderValue=0)
+    colored *= cv2.remap(sure, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    hair = cv2.remap(view.hair, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return _Seen(shown, hair, colored, list(cv2.split(cv2.LUT(photo, _LINEAR))))
+
+
+def _cover(grid: HairGrid, seen: _Seen, end: int | None, rows: int, size: int) -> np.ndarray:
+    """(h, w) uint8: how much hair there is; what the photo does not show is as on the other side, or as usual."""
+    shown, turned = seen.shown, seen.shown[:, ::-1] * (1.0 - seen.shown)
+    usual = _texels(round_blur(grid.scalp, 1.0), rows, size)
+    strands = _strands(size)[: len(usual)]
+    if end is not None:
+        usual = np.maximum(usual, _curtain(end, strands, rows))
+    cover = shown * seen.hair + turned * seen.hair[:, ::-1] + (1.0 - shown - turned) * usual
+    cover *= _hanging(cover)
+    ragged = cover * (1.0 + _RAGGED * (1.0 - cover) * strands)
+    return np.asarray(255.0 * smoothstep(ragged, 0.3, 0.7)).astype(np.uint8)
+
+
+def _curtain(end: int, strands: np.ndarray, rows: int) -> np.ndarray:
+    """(h, w) in [0, 1]: long hair hangs at the sides and at the back, down to a row, (h, w) strands longer or not."""
+    height, width = strands.shape
+    aside = np.abs(2.0 * (np.arange(width) + 0.5) / width - 1.0) * 180.0
+    out = np.repeat(smoothstep(aside, *_NEAR_BACK)[None].astype(np.float32), height, axis=0)
+    last = int((end - _UNEVEN) / (rows - 1) * height)  # all above hangs
+    row = ((np.arange(last, height) + 0.5) / height * (rows - 1)).astype(np.float32)
+    out[last:] *= smoothstep(row[:, None] + 0.5 * strands[last:], end + 0.5, end - 1.0)
+    return out
+
+
+def _hanging(cover: np.ndarray) -> np.ndarray:
+    """(h, w) float32 0 or 1 for a (h, w) `cover` that closes round the head: what hangs together with the crown.
+
+    Nothing that is thinner than a lock holds anything.
+    """
+    height, width = cover.shape
+    small = (cover[::_THIN, ::_THIN] > 0.5).view(np.uint8)
+    solid = cv2.morphologyEx(np.tile(small, 3), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    labels = np.asarray(cv2.connectedComponents(solid)[1], np.int32)[:, small.shape[1] : 2 * small.shape[1]]
+    joined = np.zeros(labels.max() + 1, np.uint8)
+    joined[labels[: len(labels) // 8]] = 1
+    joined[0] = 0
+    reached = np.asarray(cv2.dilate(joined[labels], np.ones((3, 3), np.uint8)))
+    loose = np.asarray(cv2.dilate(small * (1 - reached), np.ones((5, 5), np.uint8)))
+    hung = np.maximum(reached, 1 - loose).astype(np.float32)
+    return cv2.resize(hung, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _colors(seen: _Seen, albedo: np.ndarray, size: int) -> list[np.ndarray]:
+    """Three linear planes (h, w); what the photo does not show is as on the other side, or as what lies round it."""
+    turned = seen.colored[:, ::-1] * (1.0 - seen.colored)
+    known = seen.colored + turned
+    own = each(lambda plane: seen.colored * plane + turned * plane[:, ::-1], seen.color)
+    height, width = known.shape
+    small = (width // _COARSE, max(height // _COARSE, 1))
+    coarse = cv2.merge(each(lambda plane: cv2.resize(plane, small, interpolation=cv2.INTER_AREA), [*own, known]))
+    coarse[..., :3] = np.sqrt(coarse[..., :3] * coarse[..., 3:])  # highlights count less so
+    weight = float(coarse[..., 3].sum())
+    mean = coarse[..., :3].sum(axis=(0, 1)) / weight if weight > 1.0 else np.sqrt(albedo)
+    gain = np.clip(albedo / np.maximum(mean**2, 1e-4), *_GAIN)
+    carried = cv2.split(_carried_on(coarse, mean) ** 2)
+    smooth = each(lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), carried)
+    unknown = (1.0 - known) * cv2.exp(_contrast(own, smooth, known) * _strands(size)[:height])
+
+    def filled(mine: np.ndarray, fill: np.ndarray, level: float) -> np.ndarray:
+        return np.clip(np.float32(level) * (mine + unknown * fill), 0.0, 1.0)
+
+    return each(filled, own, smooth, gain)
+
+
+def _carried_on(coarse: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """(h, w, 3) colours for (h, w, 4) weighted ones and their weights: near by as they are, far off the (3,) mean."""
+    out = np.broadcast_to(mean.astype(np.float32), (*coarse.shape[:2], 3))
+    for spread in _SPREADS:
+        blurred = round_blur(coarse, spread)
+        weight = blurred[..., 3:]
+        share = smoothstep(weight, 0.02, 0.2)
+        out = out + share * (blurred[..., :3] / np.maximum(weight, 1e-6) - out)
+    return out.astype(np.float32)
+
+
+def _contrast(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray) -> float:
+    """Deviation of the log brightness among the photo's strands, of which (h, w) is `known`."""
+    sure = known[::2, ::2] > 0.95
+    if sure.sum() < _FEW:
+        return _MOST_CONTRAST / 2.0
+    fine, even = (np.stack([plane[::2, ::2][sure] for plane in planes], axis=1) @ LUMINANCE for planes in (own, smooth))
+    low, high = np.quantile(np.log((fine + 2e-3) / (even + 2e-3)), (0.16, 0.84))
+    return min(float(high - low) / 2.0, _MOST_CONTRAST)
+
+
+@cache
+def _strands(size: int) -> np.ndarray:
+    """(h, size) float32 of unit deviation: strands from the crown down, for all rows of the grid."""
+    rng, shape, scale = np.random.default_rng(11), (picture_height(ROWS, size), size), size / 1024.0
+    total = np.zeros(shape, np.float32)
+    for across, along, share in _STRANDS:
+        noise = np.tile(rng.standard_normal(shape).astype(np.float32), 3)
+        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=across * scale, sigmaY=along * scale)[:, size : 2 * size]
+        total += share * blurred / blurred.std()
+    return total / total.std()
+
+
+def picture_height(rows: int, size: int) -> int:
+    """Texels from the crown to the last of the grid's first `rows`."""
+    return round(size * (rows - 1) * PITCH / _ROUND)
+
+
+def _texels(field: np.ndarray, rows: int, size: int) -> np.ndarray:
+    """(h, size) float32: a (ROWS, COLUMNS) field on the picture's texels."""
+    wide = np.concatenate([field[:, -1:], field, field[:, :2]], axis=1).astype(np.float32)
+    x, y = _texel_places(rows, size)
+    return cv2.remap(wide, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@cache
+def _texel_places(rows: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    height = picture_height(rows, size)
+    column = (np.arange(size, dtype=np.float32) + 0.5) / size * COLUMNS + 1.0
+    row = (np.arange(height, dtype=np.float32) + 0.5) / height * (rows - 1)
+    x, y = np.meshgrid(column, row)
+    return x, y
+
+
+def _normals(points: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS, 3) unit normals of a surface that closes round the head; they look outwards."""
+    across = np.roll(points, -1, axis=1) - np.roll(points, 1, axis=1)
+    down = np.gradient(points, axis=0)
+    normal = np.cross(down, across)
+    normal[0] = normal[1].mean(axis=0)
+    return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+
+
+def _disk(radius: float) -> np.ndarray:
+    side = 2 * max(1, round(radius)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+_LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)

@@ -1,0 +1,106 @@
+"""Hair stage: the hair's outer surface, from its outline in the photo, with a picture of its own."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..geometry.face_model import FaceModel
+from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, round_blur
+from ..geometry.hair_picture import paint, picture_rows
+from ..geometry.hair_view import HairView
+from ..geometry.hair_volume import REACH, length, outline, thickness, thinned_at_nape, tucked_in
+from ..geometry.lighting import srgb_to_linear
+from ..types import PARTS, Camera, HairMesh
+
+_LEAST = 0.16  # area of the hair in the photo over that of the face
+_HAIR = PARTS.index("hair")
+_FACE = [PARTS.index(name) for name in ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right")]
+_CLEAR = 0.006  # metres by which hair stands off an ear that it covers
+_ASIDE = 0.3  # cosine between ray and view up to which a photo does not tell whether an ear is covered
+_BOB = 2  # rows below the ears at which hair ends that does not hang past the neck
+_BARE = 8  # of 255: cover below which a face of the mesh is left out
+
+
+class Hair:
+    """(photo, parts, head at rest, camera, colour) -> a mesh of its hair, None for who shows hardly any."""
+
+    def __init__(self, model: FaceModel, size: int = 1024) -> None:
+        """`size` texels round the head."""
+        self._grids, self._size = HairGrids(model), size
+
+    def __call__(
+        self, photo: np.ndarray, parts: np.ndarray, neutral: np.ndarray, camera: Camera, color: np.ndarray
+    ) -> HairMesh | None:
+        """Of a (H, W, 3) uint8 RGB photo with (H, W) uint8 indices of `PARTS`, and (V, 3) vertices at rest.
+
+        `color` (3,) is the hair's base colour, sRGB-encoded in [0, 1].
+        """
+        if hair_share(parts) < _LEAST:
+            return None
+        grid = self._grids.round_head(neutral)
+        view = HairView.of(photo, parts, camera, grid.points(grid.skin + REACH).reshape(-1, 3), self._size)
+        surface, end = shape(grid, view)
+        picture = paint(grid, view, surface, end, srgb_to_linear(color), self._size)
+        return mesh(grid.points(surface), picture, picture_rows(grid, end))
+
+
+def hair_share(parts: np.ndarray) -> float:
+    """Area of the hair over that of the face in (H, W) indices of `PARTS`."""
+    return float((parts == _HAIR).sum()) / max(float(np.isin(parts, _FACE).sum()), 1.0)
+
+
+def shape(grid: HairGrid, view: HairView) -> tuple[np.ndarray, int | None]:
+    """How far the hair's surface lies along the rays, (ROWS, COLUMNS) metres, and the first row below long hair."""
+    ground, seen = grid.skin, outline(grid, view, grid.skin)
+    end = length(grid, seen)
+    if end is not None:
+        ground = grid.hung
+        seen = outline(grid, view, ground)
+    height = thickness(grid, view, ground, seen)
+    if end is None:
+        return ground + thinned_at_nape(grid, height), None
+    covered = view.hair_at(view.pixels(grid.points(ground + grid.ears))) > 0.5
+    aside = view.facing(grid.points(ground), grid.directions) < _ASIDE
+    eared = cv2.dilate(np.where(covered | aside, grid.ears, 0.0), np.ones((3, 3)))
+    surface = ground + np.maximum(height, round_blur(np.where(eared > 0.0, eared + _CLEAR, 0.0), 0.7))
+    return (tucked_in(grid, surface, end) if end <= grid.lobes + _BOB else surface), end
+
+
+def mesh(points: np.ndarray, picture: np.ndarray, rows: int) -> HairMesh:
+    """Quads between the first `rows` of (ROWS, COLUMNS, 3) points, where the picture shows any hair."""
+    corner = np.arange(rows * COLUMNS).reshape(rows, COLUMNS)
+    corner[0] = 0  # the crown
+    around = np.concatenate([corner, corner[:, :1]], axis=1)
+    place = np.arange(rows * (COLUMNS + 1)).reshape(rows, COLUMNS + 1)
+    faces, uv_faces = _quads(around), _quads(place)
+    first = faces[:COLUMNS]  # triangles about the crown repeat their last corner
+    faces[:COLUMNS] = np.stack([first[:, 1], first[:, 2], first[:, 0], first[:, 0]], axis=1)
+    uv_faces[:COLUMNS] = uv_faces[:COLUMNS][:, [1, 2, 0, 0]]
+    u, v = np.meshgrid(np.arange(COLUMNS + 1) / COLUMNS, 1.0 - np.arange(rows) / (rows - 1))
+    uv = np.stack([u, v], axis=-1).reshape(-1, 2).astype(np.float32)
+    uv[:COLUMNS, 0] += 0.5 / COLUMNS
+    kept = _hairy(picture[..., 3], rows)
+    vertices, faces = _used(points[:rows].reshape(-1, 3).astype(np.float32), faces[kept])
+    uv, uv_faces = _used(uv, uv_faces[kept])
+    return HairMesh(vertices, faces, uv, uv_faces, picture)
+
+
+def _quads(corner: np.ndarray) -> np.ndarray:
+    """(G, 4) counter-clockwise corners, seen from outside, of a (rows, columns) grid of numbers."""
+    return np.stack([corner[:-1, :-1], corner[1:, :-1], corner[1:, 1:], corner[:-1, 1:]], axis=-1).reshape(-1, 4)
+
+
+def _hairy(cover: np.ndarray, rows: int) -> np.ndarray:
+    """(G,) bool: faces of the grid whose texels show hair."""
+    height, width = cover.shape
+    grown = cv2.dilate(cover, np.ones((2 * height // rows + 1, width // COLUMNS + 1), np.uint8))
+    y = ((np.arange(rows - 1) + 0.5) / (rows - 1) * height).astype(int)
+    x = ((np.arange(COLUMNS) + 0.5) / COLUMNS * width).astype(int)
+    return grown[y[:, None], x].ravel() > _BARE
+
+
+def _used(values: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `values` that `faces` ask for, and the faces numbered anew, int32."""
+    rows, renumbered = np.unique(faces, return_inverse=True)
+    return values[rows], renumbered.reshape(faces.shape).astype(np.int32)

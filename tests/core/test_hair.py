@@ -1,0 +1,265 @@
+"""Hair as a mesh: volume from its outline, length, cover and colours, on heads whose true hair is known."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from core.geometry.camera import project, rotation_from_angles
+from core.geometry.face_model import FaceModel
+from core.geometry.hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, HairGrids
+from core.geometry.hair_view import HairView
+from core.geometry.hair_volume import FLAT, REACH
+from core.geometry.rasterizer import rasterize, vertex_normals
+from core.stages.hair import Hair, mesh, shape
+from core.types import PARTS, Camera, HairMesh
+
+SIDE = 600
+BROWN = np.array([92, 60, 38], np.uint8)
+COLOR = BROWN.astype(np.float32) / 255.0
+WALL, SKIN = np.array([20, 230, 40], np.uint8), np.array([210, 160, 130], np.uint8)
+HAIR = PARTS.index("hair")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A head with known hair, and its photo."""
+
+    photo: np.ndarray
+    parts: np.ndarray
+    camera: Camera
+    grid: HairGrid
+    truth: np.ndarray  # (ROWS, COLUMNS) metres by which the hair stands off the skin
+
+
+def camera_at(yaw: float = 0.0, up: float = 0.0) -> Camera:
+    rotation = rotation_from_angles(0.0, yaw, 0.0)
+    away = np.array([0.0, up, 0.9]) - rotation @ np.array([0.0, 0.0, -0.06])
+    return Camera(900.0, ((SIDE - 1) / 2,) * 2, SIDE, SIDE, rotation, away)
+
+
+def show(model: FaceModel, thick: float, end: int | None = None, yaw: float = 0.0, up: float = 0.0) -> Shown:
+    """Hair `thick` metres over the scalp; with `end`, also at the sides and behind down to that row of the grid."""
+    grid, camera = HairGrids(model).round_head(model.vertices), camera_at(yaw, up)
+    truth = np.full((ROWS, COLUMNS), thick)
+    cover = grid.scalp.copy()
+    ground = grid.skin
+    if end is not None:
+        aside = np.abs(2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * 180.0
+        cover |= (aside > 36.0) & (np.arange(ROWS)[:, None] < end)
+        ground = grid.hung
+    picture = np.zeros((ROWS - 1, COLUMNS, 4), np.uint8)
+    picture[..., 3] = 255 * cover[:-1]
+    hair = mesh(grid.points(ground + truth), np.repeat(np.repeat(picture, 8, axis=0), 8, axis=1), ROWS)
+    triangles = np.concatenate([hair.faces[:, [0, 1, 2]], hair.faces[:, [0, 2, 3]]]) + len(model.vertices)
+    points = project(camera, np.concatenate([model.vertices, hair.vertices])).astype(np.float32)
+    raster = rasterize(points, np.concatenate([model.triangles, triangles]), SIDE, SIDE)
+    haired = raster.triangle_id >= len(model.triangles)
+    bare = model.in_regions("scalp", "neck", "none", "ear_left", "ear_right")[model.triangles].any(axis=1)
+    parts = np.zeros((SIDE, SIDE), np.uint8)
+    parts[raster.mask & ~haired] = np.where(bare, 17, 1)[raster.triangle_id[raster.mask & ~haired]]
+    parts[haired] = HAIR
+    photo = np.where(haired[..., None], BROWN, np.where(raster.mask[..., None], SKIN, WALL))
+    return Shown(photo.astype(np.uint8), parts, camera, grid, ground + truth - grid.skin)
+
+
+def rebuilt(model: FaceModel, shown: Shown) -> HairMesh:
+    hair = Hair(model, 512)(shown.photo, shown.parts, model.vertices, shown.camera, COLOR)
+    assert hair is not None
+    return hair
+
+
+def surface(shown: Shown) -> tuple[np.ndarray, int | None]:
+    reached = shown.grid.points(shown.grid.skin + REACH).reshape(-1, 3)
+    return shape(shown.grid, HairView.of(shown.photo, shown.parts, shown.camera, reached, 512))
+
+
+def azimuths() -> np.ndarray:
+    return (2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * 180.0
+
+
+def drawn(model: FaceModel, hair: HairMesh, camera: Camera) -> np.ndarray:
+    """(SIDE, SIDE) bool: pixels that show the outer side of the hair, where there is any on it."""
+    triangles = np.concatenate([hair.faces[:, [0, 1, 2]], hair.faces[:, [0, 2, 3]]])
+    uv = np.concatenate([hair.uv_faces[:, [0, 1, 2]], hair.uv_faces[:, [0, 2, 3]]])
+    raster = rasterize(project(camera, hair.vertices).astype(np.float32), triangles, SIDE, SIDE, cull=True)
+    head = rasterize(project(camera, model.vertices).astype(np.float32), model.triangles, SIDE, SIDE)
+    out, hit = np.zeros((SIDE, SIDE), bool), raster.mask & (raster.depth < head.depth)
+    place = np.einsum("nk,nkd->nd", raster.barycentric[hit], hair.uv[uv[raster.triangle_id[hit]]])
+    height, width = hair.color.shape[:2]
+    column = np.clip(place[:, 0] * width, 0, width - 1).astype(int)
+    row = np.clip((1.0 - place[:, 1]) * height, 0, height - 1).astype(int)
+    out[hit] = hair.color[row, column, 3] > 127
+    return out
+
+
+@pytest.mark.parametrize("thick", [0.012, 0.035])
+def test_hair_stands_off_the_head_as_its_outline_does(face_model: FaceModel, thick: float) -> None:
+    shown = show(face_model, thick)
+    found, end = surface(shown)
+    assert end is None
+    sides = np.isin(np.abs(azimuths()), (84.375, 90.0, 95.625))
+    top = np.arange(ROWS)[:, None] < CROWN - 3
+    error = np.abs(found - shown.grid.skin - shown.truth)
+    assert error[top & sides].max() < 0.004
+    assert np.median(error[: CROWN - 6]) < 0.004  # behind, which no pixel shows, it goes on
+
+
+def test_what_is_seen_of_the_hair_is_covered_and_the_face_is_not(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.025)
+    cover, truth = drawn(face_model, rebuilt(face_model, shown), shown.camera), shown.parts == HAIR
+    assert (cover & truth).sum() > 0.93 * truth.sum()
+    assert (cover & (shown.parts == 1)).sum() < 0.02 * (shown.parts == 1).sum()
+    assert (cover & ~truth).sum() < 0.03 * truth.sum()
+
+
+@pytest.mark.parametrize("end", [CROWN + 7, CROWN + 16])
+def test_hair_that_covers_the_ears_is_as_long_as_it_is_seen(face_model: FaceModel, end: int) -> None:
+    shown = show(face_model, 0.03, end)
+    found, last = surface(shown)
+    assert last is not None
+    assert end <= last <= end + 3  # the mesh that is shown goes on a little below
+    lowest = shown.grid.points(found)[last - 2, COLUMNS // 4, 1]
+    hair = rebuilt(face_model, shown)
+    assert hair.vertices[:, 1].min() < lowest
+    behind = np.abs(azimuths()) > 150
+    assert (found - shown.grid.skin)[CROWN : last - 4, behind].min() > 0.01  # it hangs there too
+
+
+def test_ears_that_long_hair_covers_do_not_come_through(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02, CROWN + 16)
+    found, _ = surface(shown)
+    covered = shown.grid.ears > 0.0
+    assert covered.sum() > 10
+    assert (found - shown.grid.hung - shown.grid.ears)[covered].min() > 0.003
+
+
+def test_ears_are_bare_where_hair_is_short(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02)
+    side = camera_at(np.radians(90))
+    cover = drawn(face_model, rebuilt(face_model, shown), side)
+    ear = project(side, face_model.vertices[face_model.in_regions("ear_right", "ear_left")])[:, :2]
+    low = ear[ear[:, 1] > np.quantile(ear[:, 1], 0.4)].round().astype(int)
+    assert cover[low[:, 1], low[:, 0]].mean() < 0.1
+
+
+def test_the_mesh_lies_round_the_head_and_looks_outwards(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02, CROWN + 10)
+    hair = rebuilt(face_model, shown)
+    triangles = np.concatenate([hair.faces[:, [0, 1, 2]], hair.faces[:, [0, 2, 3]]])
+    normals = vertex_normals(hair.vertices, triangles)
+    outwards = hair.vertices - np.array([0.0, 0.02, -0.08])
+    assert ((normals * outwards).sum(axis=1) > 0).mean() > 0.98
+    quads = hair.faces[:, 2] != hair.faces[:, 3]
+    assert quads.mean() > 0.9
+    assert (hair.faces[~quads] == 0).any(axis=1).all()  # triangles meet at the crown alone
+    edges = np.sort(np.stack([hair.faces, np.roll(hair.faces, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
+    _, counts = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0, return_counts=True)
+    assert counts.max() == 2
+    assert hair.uv.min() >= 0.0
+    assert hair.uv.max() <= 1.0
+    assert hair.faces.max() == len(hair.vertices) - 1
+    assert hair.uv_faces.max() == len(hair.uv) - 1
+    assert np.isfinite(hair.vertices).all()
+
+
+def test_no_other_colour_gets_into_the_hair(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.025, CROWN + 12)
+    color = rebuilt(face_model, shown).color
+    there = color[..., 3] > 127
+    levels = color[..., :3][there].astype(int)
+    assert there.mean() > 0.3
+    assert (levels[:, 1] > levels[:, 0]).mean() < 0.002  # of the green wall
+    assert np.abs(np.median(levels, axis=0) - BROWN).max() < 8
+    assert levels.std(axis=0).max() < 25
+
+
+def test_hair_has_the_base_colour_that_is_asked_for(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.025)
+    wanted = np.array([0.55, 0.42, 0.3], np.float32)
+    hair = Hair(face_model, 512)(shown.photo, shown.parts, face_model.vertices, shown.camera, wanted)
+    assert hair is not None
+    mean = np.median(hair.color[..., :3][hair.color[..., 3] > 127], axis=0) / 255.0
+    assert np.abs(mean - wanted).max() < 0.05
+
+
+def test_who_shows_hardly_any_hair_gets_no_mesh(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.01)
+    parts = np.where(shown.parts == HAIR, 0, shown.parts)
+    stage = Hair(face_model, 512)
+    assert stage(shown.photo, parts, face_model.vertices, shown.camera, COLOR) is None
+    parts[250:262, 180:200] = HAIR
+    assert stage(shown.photo, parts, face_model.vertices, shown.camera, COLOR) is None
+
+
+def test_hair_that_the_border_cuts_goes_on_as_elsewhere(face_model: FaceModel) -> None:
+    whole, cut = show(face_model, 0.025), show(face_model, 0.025, up=-0.22)
+    assert (cut.parts[0] == HAIR).sum() > 50
+    found, _ = surface(cut)
+    expected, _ = surface(whole)
+    assert np.abs(found - expected)[: CROWN - 4].max() < 0.008
+
+
+def test_long_hair_that_the_border_cuts_falls_to_the_shoulders(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02, CROWN + 22, up=0.22)
+    assert (shown.parts[-1] == HAIR).any()
+    _, end = surface(shown)
+    assert end is not None
+    assert end >= CROWN + 18
+
+
+def test_specks_beside_the_hair_are_none(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02)
+    parts = shown.parts.copy()
+    nose = project(shown.camera, face_model.landmarks(face_model.vertices))[33, :2].round().astype(int)
+    parts[nose[1] + 20 : nose[1] + 26, nose[0] + 20 : nose[0] + 28] = HAIR
+    speckled = replace(shown, parts=parts)
+    cover = drawn(face_model, rebuilt(face_model, speckled), shown.camera)
+    assert (shown.parts == 1)[nose[1] + 22, nose[0] + 24]
+    assert not cover[nose[1] + 10 : nose[1] + 36, nose[0] + 10 : nose[0] + 38].any()
+
+
+def test_hair_below_bare_skin_hangs_from_nothing_before_the_face(face_model: FaceModel) -> None:
+    """Hair behind the neck is no lock before the cheek, though the photo shows both at one place."""
+    shown = show(face_model, 0.02)
+    chin = project(shown.camera, face_model.landmarks(face_model.vertices))[8, :2].round().astype(int)
+    parts = shown.parts.copy()
+    below = (np.arange(SIDE)[:, None] > chin[1] - 20) & (np.arange(SIDE)[:, None] < chin[1] + 40)
+    aside = (np.abs(np.arange(SIDE) - chin[0]) > 42) & (np.abs(np.arange(SIDE) - chin[0]) < 75)
+    parts[below & aside] = HAIR
+    hair = rebuilt(face_model, replace(shown, parts=parts))
+    ahead = hair.vertices[:, 2] > -0.03
+    assert not (ahead & (hair.vertices[:, 1] < -0.06)).any()
+
+
+def test_a_mirrored_photo_has_mirrored_hair(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02, yaw=0.4)
+    mirrored = replace(
+        shown, photo=shown.photo[:, ::-1].copy(), parts=shown.parts[:, ::-1].copy(), camera=camera_at(-0.4)
+    )
+    here, _ = surface(shown)
+    there, _ = surface(mirrored)
+    turned = np.roll(there[:, ::-1], 1, axis=1)  # the first column lies behind
+    assert np.abs(here - turned).max() < 0.006
+    assert np.abs(here - turned).mean() < 0.0006
+    assert np.ptp(here[CROWN - 4]) > 0.005  # no ball
+
+
+def test_the_same_photo_gives_the_same_hair(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02, CROWN + 12)
+    first, second = rebuilt(face_model, shown), rebuilt(face_model, shown)
+    for name in ("vertices", "faces", "uv", "uv_faces", "color"):
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_the_grid_leaves_the_head_where_its_skin_is(face_model: FaceModel) -> None:
+    """Against the vertices themselves: those of the scalp lie on the surface between the rays."""
+    grid = HairGrids(face_model).round_head(face_model.vertices)
+    points = grid.points(grid.skin)[: CROWN + 1].reshape(-1, 3)
+    scalp = face_model.vertices[face_model.in_regions("scalp") & (face_model.vertices[:, 1] > 0.02)]
+    distance = np.linalg.norm(scalp[:, None] - points[None], axis=2).min(axis=1)
+    assert distance.max() < 1.2 * PITCH
+    assert grid.scalp[:CROWN, [0, COLUMNS // 4, 3 * COLUMNS // 4]].all()
+    assert not grid.scalp[CROWN - 4 :, COLUMNS // 2].any()  # the forehead
+    assert (grid.hung >= grid.skin - 0.02)[: CROWN + 12].all()
+    assert FLAT < 0.005
