@@ -1,10 +1,10 @@
-"""A head to GLB, FBX, OBJ or USD, written beside the target first: failing harms no file that is there."""
+"""A head and its hair to GLB, FBX, OBJ or USD, written beside the target first: failing harms no file that is there."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.files import output_error
+from .hair_builder import hairs_of
 
 
 def _glb(path: str) -> None:
@@ -64,7 +65,7 @@ def export_head(head: bpy.types.Object, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".facewright-") as folder:
-            with only_selected(head):
+            with only_selected(head, [hair for hair in hairs_of(head) if hair.visible_get()]):
                 writer(str(Path(folder) / path.name))
             _move_files(Path(folder), path)
     except OSError as error:
@@ -90,18 +91,20 @@ def _move_files(folder: Path, path: Path) -> None:
 
 
 @contextmanager
-def only_selected(head: bpy.types.Object) -> Iterator[None]:
-    """Select the head alone, then give the selection back: exporters take what is selected."""
+def only_selected(head: bpy.types.Object, others: Sequence[bpy.types.Object] = ()) -> Iterator[None]:
+    """Select the head and what goes with it, then give the selection back: exporters take what is selected."""
     layer = bpy.context.view_layer
     before, active = list(layer.objects.selected), layer.objects.active
     for item in before:
         item.select_set(False)
-    head.select_set(True)
+    for item in (head, *others):
+        item.select_set(True)
     layer.objects.active = head
     try:
         yield
     finally:
-        head.select_set(False)
+        for item in (head, *others):
+            item.select_set(False)
         for item in before:
             item.select_set(True)
         layer.objects.active = active
@@ -109,8 +112,9 @@ def only_selected(head: bpy.types.Object) -> Iterator[None]:
 
 @contextmanager
 def unpacked_pictures(folder: Path) -> Iterator[None]:
-    """Put the active object's packed pictures into `folder` as files: OBJ refers to files only."""
-    materials = [slot.material for slot in bpy.context.view_layer.objects.active.material_slots if slot.material]
+    """Put the selected objects' packed pictures into `folder` as files: OBJ refers to files only."""
+    slots = [slot for item in bpy.context.view_layer.objects.selected for slot in item.material_slots]
+    materials = [slot.material for slot in slots if slot.material]
     nodes = [node for material in materials for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
     images = {node.image for node in nodes if node.image is not None and node.image.packed_file is not None}
     before = {image: image.filepath_raw for image in images}

@@ -1,4 +1,4 @@
-"""FaceResult to what is in the scene: one collection with head and camera, and the world that lights it."""
+"""FaceResult to what is in the scene: one collection with head, hair and camera, and the world that lights it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..core.geometry.camera import rotation_from_angles
 from ..core.geometry.face_model import FaceModel
 from ..core.types import Camera, FaceResult
 from .camera_builder import build_camera, look_through
+from .hair_builder import build_hair
 from .head_builder import build_head
 from .images import packed_image
 from .light_builder import build_key, build_world, light_scene, split_light
@@ -50,6 +51,8 @@ def build_face(
         collection = bpy.data.collections.new(name)
         scene.collection.children.link(collection)
         head = build_head(name, result, model, collection)
+        if result.hair is not None:
+            build_hair(name, result.hair, head, model, result.neutral)
         picture = None if photo is None else packed_image(f"{name} {KINDS['photo']}", photo, lossless=False)
         keep_pictures(head, name, result, model, picture)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)

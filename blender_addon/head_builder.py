@@ -7,8 +7,6 @@ Materials keep the parts apart.
 
 from __future__ import annotations
 
-import logging
-
 import bpy
 import numpy as np
 
@@ -21,19 +19,10 @@ from .coordinates import to_blender
 from .eye_texture import eye_coordinates, paint_eye
 from .images import packed_image
 from .material_builder import SLOTS, Textures, build_materials
+from .mesh_builder import fill_mesh
 
-LOGGER = logging.getLogger(__name__)
 BASIS = "Basis"
 SIDES = ("left", "right")
-
-
-def loops_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(F, 4) bool corners that count, (F,) first corner and corner count; triangles repeat their last."""
-    keep = np.ones(faces.shape, bool)
-    keep[:, 3] = faces[:, 2] != faces[:, 3]
-    totals = keep.sum(axis=1).astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(totals)[:-1]]).astype(np.int32)
-    return keep, starts, totals
 
 
 def slot_of_parts(part_names: tuple[str, ...]) -> np.ndarray:
@@ -43,34 +32,20 @@ def slot_of_parts(part_names: tuple[str, ...]) -> np.ndarray:
 
 
 def layout(model: FaceModel, neutral: np.ndarray) -> np.ndarray:
-    """(corners, 2) float32 UV of every polygon corner: the model's layout; on eyeballs, the eye picture's."""
-    keep, _, totals = loops_of(model.faces)
-    uv = model.uv[model.uv_faces[keep]].astype(np.float32)
-    corners, corner_part = model.faces[keep], np.repeat(model.face_part, totals)
+    """(F, 4, 2) float32 UV of every face's corners: the model's layout; on eyeballs, the eye picture's."""
+    uv = model.uv[model.uv_faces].astype(np.float32)
     for side in SIDES:
-        here = corner_part == model.part(f"eyeball_{side}")
-        uv[here] = eye_coordinates(neutral[corners[here]], eye_of(model, neutral, side))
+        here = model.face_part == model.part(f"eyeball_{side}")
+        corners = neutral[model.faces[here]]
+        uv[here] = eye_coordinates(corners.reshape(-1, 3), eye_of(model, neutral, side)).reshape(-1, 4, 2)
     return uv
 
 
 def build_mesh(name: str, model: FaceModel, neutral: np.ndarray) -> bpy.types.Mesh:
     """The mesh of (V, 3) float32 `neutral` (model frame): faces, layout, smooth shading, material slots."""
-    keep, starts, totals = loops_of(model.faces)
-    corners = model.faces[keep].astype(np.int32)
     mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(len(neutral))
-    mesh.vertices.foreach_set("co", to_blender(neutral).ravel())
-    mesh.loops.add(len(corners))
-    mesh.loops.foreach_set("vertex_index", corners)
-    mesh.polygons.add(len(totals))
-    mesh.polygons.foreach_set("loop_start", starts)
-    mesh.polygons.foreach_set("loop_total", totals)
+    fill_mesh(mesh, neutral, model.faces, layout(model, neutral))
     mesh.polygons.foreach_set("material_index", slot_of_parts(model.part_names)[model.face_part])
-    mesh.polygons.foreach_set("use_smooth", np.ones(len(totals), bool))
-    mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", layout(model, neutral).ravel())
-    mesh.update(calc_edges=True)
-    if mesh.validate():
-        LOGGER.warning("The face model's mesh had to be repaired; the shape keys may not fit.")
     return mesh
 
 

@@ -1,4 +1,7 @@
-"""Identity sliders: rebakes the head at rest; every shape key keeps its offsets, the user's own included."""
+"""Identity sliders: rebakes the head at rest; every shape key keeps its offsets, the user's own included.
+
+The hair goes along.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import numpy as np
 from ..core.errors import FaceError
 from ..core.geometry.face_model import FaceModel
 from .coordinates import to_blender
+from .hair_builder import carry_along, hairs_of, shift
 
 APPLIED = "facewright_applied_identity"  # custom property: what the mesh at rest is made of now
 
 
 def rebake_problem(head: bpy.types.Object, vertex_count: int | None = None) -> str | None:
     """Why the head at rest cannot be changed now, as a sentence, or None."""
-    if head.mode == "EDIT":
+    if any(item.mode == "EDIT" for item in (head, *hairs_of(head))):
         return "Leave Edit Mode to change the identity."
     if head.library is not None or head.data.library is not None:
         return "This head is linked from another file; make it local to change it."
@@ -38,14 +42,7 @@ def apply_identity(head: bpy.types.Object, model: FaceModel, identity: np.ndarra
     if len(moving) == 0:
         return
     offset = np.tensordot(change[moving].astype(np.float32), model.identity_basis[moving], axes=1)
-    _shift(head.data, to_blender(offset).ravel())
+    moved = to_blender(offset)
+    shift(head.data, moved.ravel())
+    carry_along(head, moved)
     head[APPLIED] = identity.astype(float).tolist()
-
-
-def _shift(mesh: bpy.types.Mesh, offset: np.ndarray) -> None:
-    """Add a flat (3V,) offset to the mesh and to each of its shape keys."""
-    points = np.empty(len(offset), np.float32)
-    for target in (mesh.vertices, *(key.points for key in mesh.shape_keys.key_blocks)):
-        target.foreach_get("co", points)
-        target.foreach_set("co", points + offset)
-    mesh.update()

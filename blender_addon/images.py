@@ -12,8 +12,8 @@ from ..core.errors import OutputError
 def packed_image(name: str, pixels: np.ndarray, *, lossless: bool = True, color: bool = True) -> bpy.types.Image:
     """A Blender image that carries `pixels` inside the .blend, row 0 on top.
 
-    `pixels` are (H, W, 3) uint8 RGB, sRGB-encoded, or (H, W) uint8 grey. Without `color` Blender takes the values as
-    they are, not as something to be seen.
+    `pixels` are (H, W, 3) or (H, W, 4) uint8 RGB or RGBA, sRGB-encoded, or (H, W) uint8 grey. Without `color` Blender
+    takes the values as they are, not as something to be seen.
     """
     height, width = pixels.shape[:2]
     data = _encoded(name, pixels, lossless)
@@ -27,7 +27,8 @@ def packed_image(name: str, pixels: np.ndarray, *, lossless: bool = True, color:
 def _encoded(name: str, pixels: np.ndarray, lossless: bool) -> bytes:
     suffix, flags = (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
     # grey goes out as colour too: on a grey file Blender would have to guess what painting on it means
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.ndim == 3 else cv2.COLOR_GRAY2BGR)
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    bgr = cv2.cvtColor(pixels, {1: cv2.COLOR_GRAY2BGR, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels])
     done, encoded = cv2.imencode(suffix, bgr, flags)
     if not done:
         height, width = pixels.shape[:2]

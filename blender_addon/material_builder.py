@@ -9,6 +9,7 @@ import bpy
 from .nodes import empty_tree
 
 CORNEA_IOR = 1.376
+HAIR_IOR = 1.55
 _INSTEAD = "facewright_instead_of"  # custom property of an image node: the node whose place it takes
 # Slots of a head's mesh, in order, and the parts of the face model that wear them.
 SLOTS: dict[str, tuple[str, ...]] = {
@@ -173,6 +174,23 @@ _BUILDERS = {
 def build_materials(face_name: str, textures: Textures) -> list[bpy.types.Material]:
     """One material per slot of `SLOTS`, in order."""
     return [_BUILDERS[slot](f"{face_name} {slot}", textures) for slot in SLOTS]
+
+
+def build_hair_material(name: str, picture: bpy.types.Image, color: tuple[float, float, float]) -> bpy.types.Material:
+    """Hair that is there or not at each point: what is half there could not be sorted by game engines.
+
+    `color` is its mean, linear, for displays without textures.
+    """
+    material, tree, principled = _new(name)
+    node = _picture(tree, picture, principled.inputs["Base Color"])
+    whole = tree.nodes.new("ShaderNodeMath")
+    whole.operation = "ROUND"
+    whole.location = (-250, -100)
+    tree.links.new(node.outputs["Alpha"], whole.inputs[0])
+    tree.links.new(whole.outputs[0], principled.inputs["Alpha"])
+    _set(principled, roughness=0.65, specular_ior_level=0.08, ior=HAIR_IOR)  # the photo has its highlights
+    material.diffuse_color = (*color, 1.0)
+    return material
 
 
 def shown_on_skin(head: bpy.types.Object) -> bpy.types.Image | None:

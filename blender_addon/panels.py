@@ -96,6 +96,7 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
             draw_hidden(body, context, chosen)
         if len(REGRESSORS) > 1:
             column.prop(chosen, "regressor")
+        column.prop(chosen, "hair")
         column.prop(chosen, "match_scene")
         column.prop(chosen, "photo_light")
         if running is None:

@@ -82,6 +82,7 @@ def settings(panel: FacewrightScene | None = None) -> Settings:
         mask_grow=panel.mask_grow,
         keep_glasses=panel.keep_glasses,
         keep_lenses=panel.keep_lenses,
+        hair=panel.hair,
     )
 
 

@@ -163,6 +163,11 @@ class FacewrightScene(bpy.types.PropertyGroup):
     completed: bpy.props.PointerProperty(
         name="Completed Photo", description="The photo without what hid the face", type=bpy.types.Image
     )
+    hair: bpy.props.BoolProperty(
+        name="Hair",
+        description="Make a mesh of the hair's volume, beside the head; without it hair is a tint on the scalp",
+        default=_DEFAULTS.hair,
+    )
     match_scene: bpy.props.BoolProperty(
         name="Match Render to Photo",
         description="Make the photo's camera active and give the render the photo's size and colours",

@@ -30,6 +30,7 @@ STAGE_LABELS = {
     "regress": "Estimating the shape",
     "fit": "Fitting the head",
     "texture": "Unwrapping the texture",
+    "hair": "Shaping the hair",
     "done": "Building the head",
 }
 

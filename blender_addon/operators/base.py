@@ -10,6 +10,7 @@ import bpy
 
 from ...core.errors import Cancelled, FaceError
 from .. import job
+from ..hair_builder import head_of
 from ..head_builder import is_head
 
 LOGGER = logging.getLogger(__name__)
@@ -17,8 +18,8 @@ _TICK = 0.1  # seconds between looks at the worker
 
 
 def active_head(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The head the panel talks about: the active object, or the head that stands beside the active camera."""
-    active = context.active_object
+    """The head the panel talks about: the active object, the one whose hair that is, or the active camera's."""
+    active = head_of(context.active_object) or context.active_object
     if is_head(active):
         return active
     if active is None or active.type != "CAMERA":

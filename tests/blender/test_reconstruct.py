@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture")
+STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture", "hair")
 
 
 @pytest.fixture
