@@ -28,7 +28,7 @@ from .glasses_people import PEOPLE, glasses_pair
 from .real_completions import of_any_face, wears_glasses
 from .report import Table
 from .sections import Bench
-from .sheets import render_head, shrink_camera, studio_camera
+from .sheets import draw_hair, render_head, shrink_camera, studio_camera
 from .systems import content
 from .tiles import tinted
 
@@ -125,12 +125,14 @@ def strip(pipeline: Pipeline, one: Shown) -> np.ndarray:
     small = shrink_camera(result.camera, max(round(scale * one.photo.shape[0]), 1))
     backdrop = cv2.resize(done.photo, (small.width, small.height), interpolation=cv2.INTER_AREA)
     over = render_head(model, result.vertices, texture, small, backdrop)
+    over = draw_hair(over, model, result.vertices, result.hair, small)
     over = cv2.resize(over, one.photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     points = result.landmarks.points
     seen = [_close_up(picture, points) for picture in (one.photo, tinted(one.photo, done.mask), done.photo, over)]
     studio = studio_camera(TILE, 20)
     closer = replace(studio, focal=_NEARER * studio.focal)
-    row = np.hstack([*seen, render_head(model, result.vertices, texture, closer)])
+    head = render_head(model, result.vertices, texture, closer)
+    row = np.hstack([*seen, draw_hair(head, model, result.vertices, result.hair, closer)])
     caption = f"{one.name} {'' if done.mask.any() else 'nothing found'}"
     return cv2.putText(row, caption, (3, TILE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 0), 1, cv2.LINE_AA)
 

@@ -128,6 +128,20 @@ def texture_tables(bench: Bench) -> list[Table]:
     return textures.texture_tables(bench)
 
 
+def hair_on_photos(bench: Bench) -> list[Table]:
+    """Hair beside painted label maps."""
+    from . import hair
+
+    return hair.photo_tables(bench)
+
+
+def hair_from_sides(bench: Bench) -> list[Table]:
+    """Hair of synthetic people from sides that their picture does not show."""
+    from . import hair
+
+    return hair.view_tables(bench)
+
+
 def gallery_sheet(bench: Bench) -> list[Table]:
     """Contact sheet of the gallery into the ignored output folder; no table."""
     rows = []
@@ -162,10 +176,13 @@ SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "regression-costs": regression_costs,
     "speed": speed_tables,
     "textures": texture_tables,
+    "hair-photos": hair_on_photos,
+    "hair-views": hair_from_sides,
     "gallery": gallery_sheet,
 }
 GROUPS = {  # several at once
-    group: tuple(name for name in SECTIONS if name.startswith(f"{group}-")) for group in ("deocclusion", "regression")
+    group: tuple(name for name in SECTIONS if name.startswith(f"{group}-"))
+    for group in ("deocclusion", "regression", "hair")
 }
 # What can be measured where the evaluation data is not.
 WITHOUT_PHOTOS = (
@@ -174,6 +191,7 @@ WITHOUT_PHOTOS = (
     "regression-robustness",
     "regression-resistance",
     "regression-costs",
+    "hair-views",
 )
 
 

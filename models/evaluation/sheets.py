@@ -1,7 +1,8 @@
-"""Contact sheets to look at: photo, overlay, three-quarter view, neutral head."""
+"""Contact sheets to look at: photo, overlay, views from the side, neutral head."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.geometry.rasterizer import rasterize
-from core.types import Camera, FaceResult
+from core.types import Camera, FaceResult, HairMesh
 
 
 def render_head(
@@ -40,6 +41,58 @@ def render_head(
     return picture
 
 
+def draw_hair(
+    picture: np.ndarray, model: FaceModel, vertices: np.ndarray, hair: HairMesh | None, camera: Camera
+) -> np.ndarray:
+    """A (H, W, 3) uint8 picture of a head of (V, 3) vertices, with its hair before and behind it."""
+    if hair is None:
+        return picture
+    out, (depth, layers) = picture.astype(np.float32), _hair_layers(model, vertices, hair, camera)
+    for layer in layers:
+        shown = (layer.cover >= 0.5) & (layer.depth < depth)
+        out[shown] = layer.color[shown]
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def hair_shown(model: FaceModel, vertices: np.ndarray, hair: HairMesh, camera: Camera) -> np.ndarray:
+    """(H, W) bool: pixels at which `camera` sees the hair of a head of (V, 3) vertices."""
+    depth, layers = _hair_layers(model, vertices, hair, camera)
+    return np.any([(layer.cover >= 0.5) & (layer.depth < depth) for layer in layers], axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """The near or the far side of a hair's surface, (H, W) planes."""
+
+    depth: np.ndarray  # metres, infinity beside it
+    cover: np.ndarray  # in [0, 1]
+    color: np.ndarray  # (H, W, 3)
+
+
+def _hair_layers(
+    model: FaceModel, vertices: np.ndarray, hair: HairMesh, camera: Camera
+) -> tuple[np.ndarray, list[_Layer]]:
+    """(H, W) depth of the head, and the hair's inner and then its outer side."""
+    halves = ([0, 1, 2], [0, 2, 3])
+    triangles, uv = (np.concatenate([rows[:, half] for half in halves]) for rows in (hair.faces, hair.uv_faces))
+    points = project(camera, hair.vertices)
+    a, b, c = (points[triangles[:, k], :2] for k in range(3))
+    outside = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]) < 0
+    layers = []
+    for side in (~outside, outside):
+        raster = rasterize(points, triangles[side], camera.width, camera.height)
+        hit, index = raster.mask, raster.triangle_id
+        place = np.zeros((*hit.shape, 2), np.float32)
+        place[hit] = np.einsum("nk,nkd->nd", raster.barycentric[hit], hair.uv[uv[side][index[hit]]])
+        height, width = hair.color.shape[:2]
+        x, y = place[..., 0] * width - 0.5, (1.0 - place[..., 1]) * height - 0.5
+        found = cv2.remap(hair.color, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        light = np.zeros(hit.shape, np.float32)
+        light[hit] = np.clip(0.55 + 0.45 * _facing(hair.vertices, triangles[side], camera)[index[hit]], 0, 1)
+        layers.append(_Layer(raster.depth, found[..., 3] / 255.0 * hit, found[..., :3] * light[..., None]))
+    return rasterize(project(camera, vertices), model.triangles, camera.width, camera.height).depth, layers
+
+
 def _facing(vertices: np.ndarray, triangles: np.ndarray, camera: Camera) -> np.ndarray:
     p = vertices @ camera.rotation.T
     normal = np.cross(p[triangles[:, 1]] - p[triangles[:, 0]], p[triangles[:, 2]] - p[triangles[:, 0]])
@@ -62,17 +115,17 @@ def shrink_camera(camera: Camera, height: int) -> Camera:
 
 
 def sheet_row(model: FaceModel, photo: np.ndarray, result: FaceResult, size: int = 300) -> np.ndarray:
-    """(size, W, 3): photo, head over the photo, three-quarter and profile views, neutral head."""
+    """(size, W, 3): photo, head over it, three-quarter and profile views, neutral head from before and behind."""
     small = shrink_camera(result.camera, size)
     picture = cv2.resize(photo, (small.width, size), interpolation=cv2.INTER_AREA)
-    texture = result.texture.color
-    views = [
-        picture,
-        render_head(model, result.vertices, texture, small, picture),
-        render_head(model, result.vertices, texture, studio_camera(size, 35)),
-        render_head(model, result.vertices, texture, studio_camera(size, 80)),
-        render_head(model, result.neutral, texture, studio_camera(size, 0)),
-    ]
+
+    def seen(vertices: np.ndarray, camera: Camera, background: np.ndarray | None = None) -> np.ndarray:
+        head = render_head(model, vertices, result.texture.color, camera, background)
+        return draw_hair(head, model, vertices, result.hair, camera)
+
+    views = [picture, seen(result.vertices, small, picture)]
+    views += [seen(result.vertices, studio_camera(size, yaw)) for yaw in (35, 80)]
+    views += [seen(result.neutral, studio_camera(size, yaw)) for yaw in (0, 150)]
     wide = size * 4 // 3
     views[:2] = [_fit_width(view, wide) for view in views[:2]]
     return np.concatenate(views, axis=1)
