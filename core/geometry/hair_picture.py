@@ -11,8 +11,9 @@ import numpy as np
 from ..parallel import each
 from . import lighting
 from .delighting import LUMINANCE, smoothstep
-from .hair_grid import COLUMNS, PITCH, ROWS, HairGrid, round_blur
+from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, round_blur
 from .hair_view import HairView
+from .hair_volume import hanging
 
 _ROUND = 0.62  # metres round a head: what the picture's width stands for
 _BELIEVED = (0.36, 0.6)  # cosine between hair and view from which the photo tells where hair is
@@ -41,25 +42,25 @@ class _Seen:
 
 
 def paint(
-    grid: HairGrid, view: HairView, surface: np.ndarray, end: int | None, albedo: np.ndarray, size: int
+    grid: HairGrid, view: HairView, surface: np.ndarray, ends: np.ndarray, albedo: np.ndarray, size: int
 ) -> np.ndarray:
     """(h, size, 4) uint8 sRGB levels and how much hair there is, for a `surface` (ROWS, COLUMNS) along the rays.
 
-    `end` is the first row below long hair, None for short hair. The hair's colours are those of the photo, brought to
-    the (3,) linear `albedo` in the mean. Row 0 is the crown, the columns are those of the grid.
+    `ends` (COLUMNS,) is the first row below hair that hangs, `CROWN` where it is short. The hair's colours are those of
+    the photo, brought to the (3,) linear `albedo` in the mean. Row 0 is the crown, the columns are those of the grid.
     """
-    rows = picture_rows(grid, end)
+    rows = picture_rows(grid, ends)
     seen = _read(view, grid.points(surface), rows, size)
-    cover = _cover(grid, seen, end, rows, size)
+    cover = _cover(grid, seen, ends, rows, size)
     color = _colors(seen, albedo, size)
     levels = each(lighting.srgb_levels, color)
     return cv2.merge([*levels, cover])
 
 
-def picture_rows(grid: HairGrid, end: int | None) -> int:
+def picture_rows(grid: HairGrid, ends: np.ndarray) -> int:
     """How many of the grid's rows bear hair."""
     last = int(np.flatnonzero(grid.scalp.any(axis=1)).max())
-    return min(max(last, end or 0) + 3, ROWS)
+    return min(max(last, int(np.ceil(ends.max()))) + 3, ROWS)
 
 
 def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
@@ -74,27 +75,29 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     return _Seen(shown, hair, colored, list(cv2.split(cv2.LUT(photo, _LINEAR))))
 
 
-def _cover(grid: HairGrid, seen: _Seen, end: int | None, rows: int, size: int) -> np.ndarray:
+def _cover(grid: HairGrid, seen: _Seen, ends: np.ndarray, rows: int, size: int) -> np.ndarray:
     """(h, w) uint8: how much hair there is; what the photo does not show is as on the other side, or as usual."""
     shown, turned = seen.shown, seen.shown[:, ::-1] * (1.0 - seen.shown)
     usual = _texels(round_blur(grid.scalp, 1.0), rows, size)
     strands = _strands(size)[: len(usual)]
-    if end is not None:
-        usual = np.maximum(usual, _curtain(end, strands, rows))
+    if (ends > CROWN).any():
+        usual = np.maximum(usual, _curtain(ends, strands, rows))
     cover = shown * seen.hair + turned * seen.hair[:, ::-1] + (1.0 - shown - turned) * usual
     cover *= _hanging(cover)
     ragged = cover * (1.0 + _RAGGED * (1.0 - cover) * strands)
     return np.asarray(255.0 * smoothstep(ragged, 0.3, 0.7)).astype(np.uint8)
 
 
-def _curtain(end: int, strands: np.ndarray, rows: int) -> np.ndarray:
-    """(h, w) in [0, 1]: long hair hangs at the sides and at the back, down to a row, (h, w) strands longer or not."""
+def _curtain(ends: np.ndarray, strands: np.ndarray, rows: int) -> np.ndarray:
+    """(h, w) in [0, 1]: hair hangs at the sides and at the back, down to its (COLUMNS,) `ends`, not all the same."""
     height, width = strands.shape
-    aside = np.abs(2.0 * (np.arange(width) + 0.5) / width - 1.0) * 180.0
-    out = np.repeat(smoothstep(aside, *_NEAR_BACK)[None].astype(np.float32), height, axis=0)
-    last = int((end - _UNEVEN) / (rows - 1) * height)  # all above hangs
-    row = ((np.arange(last, height) + 0.5) / height * (rows - 1)).astype(np.float32)
-    out[last:] *= smoothstep(row[:, None] + 0.5 * strands[last:], end + 0.5, end - 1.0)
+    column = (np.arange(width, dtype=np.float32) + 0.5) / width * COLUMNS
+    end = np.interp(column, np.arange(COLUMNS + 1), np.append(ends, ends[0])).astype(np.float32)
+    aside = np.abs(2.0 * column / COLUMNS - 1.0) * 180.0
+    out = np.repeat((smoothstep(aside, *_NEAR_BACK) * hanging(end))[None], height, axis=0)
+    last = int((ends[ends > CROWN].min() - _UNEVEN) / (rows - 1) * height)  # all above hangs
+    row = ((np.arange(last, height) + 0.5) / height * (rows - 1)).astype(np.float32)[:, None]
+    out[last:] *= smoothstep(row + 0.5 * strands[last:] - end, 0.5, -1.0)
     return out
 
 

@@ -25,6 +25,7 @@ _BARE = 0.3  # weight of bare skin, on which hair lies flat, over that of an out
 _FAITH = 0.002  # the same of what is usual
 _STRETCHED, _BENT = 0.02, 0.6  # weights of slopes and of curvature
 _CROWDED = 0.05  # of the columns' distance, the least that counts: they meet at the crown
+_AT_LEAST = 0.4  # weight of an outline that the photo's border cuts: there is more of it
 _ENOUGH = 8  # rays, in all, that tell what is usual
 _BELOW = 0.04  # metres below the ears in which hair must be seen
 _TOLD = 0.5  # weight of a row's rays, less than which tells nothing
@@ -32,7 +33,8 @@ _COVERED = 0.027  # metres below the tops of the ears in which hair must be seen
 _LONG = 0.7  # of them, and of the rays of a row, that must meet hair
 _SHOULDERS = CROWN + 20  # row
 _FADES = 0.03  # metres within which hair thins out at the nape
-_BEHIND = (100.0, 135.0)  # degrees from straight ahead
+_BEHIND, _EARS = (110.0, 145.0), 65.0  # degrees from straight ahead
+_BOB = 2  # rows below the ears at which hair ends that does not hang past the neck
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Outline:
     rim: np.ndarray  # in [0, 1]: the ray lies on the rim
     height: np.ndarray  # metres from the ground to the end of the hair
     weight: np.ndarray  # in [0, 1]: how far to believe it
+    cut: np.ndarray  # bool: the photo's border cuts the hair, or it goes on out of reach
     begins: np.ndarray  # bool: hair begins on it near the ground
     meets: np.ndarray  # bool: it meets hair at all
     inside: np.ndarray  # bool: it begins within the photo
@@ -55,7 +58,7 @@ def outline(grid: HairGrid, view: HairView, ground: np.ndarray) -> Outline:
     steps = np.linspace(0.0, REACH, _SAMPLES)
     pixels = view.pixels(feet[rows][:, None] + steps[:, None] * grid.directions[rows][:, None])
     hair, inside = view.hair_at(pixels) > 0.5, view.inside(pixels)
-    reached, whole = _ends(hair, inside, round(_GAP / steps[1]))
+    reached, whole, cut = _ends(hair, inside, round(_GAP / steps[1]))
     begun = hair[:, : round(_BEGINS / steps[1])].any(axis=1)
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -66,17 +69,18 @@ def outline(grid: HairGrid, view: HairView, ground: np.ndarray) -> Outline:
     return Outline(
         rim=rim,
         height=spread(steps[reached]),
-        weight=spread(rim[rows] * (begun & whole)),
+        weight=spread(rim[rows] * begun * np.where(whole, 1.0, _AT_LEAST * cut)),
+        cut=spread(cut),
         begins=spread(begun),
         meets=spread((hair & inside).any(axis=1)),
         inside=spread(inside[:, 0]),
     )
 
 
-def _ends(hair: np.ndarray, inside: np.ndarray, gap: int) -> tuple[np.ndarray, np.ndarray]:
+def _ends(hair: np.ndarray, inside: np.ndarray, gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N,) last samples of the first stretch of hair, (N, S) bool, that no more than `gap` others interrupt.
 
-    And whether it ends within the photo and the reach, (N,) bool.
+    And whether it ends within the photo and the reach, or goes on to the photo's border or farther, (N,) bool each.
     """
     count, samples = hair.shape
     begun, ended, cut = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count, bool)
@@ -88,17 +92,25 @@ def _ends(hair: np.ndarray, inside: np.ndarray, gap: int) -> tuple[np.ndarray, n
         last[open_rays & hair[:, sample]] = sample
         missing = np.where(hair[:, sample], 0, missing + begun)
         ended |= cut | (missing > gap)
-    return last, begun & ended & ~cut
+    return last, begun & ended & ~cut, begun & (cut | ~ended)
 
 
-def length(grid: HairGrid, seen: Outline) -> int | None:
-    """The first row below hair that covers ears or hangs below them, by its outline over the skin.
+def lengths(grid: HairGrid, seen: Outline) -> np.ndarray:
+    """(COLUMNS,) the first row below hair that covers ears or hangs below them, `CROWN` where it is short.
 
-    None for short hair, or where no photo tells. Where hair goes on to the photo's border it falls to the shoulders.
+    By its outline over the skin: of each side its own, of a side that the photo does not show the other's, at the back
+    the shorter one. Where hair goes on to the photo's border it falls to the shoulders.
     """
-    ends = [_end(grid.lobes, seen, side) for side in (slice(0, COLUMNS // 2), slice(COLUMNS // 2, COLUMNS))]
-    known = [end for end in ends if end is not None]
-    return min(max(known), ROWS - 1) if known else None
+    halves = slice(0, COLUMNS // 2), slice(COLUMNS // 2, COLUMNS)
+    shown = [
+        bool(seen.rim[CROWN:, half].sum(axis=0) @ _aside()[half] > 0.5 * seen.rim[CROWN:, half].sum())
+        for half in halves
+    ]
+    ends = [float(_end(grid.lobes, seen, half) or CROWN) for half in halves]
+    if shown[0] != shown[1]:
+        ends = [ends[shown.index(True)]] * 2
+    own = np.repeat(ends, COLUMNS // 2)
+    return own + _behind() * (min(ends) - own)
 
 
 def _end(lobes: int, seen: Outline, side: slice) -> int | None:
@@ -127,10 +139,12 @@ def thickness(grid: HairGrid, view: HairView, ground: np.ndarray, seen: Outline)
     pixels = view.pixels(feet)
     shown = smoothstep(view.facing(feet, grid.directions), 0.2, 0.5) * view.inside(pixels)
     bare = _BARE * shown * (1.0 - view.hair_at(pixels))
-    enough = (seen.weight > 0.5).sum() >= _ENOUGH
-    usual = float(weighted_median(seen.height.ravel(), seen.weight.ravel())) if enough else _USUAL
+    whole = seen.weight * ~seen.cut
+    enough = (whole > 0.5).sum() >= _ENOUGH
+    usual = float(weighted_median(seen.height.ravel(), whole.ravel())) if enough else _USUAL
+    height = np.where(seen.cut, np.maximum(seen.height, usual), seen.height)
     known = seen.weight + bare + _FAITH
-    wanted = seen.weight * seen.height + bare * FLAT + _FAITH * usual
+    wanted = seen.weight * height + bare * FLAT + _FAITH * usual
     smooth, stiffness = _smooth_fields()
     system = factorised((smooth.T @ diags(known.ravel()) @ smooth + stiffness).tocsc())
     solved = (smooth @ system.solve(smooth.T @ wanted.ravel())).reshape(ground.shape)
@@ -165,6 +179,11 @@ def _halving(count: int, closed: bool) -> csr_matrix:
     return csr_matrix((weights, (np.tile(places, 2), np.concatenate([first, second]))), shape=(count, half))
 
 
+def hanging(ends: np.ndarray) -> np.ndarray:
+    """(COLUMNS,) in [0, 1]: whether hair hangs there, or is short."""
+    return smoothstep(ends, float(CROWN), CROWN + 2.0)
+
+
 def thinned_at_nape(grid: HairGrid, field: np.ndarray) -> np.ndarray:
     """(ROWS, COLUMNS) thickness of short hair, which thins out at the back towards the lower edge of the scalp."""
     apart = np.asarray(distance_transform_edt(np.tile(grid.scalp, 3)))[:, COLUMNS : 2 * COLUMNS] * PITCH
@@ -172,12 +191,23 @@ def thinned_at_nape(grid: HairGrid, field: np.ndarray) -> np.ndarray:
     return FLAT + (field - FLAT) * (1.0 - low * (1.0 - smoothstep(apart, 0.0, _FADES)))
 
 
-def tucked_in(grid: HairGrid, surface: np.ndarray, end: int) -> np.ndarray:
-    """(ROWS, COLUMNS) surface of hair that ends at a row near the ears: at the back it lies on the neck."""
-    lies = smoothstep(np.arange(ROWS), end - _FADES / PITCH, float(end))[:, None] * _behind()
+def tucked_in(grid: HairGrid, surface: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) surface along the rays: at the back, hair that ends near the ears lies on the neck."""
+    high = smoothstep(ends, grid.lobes + _BOB + 1.0, float(grid.lobes + _BOB))
+    lies = smoothstep(np.arange(ROWS)[:, None] - ends, -_FADES / PITCH, 0.0) * high * _behind()
     return surface + lies * (grid.skin + FLAT - surface)
 
 
 def _behind() -> np.ndarray:
     """(COLUMNS,) in [0, 1]: at the back, where no outline is seen from before."""
-    return smoothstep(np.abs(2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * 180.0, *_BEHIND)
+    return smoothstep(_azimuths(), *_BEHIND)
+
+
+def _aside() -> np.ndarray:
+    """(COLUMNS,) 0 or 1: beside or behind the ears."""
+    return (_azimuths() > _EARS).astype(float)
+
+
+def _azimuths() -> np.ndarray:
+    """(COLUMNS,) degrees from straight ahead, either way."""
+    return np.abs(2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * 180.0

@@ -9,7 +9,7 @@ from ..geometry.face_model import FaceModel
 from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, round_blur
 from ..geometry.hair_picture import paint, picture_rows
 from ..geometry.hair_view import HairView
-from ..geometry.hair_volume import REACH, length, outline, thickness, thinned_at_nape, tucked_in
+from ..geometry.hair_volume import REACH, hanging, lengths, outline, thickness, thinned_at_nape, tucked_in
 from ..geometry.lighting import srgb_to_linear
 from ..types import PARTS, Camera, HairMesh
 
@@ -18,7 +18,6 @@ _HAIR = PARTS.index("hair")
 _FACE = [PARTS.index(name) for name in ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right")]
 _CLEAR = 0.006  # metres by which hair stands off an ear that it covers
 _ASIDE = 0.3  # cosine between ray and view up to which a photo does not tell whether an ear is covered
-_BOB = 2  # rows below the ears at which hair ends that does not hang past the neck
 _BARE = 8  # of 255: cover below which a face of the mesh is left out
 
 
@@ -40,9 +39,9 @@ class Hair:
             return None
         grid = self._grids.round_head(neutral)
         view = HairView.of(photo, parts, camera, grid.points(grid.skin + REACH).reshape(-1, 3), self._size)
-        surface, end = shape(grid, view)
-        picture = paint(grid, view, surface, end, srgb_to_linear(color), self._size)
-        return mesh(grid.points(surface), picture, picture_rows(grid, end))
+        surface, ends = shape(grid, view)
+        picture = paint(grid, view, surface, ends, srgb_to_linear(color), self._size)
+        return mesh(grid.points(surface), picture, picture_rows(grid, ends))
 
 
 def hair_share(parts: np.ndarray) -> float:
@@ -50,21 +49,26 @@ def hair_share(parts: np.ndarray) -> float:
     return float((parts == _HAIR).sum()) / max(float(np.isin(parts, _FACE).sum()), 1.0)
 
 
-def shape(grid: HairGrid, view: HairView) -> tuple[np.ndarray, int | None]:
-    """How far the hair's surface lies along the rays, (ROWS, COLUMNS) metres, and the first row below long hair."""
+def shape(grid: HairGrid, view: HairView) -> tuple[np.ndarray, np.ndarray]:
+    """How far the hair's surface lies along the rays, (ROWS, COLUMNS) metres, and `lengths`, (COLUMNS,)."""
     ground, seen = grid.skin, outline(grid, view, grid.skin)
-    end = length(grid, seen)
-    if end is not None:
-        ground = grid.hung
+    ends = lengths(grid, seen)
+    hangs = hanging(ends)
+    if hangs.any():
+        ground = ground + hangs * (grid.hung - ground)
         seen = outline(grid, view, ground)
     height = thickness(grid, view, ground, seen)
-    if end is None:
-        return ground + thinned_at_nape(grid, height), None
+    height = height + (1.0 - hangs) * (thinned_at_nape(grid, height) - height)
+    surface = ground + np.maximum(height, hangs * over_ears(grid, view, ground))
+    return tucked_in(grid, surface, ends), ends
+
+
+def over_ears(grid: HairGrid, view: HairView, ground: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) metres by which hair stands off the ground so that the ears which it covers stay below it."""
     covered = view.hair_at(view.pixels(grid.points(ground + grid.ears))) > 0.5
     aside = view.facing(grid.points(ground), grid.directions) < _ASIDE
-    eared = cv2.dilate(np.where(covered | aside, grid.ears, 0.0), np.ones((3, 3)))
-    surface = ground + np.maximum(height, round_blur(np.where(eared > 0.0, eared + _CLEAR, 0.0), 0.7))
-    return (tucked_in(grid, surface, end) if end <= grid.lobes + _BOB else surface), end
+    ears = cv2.dilate(np.where(covered | aside, grid.ears, 0.0), np.ones((3, 3)))
+    return round_blur(np.where(ears > 0.0, ears + _CLEAR, 0.0), 0.7)
 
 
 def mesh(points: np.ndarray, picture: np.ndarray, rows: int) -> HairMesh:
