@@ -188,7 +188,7 @@ def build_hair_material(name: str, picture: bpy.types.Image, color: tuple[float,
     whole.location = (-250, -100)
     tree.links.new(node.outputs["Alpha"], whole.inputs[0])
     tree.links.new(whole.outputs[0], principled.inputs["Alpha"])
-    _set(principled, roughness=0.65, specular_ior_level=0.08, ior=HAIR_IOR)  # the photo has its highlights
+    _set(principled, roughness=0.65, specular_ior_level=0.0, ior=HAIR_IOR)  # the photo has its highlights
     material.diffuse_color = (*color, 1.0)
     return material
 

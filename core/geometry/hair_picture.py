@@ -22,6 +22,7 @@ _WITHIN = 0.003  # metres from the edge of hair, nearer to which colours are mix
 _THIN = 4  # texels a side, of three of which the thinnest lock is that hangs from others
 _COARSE = 8  # texels a side that are averaged for the colours of what is not seen
 _SPREADS = (24.0, 8.0, 3.0)  # of those, over which colours are carried on, farthest first
+_LIGHT = 0.5  # of slow changes of brightness that is the photo's light
 _STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
 _GAIN = (0.25, 4.0)  # between a photo's hair and its base colour
 _FEW = 64  # texels
@@ -131,25 +132,30 @@ def _colors(seen: _Seen, albedo: np.ndarray, size: int) -> list[np.ndarray]:
     weight = float(coarse[..., 3].sum())
     mean = coarse[..., :3].sum(axis=(0, 1)) / weight if weight > 1.0 else np.sqrt(albedo)
     gain = np.clip(albedo / np.maximum(mean**2, 1e-4), *_GAIN)
-    carried = cv2.split(_carried_on(coarse, mean) ** 2)
-    smooth = each(lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), carried)
+    wide, fine = _carried_on(coarse, mean)
+    level = (max(float(mean @ LUMINANCE), 1e-3) / np.maximum(wide @ LUMINANCE, 1e-3)) ** (2.0 * _LIGHT)
+    light = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
+    smooth = each(lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), cv2.split(fine**2))
     unknown = (1.0 - known) * cv2.exp(_contrast(own, smooth, known) * _strands(size)[:height])
 
     def filled(mine: np.ndarray, fill: np.ndarray, level: float) -> np.ndarray:
-        return np.clip(np.float32(level) * (mine + unknown * fill), 0.0, 1.0)
+        return np.clip(np.float32(level) * light * (mine + unknown * fill), 0.0, 1.0)
 
     return each(filled, own, smooth, gain)
 
 
-def _carried_on(coarse: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """(h, w, 3) colours for (h, w, 4) weighted ones and their weights: near by as they are, far off the (3,) mean."""
-    out = np.broadcast_to(mean.astype(np.float32), (*coarse.shape[:2], 3))
+def _carried_on(coarse: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours for (h, w, 4) weighted ones and their weights, near by as they are, far off the (3,) mean.
+
+    (h, w, 3) each: over the farthest spread alone, and over all of them.
+    """
+    levels = [np.broadcast_to(mean.astype(np.float32), (*coarse.shape[:2], 3))]
     for spread in _SPREADS:
         blurred = round_blur(coarse, spread)
         weight = blurred[..., 3:]
-        share = smoothstep(weight, 0.02, 0.2)
-        out = out + share * (blurred[..., :3] / np.maximum(weight, 1e-6) - out)
-    return out.astype(np.float32)
+        here = blurred[..., :3] / np.maximum(weight, 1e-6)
+        levels.append(levels[-1] + smoothstep(weight, 0.02, 0.2) * (here - levels[-1]))
+    return levels[1].astype(np.float32), levels[-1].astype(np.float32)
 
 
 def _contrast(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray) -> float:

@@ -32,7 +32,7 @@ _TOLD = 0.5  # weight of a row's rays, less than which tells nothing
 _COVERED = 0.027  # metres below the tops of the ears in which hair must be seen to cover them
 _LONG = 0.7  # of them, and of the rays of a row, that must meet hair
 _SHOULDERS = CROWN + 20  # row
-_FADES = 0.03  # metres within which hair thins out at the nape
+_FADES = 0.05  # metres within which hair thins out at the nape
 _BEHIND, _EARS = (110.0, 145.0), 65.0  # degrees from straight ahead
 _BOB = 2  # rows below the ears at which hair ends that does not hang past the neck
 
@@ -187,7 +187,7 @@ def hanging(ends: np.ndarray) -> np.ndarray:
 def thinned_at_nape(grid: HairGrid, field: np.ndarray) -> np.ndarray:
     """(ROWS, COLUMNS) thickness of short hair, which thins out at the back towards the lower edge of the scalp."""
     apart = np.asarray(distance_transform_edt(np.tile(grid.scalp, 3)))[:, COLUMNS : 2 * COLUMNS] * PITCH
-    low = smoothstep(np.arange(ROWS), CROWN - 6.0, CROWN)[:, None] * _behind()
+    low = smoothstep(np.arange(ROWS), CROWN - 8.0, CROWN)[:, None] * _behind()
     return FLAT + (field - FLAT) * (1.0 - low * (1.0 - smoothstep(apart, 0.0, _FADES)))
 
 
