@@ -11,6 +11,7 @@ import numpy as np
 from ..parallel import each
 from . import lighting
 from .delighting import LUMINANCE, smoothstep
+from .hair_detail import detail, strand_noise
 from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, round_blur
 from .hair_view import HairView
 from .hair_volume import hanging
@@ -23,10 +24,7 @@ _THIN = 4  # texels a side, of three of which the thinnest lock is that hangs fr
 _COARSE = 8  # texels a side that are averaged for the colours of what is not seen
 _SPREADS = (24.0, 8.0, 3.0)  # of those, over which colours are carried on, farthest first
 _LIGHT = 0.5  # of slow changes of brightness that is the photo's light
-_STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
 _GAIN = (0.25, 4.0)  # between a photo's hair and its base colour
-_FEW = 64  # texels
-_MOST_CONTRAST = 0.22  # log brightness
 _RAGGED = 0.5  # how far strands reach over the edge
 _UNEVEN = 4  # rows of the grid by which no strand is shorter than others
 _NEAR_BACK = (58.0, 70.0)  # degrees from straight ahead, behind which long hair hangs all round
@@ -52,8 +50,9 @@ def paint(
     """
     rows = picture_rows(grid, ends)
     seen = _read(view, grid.points(surface), rows, size)
-    cover = _cover(grid, seen, ends, rows, size)
-    color = _colors(seen, albedo, size)
+    strands = strand_noise(picture_height(ROWS, size), size)[: len(seen.hair)]
+    cover = _cover(grid, seen, ends, rows, strands)
+    color = _colors(seen, albedo, strands)
     levels = each(lighting.srgb_levels, color)
     return cv2.merge([*levels, cover])
 
@@ -76,11 +75,10 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     return _Seen(shown, hair, colored, list(cv2.split(cv2.LUT(photo, _LINEAR))))
 
 
-def _cover(grid: HairGrid, seen: _Seen, ends: np.ndarray, rows: int, size: int) -> np.ndarray:
+def _cover(grid: HairGrid, seen: _Seen, ends: np.ndarray, rows: int, strands: np.ndarray) -> np.ndarray:
     """(h, w) uint8: how much hair there is; what the photo does not show is as on the other side, or as usual."""
     shown, turned = seen.shown, seen.shown[:, ::-1] * (1.0 - seen.shown)
-    usual = _texels(round_blur(grid.scalp, 1.0), rows, size)
-    strands = _strands(size)[: len(usual)]
+    usual = _texels(round_blur(grid.scalp, 1.0), rows, strands.shape[1])
     if (ends > CROWN).any():
         usual = np.maximum(usual, _curtain(ends, strands, rows))
     cover = shown * seen.hair + turned * seen.hair[:, ::-1] + (1.0 - shown - turned) * usual
@@ -120,8 +118,11 @@ def _hanging(cover: np.ndarray) -> np.ndarray:
     return cv2.resize(hung, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _colors(seen: _Seen, albedo: np.ndarray, size: int) -> list[np.ndarray]:
-    """Three linear planes (h, w); what the photo does not show is as on the other side, or as what lies round it."""
+def _colors(seen: _Seen, albedo: np.ndarray, strands: np.ndarray) -> list[np.ndarray]:
+    """Three linear planes (h, w); what the photo does not show is as on the other side, or as what lies round it.
+
+    `strands` is (h, w), as in `strand_noise`.
+    """
     turned = seen.colored[:, ::-1] * (1.0 - seen.colored)
     known = seen.colored + turned
     own = each(lambda plane: seen.colored * plane + turned * plane[:, ::-1], seen.color)
@@ -136,7 +137,7 @@ def _colors(seen: _Seen, albedo: np.ndarray, size: int) -> list[np.ndarray]:
     level = (max(float(mean @ LUMINANCE), 1e-3) / np.maximum(wide @ LUMINANCE, 1e-3)) ** (2.0 * _LIGHT)
     light = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
     smooth = each(lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), cv2.split(fine**2))
-    unknown = (1.0 - known) * cv2.exp(_contrast(own, smooth, known) * _strands(size)[:height])
+    unknown = (1.0 - known) * detail(own, smooth, known, strands)
 
     def filled(mine: np.ndarray, fill: np.ndarray, level: float) -> np.ndarray:
         return np.clip(np.float32(level) * light * (mine + unknown * fill), 0.0, 1.0)
@@ -156,28 +157,6 @@ def _carried_on(coarse: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.nd
         here = blurred[..., :3] / np.maximum(weight, 1e-6)
         levels.append(levels[-1] + smoothstep(weight, 0.02, 0.2) * (here - levels[-1]))
     return levels[1].astype(np.float32), levels[-1].astype(np.float32)
-
-
-def _contrast(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray) -> float:
-    """Deviation of the log brightness among the photo's strands, of which (h, w) is `known`."""
-    sure = known[::2, ::2] > 0.95
-    if sure.sum() < _FEW:
-        return _MOST_CONTRAST / 2.0
-    fine, even = (np.stack([plane[::2, ::2][sure] for plane in planes], axis=1) @ LUMINANCE for planes in (own, smooth))
-    low, high = np.quantile(np.log((fine + 2e-3) / (even + 2e-3)), (0.16, 0.84))
-    return min(float(high - low) / 2.0, _MOST_CONTRAST)
-
-
-@cache
-def _strands(size: int) -> np.ndarray:
-    """(h, size) float32 of unit deviation: strands from the crown down, for all rows of the grid."""
-    rng, shape, scale = np.random.default_rng(11), (picture_height(ROWS, size), size), size / 1024.0
-    total = np.zeros(shape, np.float32)
-    for across, along, share in _STRANDS:
-        noise = np.tile(rng.standard_normal(shape).astype(np.float32), 3)
-        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=across * scale, sigmaY=along * scale)[:, size : 2 * size]
-        total += share * blurred / blurred.std()
-    return total / total.std()
 
 
 def picture_height(rows: int, size: int) -> int:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import pytest
 
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
+from core.geometry.hair_detail import detail, strand_noise
 from core.geometry.hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, HairGrids
 from core.geometry.hair_view import HairView
 from core.geometry.hair_volume import FLAT, REACH
@@ -230,6 +232,24 @@ def test_hair_below_bare_skin_hangs_from_nothing_before_the_face(face_model: Fac
     hair = rebuilt(face_model, replace(shown, parts=parts))
     ahead = hair.vertices[:, 2] > -0.03
     assert not (ahead & (hair.vertices[:, 1] < -0.06)).any()
+
+
+def test_strands_are_mirrored_where_the_photo_ends_and_drawn_beyond() -> None:
+    height, width, edge = 160, 512, 200
+    rng = np.random.default_rng(3)
+    wavy = cv2.GaussianBlur(rng.standard_normal((height, width)).astype(np.float32), (0, 0), 4.0)
+    wavy *= 0.2 / wavy.std()
+    known = np.zeros((height, width), np.float32)
+    known[:, 40:edge] = 1.0
+    smooth = [np.full((height, width), level, np.float32) for level in (0.2, 0.1, 0.05)]
+    own = [plane * np.exp(wavy) * known for plane in smooth]
+    strands = strand_noise(height, width)
+    told = np.log(detail(own, smooth, known, strands))
+    near, source = slice(edge + 3, edge + 14), slice(edge - 4, edge - 15, -1)
+    assert np.corrcoef(told[:, near].ravel(), wavy[:, source].ravel())[0, 1] > 0.8
+    far = slice(edge + 140, edge + 250)
+    assert np.corrcoef(told[:, far].ravel(), strands[:, far].ravel())[0, 1] > 0.99
+    assert told[:, far].std() == pytest.approx(0.2, abs=0.04)  # as strong as the photo's
 
 
 def test_a_mirrored_photo_has_mirrored_hair(face_model: FaceModel) -> None:
