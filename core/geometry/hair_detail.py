@@ -16,7 +16,7 @@ _MOST_CONTRAST = 0.22  # log brightness
 _FEW = 64  # texels
 _CELL = 8  # texels a side of the cells in which the nearest place is looked for that the photo shows
 _REACH = (2.0, 16.0)  # cells from there within which its strands are mirrored: all, none
-_EVEN = 7.0  # cells over which neighbours agree on the mirror
+_EVEN = 4.0  # cells over which neighbours agree on the mirror
 _STRONGEST = 0.5  # log brightness of a mirrored strand
 
 
@@ -49,10 +49,9 @@ def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarr
     there = cv2.resize(sure.astype(np.float32), cells, interpolation=cv2.INTER_AREA) > 0.9
     if not there.any():
         return plane, np.zeros_like(plane)
-    apart, nearest = (np.asarray(one) for one in distance_transform_edt(~np.tile(there, 3), return_indices=True) or ())
-    places = np.indices(apart.shape)
+    apart, across = _to_other(np.tile(there, 3))
     middle = slice(cells[0], 2 * cells[0])
-    down, right = (round_blur(field[:, middle], _EVEN) for field in nearest - places)
+    down, right = (round_blur(field[:, middle], _EVEN) for field in across)
     field = np.dstack([right * _CELL, down * _CELL, smoothstep(apart[:, middle], _REACH[1], _REACH[0])])
     right, down, near = cv2.split(cv2.resize(field.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -61,13 +60,26 @@ def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return found, near * cv2.remap(sure.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+def _to_other(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) cells to the nearest one that is there, and (2, h, w) rows and columns to the edge between both kinds."""
+    apart = np.asarray(distance_transform_edt(~there))
+    across = np.zeros((2, *there.shape))
+    for kind in (there, ~there):
+        nearest = np.asarray(distance_transform_edt(kind, return_distances=False, return_indices=True))
+        steps = nearest - np.indices(there.shape)
+        length = np.maximum(np.hypot(*steps), 1.0)
+        across += np.where(kind, steps * (1.0 - 0.5 / length), 0.0)
+    return apart, across
+
+
 @cache
 def strand_noise(height: int, width: int) -> np.ndarray:
     """(height, width) float32 of unit deviation: strands from the crown down."""
     rng, scale = np.random.default_rng(11), width / 1024.0
-    total = np.zeros((height, width), np.float32)
+    total, rows = np.zeros((height, width), np.float32), -(-height // _CELL)
     for across, along, share in _STRANDS:
-        noise = np.tile(rng.standard_normal(total.shape).astype(np.float32), 3)
-        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=across * scale, sigmaY=along * scale)[:, width : 2 * width]
-        total += share * blurred / blurred.std()
+        noise = np.tile(rng.standard_normal((rows, width)).astype(np.float32), 3)
+        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=across * scale, sigmaY=along * scale / _CELL)
+        long = cv2.resize(blurred[:, width : 2 * width], (width, height), interpolation=cv2.INTER_CUBIC)
+        total += share * long / long.std()
     return total / total.std()
