@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from ..parallel import each
 from .delighting import LUMINANCE, smoothstep
 from .hair_grid import round_blur
 
 _STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
+_ROWS = 8  # of strands that are drawn as one, and smoothed: none bends so soon
 _MOST_CONTRAST = 0.22  # log brightness
-_FEW = 64  # texels
-_CELL = 8  # texels a side of the cells in which the nearest place is looked for that the photo shows
+_FEW = 32  # texels of the picture at half its size, as all lengths below
+_CELL = 4  # texels a side of the cells in which the nearest place is looked for that the photo shows
 _REACH = (2.0, 16.0)  # cells from there within which its strands are mirrored: all, none
 _EVEN = 4.0  # cells over which neighbours agree on the mirror
 _STRONGEST = 0.5  # log brightness of a mirrored strand
@@ -26,14 +28,17 @@ def detail(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray, s
     `own` are the photo's colours times (h, w) how far they are `known`, `smooth` the colours round them, three (h, w)
     planes each; `strands` (h, w) as in `strand_noise`.
     """
-    bright, even = (_luminance(planes) for planes in (own, smooth))
-    ratio = cv2.log((bright + 2e-3 * known + 1e-6) / (even * known + 2e-3 * known + 1e-6))
-    sure = known > 0.95
+    height, width = known.shape
+    half = (max(width // 2, 1), max(height // 2, 1))
+    bright, even, told = each(lambda plane: _shrunk(plane, half), (*each(_luminance, (own, smooth)), known))
+    ratio = cv2.log((bright + 2e-3 * told + 1e-6) / ((even + 2e-3) * told + 1e-6))
+    sure = told > 0.95
     if sure.sum() < _FEW:
         return cv2.exp(0.5 * _MOST_CONTRAST * strands)
-    low, high = np.quantile(ratio[::2, ::2][sure[::2, ::2]], (0.16, 0.84))
+    low, high = np.quantile(ratio[sure][::2], (0.16, 0.84))
     drawn = min(float(high - low) / 2.0, _MOST_CONTRAST) * strands
     mirrored, share = _mirrored(np.clip(ratio, -_STRONGEST, _STRONGEST) * sure, sure)
+    mirrored, share = (_enlarged(plane, (width, height)) for plane in (mirrored, share))
     return cv2.exp(drawn + share * (mirrored - drawn))
 
 
@@ -52,12 +57,24 @@ def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarr
     apart, across = _to_other(np.tile(there, 3))
     middle = slice(cells[0], 2 * cells[0])
     down, right = (round_blur(field[:, middle], _EVEN) for field in across)
-    field = np.dstack([right * _CELL, down * _CELL, smoothstep(apart[:, middle], _REACH[1], _REACH[0])])
-    right, down, near = cv2.split(cv2.resize(field.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    x, y = np.mod(x + 2.0 * right, width), np.clip(y + 2.0 * down, 0.0, height - 1.0)
-    found = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found, near * cv2.remap(sure.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    column, row = np.meshgrid(np.arange(cells[0]) + 0.5, np.arange(cells[1]) + 0.5)
+    x, y = _CELL * (column + 2.0 * right) - 0.5 + width / 2, _CELL * (row + 2.0 * down) - 0.5
+    near = smoothstep(apart[:, middle], _REACH[1], _REACH[0])
+    x, y, near = each(lambda field: _enlarged(field, (width, height)), (x, y, near))
+    both = cv2.merge([plane, sure.astype(np.float32)])
+    half = width // 2
+    wide = cv2.copyMakeBorder(both, 0, 0, half, half, cv2.BORDER_WRAP)
+    found, told = cv2.split(cv2.remap(wide, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return found, near * told
+
+
+def _shrunk(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+
+
+def _enlarged(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h, w) float32 of a coarse field, for a `size` of width and height."""
+    return cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
 
 
 def _to_other(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,10 +93,10 @@ def _to_other(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def strand_noise(height: int, width: int) -> np.ndarray:
     """(height, width) float32 of unit deviation: strands from the crown down."""
     rng, scale = np.random.default_rng(11), width / 1024.0
-    total, rows = np.zeros((height, width), np.float32), -(-height // _CELL)
+    total, rows = np.zeros((height, width), np.float32), -(-height // _ROWS)
     for across, along, share in _STRANDS:
         noise = np.tile(rng.standard_normal((rows, width)).astype(np.float32), 3)
-        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=across * scale, sigmaY=along * scale / _CELL)
+        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=across * scale, sigmaY=along * scale / _ROWS)
         long = cv2.resize(blurred[:, width : 2 * width], (width, height), interpolation=cv2.INTER_CUBIC)
         total += share * long / long.std()
     return total / total.std()

@@ -72,7 +72,7 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     sure = cv2.erode((view.hair > 0.5).astype(np.uint8), _disk(_WITHIN * view.metre), borderValue=0)
     colored *= cv2.remap(sure, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
     hair = cv2.remap(view.hair, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _Seen(shown, hair, colored, list(cv2.split(cv2.LUT(photo, _LINEAR))))
+    return _Seen(shown, hair, colored, each(lambda plane: cv2.LUT(plane, _LINEAR), cv2.split(photo)))
 
 
 def _cover(grid: HairGrid, seen: _Seen, ends: np.ndarray, rows: int, strands: np.ndarray) -> np.ndarray:
