@@ -21,6 +21,7 @@ from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE
 from core.settings import Settings
 from core.stages.fit import Fit
+from core.stages.hair import Hair
 from core.stages.texture import Texture
 from core.types import Camera, FaceResult
 
@@ -132,6 +133,19 @@ def texture(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: i
     )
 
 
+def hair(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) -> Timing:
+    """The hair's shape and picture, against the skin's texture."""
+    shape, unwrap = Hair(pipeline.face_model), Texture(pipeline.face_model)
+    parts, color = pipeline.parse(photo, result.landmarks.points).parts, result.texture.hair_color
+    return compare(
+        "hair, mesh and picture",
+        lambda: shape(photo, parts, result.neutral, result.camera, color),
+        "the skin's texture, 1024x1024",
+        lambda: unwrap(photo, result.params, result.camera, result.landmarks, parts=parts),
+        rounds,
+    )
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -144,7 +158,7 @@ def main() -> int:
     result = pipeline.reconstruct(photo)
     timings = [detector(pipeline, photo, rounds)] if PEERS.exists() else []
     timings += [rasterizer(pipeline.face_model, rounds), fit(pipeline, photo, result, rounds)]
-    timings += [texture(pipeline, photo, result, rounds)]
+    timings += [texture(pipeline, photo, result, rounds), hair(pipeline, photo, result, rounds)]
     timings += [factory(processes) for processes in (1, 2)]
     for timing in timings:
         log.info(timing.text())
