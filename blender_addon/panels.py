@@ -96,9 +96,10 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
             draw_hidden(body, context, chosen)
         if len(REGRESSORS) > 1:
             column.prop(chosen, "regressor")
-        column.prop(chosen, "hair")
         column.prop(chosen, "match_scene")
-        column.prop(chosen, "photo_light")
+        row = column.row()
+        row.prop(chosen, "photo_light")
+        row.prop(chosen, "hair")
         if running is None:
             row = layout.row()
             row.scale_y = 1.6
