@@ -33,6 +33,7 @@ _COVERED = 0.027  # metres below the tops of the ears in which hair must be seen
 _LONG = 0.7  # of them, and of the rays of a row, that must meet hair
 _SHOULDERS = CROWN + 20  # row
 _FADES = 0.05  # metres within which hair thins out at the nape
+_EDGE, _SHOWN = 0.02, 0.3  # metres within which hair rises from its edge; cosine to the view from which that is told
 _BEHIND, _EARS = (110.0, 145.0), 65.0  # degrees from straight ahead
 _BOB = 2  # rows below the ears at which hair ends that does not hang past the neck
 
@@ -177,6 +178,16 @@ def _halving(count: int, closed: bool) -> csr_matrix:
     second = second % half if closed else np.minimum(second, half - 1)
     weights = np.full(2 * count, 0.5)
     return csr_matrix((weights, (np.tile(places, 2), np.concatenate([first, second]))), shape=(count, half))
+
+
+def laid_down(grid: HairGrid, view: HairView, ground: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) height over the ground, which falls off to where the photo shows bare skin beside the hair."""
+    pixels = view.pixels(grid.points(ground + height))
+    shown = (view.facing(grid.points(ground), grid.directions) > _SHOWN) & view.inside(pixels)
+    bare = np.tile(shown & (view.hair_at(pixels) < 0.5), 3)
+    apart = np.asarray(distance_transform_edt(~bare))[:, COLUMNS : 2 * COLUMNS] * PITCH
+    lies = (1.0 - smoothstep(apart, 0.0, _EDGE)) * smoothstep(np.arange(ROWS), grid.lobes + 2.0, CROWN + 2.0)[:, None]
+    return height + lies * (FLAT - height)
 
 
 def hanging(ends: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from ..geometry.face_model import FaceModel
 from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, round_blur
 from ..geometry.hair_picture import paint, picture_rows
 from ..geometry.hair_view import HairView
-from ..geometry.hair_volume import REACH, hanging, lengths, outline, thickness, thinned_at_nape, tucked_in
+from ..geometry.hair_volume import REACH, hanging, laid_down, lengths, outline, thickness, thinned_at_nape, tucked_in
 from ..geometry.lighting import srgb_to_linear
 from ..types import PARTS, Camera, HairMesh
 
@@ -59,6 +59,7 @@ def shape(grid: HairGrid, view: HairView) -> tuple[np.ndarray, np.ndarray]:
         seen = outline(grid, view, ground)
     height = thickness(grid, view, ground, seen)
     height = height + (1.0 - hangs) * (thinned_at_nape(grid, height) - height)
+    height = laid_down(grid, view, ground, height)
     surface = ground + np.maximum(height, hangs * over_ears(grid, view, ground))
     return tucked_in(grid, surface, ends), ends
 

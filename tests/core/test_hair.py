@@ -200,7 +200,7 @@ def test_hair_that_the_border_cuts_goes_on_as_elsewhere(face_model: FaceModel) -
     assert (cut.parts[0] == HAIR).sum() > 50
     found, _ = surface(cut)
     expected, _ = surface(whole)
-    assert np.abs(found - expected)[: CROWN - 4].max() < 0.008
+    assert np.abs(found - expected)[: CROWN - 4].max() < 0.01
 
 
 def test_long_hair_that_the_border_cuts_falls_to_the_shoulders(face_model: FaceModel) -> None:
