@@ -213,7 +213,7 @@ class Pipeline:
         if not self.settings.hair:
             return None
         at_rest = self._shape(look.own, params)
-        return self._hair(look.completion.photo, look.parts, at_rest, camera, texture.hair_color)
+        return self._hair(look.completion.photo, look.parts, at_rest, camera, texture)
 
     def _result(
         self,

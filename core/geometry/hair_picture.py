@@ -24,7 +24,6 @@ _THIN = 4  # texels a side, of three of which the thinnest lock is that hangs fr
 _COARSE = 8  # texels a side that are averaged for the colours of what is not seen
 _SPREADS = (24.0, 8.0, 3.0)  # of those, over which colours are carried on, farthest first
 _LIGHT = 0.5  # of slow changes of brightness that is the photo's light
-_GAIN = (0.25, 4.0)  # between a photo's hair and its base colour
 _RAGGED = 0.5  # how far strands reach over the edge
 _UNEVEN = 4  # rows of the grid by which no strand is shorter than others
 _NEAR_BACK = (58.0, 70.0)  # degrees from straight ahead, behind which long hair hangs all round
@@ -41,18 +40,19 @@ class _Seen:
 
 
 def paint(
-    grid: HairGrid, view: HairView, surface: np.ndarray, ends: np.ndarray, albedo: np.ndarray, size: int
+    grid: HairGrid, view: HairView, surface: np.ndarray, ends: np.ndarray, lit: float, albedo: np.ndarray, size: int
 ) -> np.ndarray:
     """(h, size, 4) uint8 sRGB levels and how much hair there is, for a `surface` (ROWS, COLUMNS) along the rays.
 
-    `ends` (COLUMNS,) is the first row below hair that hangs, `CROWN` where it is short. The hair's colours are those of
-    the photo, brought to the (3,) linear `albedo` in the mean. Row 0 is the crown, the columns are those of the grid.
+    `ends` (COLUMNS,) is the first row below hair that hangs, `CROWN` where it is short. Colours are those of the photo
+    over the light on it, `lit`, or the (3,) linear `albedo` if it shows none. Row 0 is the crown, the columns are the
+    grid's.
     """
     rows = picture_rows(grid, ends)
     seen = _read(view, grid.points(surface), rows, size)
     strands = strand_noise(picture_height(ROWS, size), size)[: len(seen.hair)]
     cover = _cover(grid, seen, ends, rows, strands)
-    color = _colors(seen, albedo, strands)
+    color = _colors(seen, lit, albedo, strands)
     levels = each(lighting.srgb_levels, color)
     return cv2.merge([*levels, cover])
 
@@ -118,7 +118,7 @@ def _hanging(cover: np.ndarray) -> np.ndarray:
     return cv2.resize(hung, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _colors(seen: _Seen, albedo: np.ndarray, strands: np.ndarray) -> list[np.ndarray]:
+def _colors(seen: _Seen, lit: float, albedo: np.ndarray, strands: np.ndarray) -> list[np.ndarray]:
     """Three linear planes (h, w); what the photo does not show is as on the other side, or as what lies round it.
 
     `strands` is (h, w), as in `strand_noise`.
@@ -131,18 +131,17 @@ def _colors(seen: _Seen, albedo: np.ndarray, strands: np.ndarray) -> list[np.nda
     coarse = cv2.merge(each(lambda plane: cv2.resize(plane, small, interpolation=cv2.INTER_AREA), [*own, known]))
     coarse[..., :3] = np.sqrt(coarse[..., :3] * coarse[..., 3:])  # highlights count less so
     weight = float(coarse[..., 3].sum())
-    mean = coarse[..., :3].sum(axis=(0, 1)) / weight if weight > 1.0 else np.sqrt(albedo)
-    gain = np.clip(albedo / np.maximum(mean**2, 1e-4), *_GAIN)
+    mean = coarse[..., :3].sum(axis=(0, 1)) / weight if weight > 1.0 else np.sqrt(albedo * np.float32(lit))
     wide, fine = _carried_on(coarse, mean)
-    level = (max(float(mean @ LUMINANCE), 1e-3) / np.maximum(wide @ LUMINANCE, 1e-3)) ** (2.0 * _LIGHT)
-    light = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
+    even = (max(float(mean @ LUMINANCE), 1e-3) / np.maximum(wide @ LUMINANCE, 1e-3)) ** (2.0 * _LIGHT)
+    gain = cv2.resize(even / np.float32(lit), (width, height), interpolation=cv2.INTER_LINEAR)
     smooth = each(lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), cv2.split(fine**2))
     unknown = (1.0 - known) * detail(own, smooth, known, strands)
 
-    def filled(mine: np.ndarray, fill: np.ndarray, level: float) -> np.ndarray:
-        return np.clip(np.float32(level) * light * (mine + unknown * fill), 0.0, 1.0)
+    def filled(mine: np.ndarray, fill: np.ndarray) -> np.ndarray:
+        return np.clip(gain * (mine + unknown * fill), 0.0, 1.0)
 
-    return each(filled, own, smooth, gain)
+    return each(filled, own, smooth)
 
 
 def _carried_on(coarse: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from ..types import PARTS, Camera
 from .camera import project
 from .head_view import PhotoCut
 
-_HAIR = PARTS.index("hair")
+WORN = [PARTS.index(name) for name in ("hair", "hat")]  # what a mesh beside the head shows
 _SOFT = 0.0012  # metres by which the edge of the hair is softened: parts are told no finer
 _STRAY = 0.1  # of the largest piece of hair; smaller ones are somebody else's, or earrings
 _HOLE = 1e-4  # square metres; smaller gaps in hair are none
@@ -23,7 +23,7 @@ class HairView:
     """The part of a photo round the hair, and a camera that sees it."""
 
     photo: np.ndarray  # (h, w, 3) uint8 RGB
-    hair: np.ndarray  # (h, w) float32 in [0, 1]: it shows hair
+    hair: np.ndarray  # (h, w) float32 in [0, 1]: it shows hair, or a hat
     metre: float  # pixels of `photo` per metre at the head
     eye: np.ndarray  # (3,) where the camera stands, model frame, metres
     _camera: Camera
@@ -35,7 +35,7 @@ class HairView:
         points = project(camera, reached)[:, :2]
         cut = PhotoCut.round_points(points, photo.shape, round(_FINEST * size))
         metre = float(cut.scale[0]) * camera.focal / float(camera.translation[2])
-        hair = _pieces(cut.of((parts == _HAIR).astype(np.uint8), cv2.INTER_NEAREST), metre)
+        hair = _pieces(cut.of(np.isin(parts, WORN).astype(np.uint8), cv2.INTER_NEAREST), metre)
         soft = cv2.GaussianBlur(hair.astype(np.float32), (0, 0), max(_SOFT * metre, 0.5))
         return HairView(cut.of(photo), soft, metre, -camera.rotation.T @ camera.translation, camera, cut)
 

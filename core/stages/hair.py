@@ -5,48 +5,65 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..geometry.delighting import LUMINANCE
 from ..geometry.face_model import FaceModel
 from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, round_blur
 from ..geometry.hair_picture import paint, picture_rows
-from ..geometry.hair_view import HairView
+from ..geometry.hair_view import WORN, HairView
 from ..geometry.hair_volume import REACH, hanging, laid_down, lengths, outline, thickness, thinned_at_nape, tucked_in
 from ..geometry.lighting import srgb_to_linear
-from ..types import PARTS, Camera, HairMesh
+from ..types import PARTS, SEEN, Camera, FaceTexture, HairMesh
 
 _LEAST = 0.16  # area of the hair in the photo over that of the face
-_HAIR = PARTS.index("hair")
 _FACE = [PARTS.index(name) for name in ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right")]
+_SKIN = PARTS.index("skin")
+_FEW, _MOST = 200, 5000  # pixels
+_LIT = (0.2, 3.0)  # of light, that is believed
 _CLEAR = 0.006  # metres by which hair stands off an ear that it covers
 _ASIDE = 0.3  # cosine between ray and view up to which a photo does not tell whether an ear is covered
 _BARE = 8  # of 255: cover below which a face of the mesh is left out
 
 
 class Hair:
-    """(photo, parts, head at rest, camera, colour) -> a mesh of its hair, None for who shows hardly any."""
+    """(photo, parts, head at rest, camera, texture) -> a mesh of its hair, None for who shows hardly any."""
 
     def __init__(self, model: FaceModel, size: int = 1024) -> None:
         """`size` texels round the head."""
         self._grids, self._size = HairGrids(model), size
 
     def __call__(
-        self, photo: np.ndarray, parts: np.ndarray, neutral: np.ndarray, camera: Camera, color: np.ndarray
+        self, photo: np.ndarray, parts: np.ndarray, neutral: np.ndarray, camera: Camera, texture: FaceTexture
     ) -> HairMesh | None:
         """Of a (H, W, 3) uint8 RGB photo with (H, W) uint8 indices of `PARTS`, and (V, 3) vertices at rest.
 
-        `color` (3,) is the hair's base colour, sRGB-encoded in [0, 1].
+        Hats are shown as hair is. How much light falls on them is told by the photo's skin beside its `texture`.
         """
         if hair_share(parts) < _LEAST:
             return None
         grid = self._grids.round_head(neutral)
         view = HairView.of(photo, parts, camera, grid.points(grid.skin + REACH).reshape(-1, 3), self._size)
         surface, ends = shape(grid, view)
-        picture = paint(grid, view, surface, ends, srgb_to_linear(color), self._size)
+        light, albedo = lit(photo, parts, texture), srgb_to_linear(texture.hair_color)
+        picture = paint(grid, view, surface, ends, light, albedo, self._size)
         return mesh(grid.points(surface), picture, picture_rows(grid, ends))
 
 
 def hair_share(parts: np.ndarray) -> float:
-    """Area of the hair over that of the face in (H, W) indices of `PARTS`."""
-    return float((parts == _HAIR).sum()) / max(float(np.isin(parts, _FACE).sum()), 1.0)
+    """Area of hair and hats over that of the face in (H, W) indices of `PARTS`."""
+    return float(np.isin(parts, WORN).sum()) / max(float(np.isin(parts, _FACE).sum()), 1.0)
+
+
+def lit(photo: np.ndarray, parts: np.ndarray, texture: FaceTexture) -> float:
+    """How bright a (H, W, 3) photo shows skin, over the base colour that the texture has for it where it was seen."""
+    seen = texture.color[texture.source == SEEN + 1]
+    shown = photo[parts == _SKIN]
+    if min(len(seen), len(shown)) < _FEW:
+        return 1.0
+    bright, base = (
+        float(np.median(srgb_to_linear(colors[:: len(colors) // _MOST + 1] / np.float32(255.0)) @ LUMINANCE))
+        for colors in (shown, seen)
+    )
+    return float(np.clip(bright / max(base, 1e-3), *_LIT))
 
 
 def shape(grid: HairGrid, view: HairView) -> tuple[np.ndarray, np.ndarray]:

@@ -136,10 +136,10 @@ def texture(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: i
 def hair(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) -> Timing:
     """The hair's shape and picture, against the skin's texture."""
     shape, unwrap = Hair(pipeline.face_model), Texture(pipeline.face_model)
-    parts, color = pipeline.parse(photo, result.landmarks.points).parts, result.texture.hair_color
+    parts = pipeline.parse(photo, result.landmarks.points).parts
     return compare(
         "hair, mesh and picture",
-        lambda: shape(photo, parts, result.neutral, result.camera, color),
+        lambda: shape(photo, parts, result.neutral, result.camera, result.texture),
         "the skin's texture, 1024x1024",
         lambda: unwrap(photo, result.params, result.camera, result.landmarks, parts=parts),
         rounds,

@@ -12,9 +12,10 @@ from core.geometry.hair_detail import detail, strand_noise
 from core.geometry.hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, HairGrids
 from core.geometry.hair_view import HairView
 from core.geometry.hair_volume import FLAT, REACH
+from core.geometry.lighting import linear_to_srgb, srgb_to_linear
 from core.geometry.rasterizer import rasterize, vertex_normals
 from core.stages.hair import Hair, mesh, shape
-from core.types import PARTS, Camera, HairMesh
+from core.types import PARTS, SEEN, Camera, FaceTexture, HairMesh
 
 SIDE = 600
 BROWN = np.array([92, 60, 38], np.uint8)
@@ -65,8 +66,14 @@ def show(model: FaceModel, thick: float, end: int | None = None, yaw: float = 0.
     return Shown(photo.astype(np.uint8), parts, camera, grid, ground + truth - grid.skin)
 
 
-def rebuilt(model: FaceModel, shown: Shown) -> HairMesh:
-    hair = Hair(model, 512)(shown.photo, shown.parts, model.vertices, shown.camera, COLOR)
+def texture_of(skin: np.ndarray) -> FaceTexture:
+    """A texture all of whose texels were seen, (3,) uint8 levels of skin."""
+    color = np.broadcast_to(skin, (32, 32, 3)).astype(np.uint8)
+    return FaceTexture(color, np.full((32, 32), SEEN + 1, np.uint8), COLOR, COLOR)
+
+
+def rebuilt(model: FaceModel, shown: Shown, skin: np.ndarray = SKIN) -> HairMesh:
+    hair = Hair(model, 512)(shown.photo, shown.parts, model.vertices, shown.camera, texture_of(skin))
     assert hair is not None
     return hair
 
@@ -177,22 +184,35 @@ def test_no_other_colour_gets_into_the_hair(face_model: FaceModel) -> None:
     assert levels.std(axis=0).max() < 25
 
 
-def test_hair_has_the_base_colour_that_is_asked_for(face_model: FaceModel) -> None:
+def test_the_light_on_the_skin_is_taken_off_the_hair(face_model: FaceModel) -> None:
     shown = show(face_model, 0.025)
-    wanted = np.array([0.55, 0.42, 0.3], np.float32)
-    hair = Hair(face_model, 512)(shown.photo, shown.parts, face_model.vertices, shown.camera, wanted)
-    assert hair is not None
+    bright = srgb_to_linear(SKIN / np.float32(255.0)) * 0.6
+    hair = rebuilt(face_model, shown, np.rint(linear_to_srgb(bright) * 255.0))  # the photo shows skin too bright
     mean = np.median(hair.color[..., :3][hair.color[..., 3] > 127], axis=0) / 255.0
-    assert np.abs(mean - wanted).max() < 0.05
+    assert srgb_to_linear(mean) == pytest.approx(srgb_to_linear(COLOR) * 0.6, rel=0.12)
+
+
+def test_a_hat_is_worn_in_its_own_colours(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.025)
+    hat = (shown.parts == HAIR) & (np.arange(SIDE)[:, None] < 200)
+    parts, photo = np.where(hat, PARTS.index("hat"), shown.parts), shown.photo.copy()
+    photo[hat] = (60, 90, 170)
+    worn = rebuilt(face_model, replace(shown, parts=parts.astype(np.uint8), photo=photo))
+    plain = rebuilt(face_model, shown)
+    assert worn.vertices == pytest.approx(plain.vertices)
+    there = worn.color[..., 3] > 127
+    blue = (worn.color[..., 2] > worn.color[..., 0]) & there
+    assert blue[: len(blue) // 3].sum() > 0.8 * there[: len(blue) // 3].sum()
+    assert blue.sum() < there.sum()
 
 
 def test_who_shows_hardly_any_hair_gets_no_mesh(face_model: FaceModel) -> None:
     shown = show(face_model, 0.01)
     parts = np.where(shown.parts == HAIR, 0, shown.parts)
     stage = Hair(face_model, 512)
-    assert stage(shown.photo, parts, face_model.vertices, shown.camera, COLOR) is None
+    assert stage(shown.photo, parts, face_model.vertices, shown.camera, texture_of(SKIN)) is None
     parts[250:262, 180:200] = HAIR
-    assert stage(shown.photo, parts, face_model.vertices, shown.camera, COLOR) is None
+    assert stage(shown.photo, parts, face_model.vertices, shown.camera, texture_of(SKIN)) is None
 
 
 def test_hair_that_the_border_cuts_goes_on_as_elsewhere(face_model: FaceModel) -> None:

@@ -11,7 +11,7 @@ from core.errors import NoFaceFound
 from core.geometry.face_model import FaceModel, load_face_model
 from core.geometry.hair_grid import ROWS, HairGrids
 from core.stages.hair import mesh
-from core.types import Camera, HairMesh
+from core.types import PARTS, Camera, HairMesh
 from models.evaluation import hair
 from models.evaluation.hair import Cover, drawn_hair
 from models.evaluation.sheets import draw_hair, hair_shown, render_head, studio_camera
@@ -83,7 +83,7 @@ def test_people_without_a_face_or_hair_do_not_count(model: FaceModel, monkeypatc
         SimpleNamespace(row=row, vertices=model.vertices, hair=SimpleNamespace(long=long[row])) for row in range(4)
     ]
     labels = np.ones((hair._SIDE, hair._SIDE), np.uint8)
-    haired = np.where(np.arange(hair._SIDE)[:, None] < 150, hair._HAIR, labels)
+    haired = np.where(np.arange(hair._SIDE)[:, None] < 150, PARTS.index("hair"), labels)
     row = iter(range(4))
     monkeypatch.setattr(hair.Assets, "load", lambda model: None)
     monkeypatch.setattr(hair, "sample_scene", lambda *given, **named: scenes[next(row)])
