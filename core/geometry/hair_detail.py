@@ -15,8 +15,8 @@ from .hair_grid import round_blur
 _STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
 _ROWS = 8  # of strands that are drawn as one, and smoothed: none bends so soon
 _MOST_CONTRAST = 0.22  # log brightness
-_FEW = 32  # texels of the picture at half its size, as all lengths below
-_CELL = 4  # texels a side of the cells in which the nearest place is looked for that the photo shows
+_FEW = 32  # texels of the picture at half its size
+_CELLS = 128  # round the head, in which the nearest place is looked for that the photo shows
 _REACH = (2.0, 16.0)  # cells from there within which its strands are mirrored: all, none
 _EVEN = 4.0  # cells over which neighbours agree on the mirror
 _STRONGEST = 0.5  # log brightness of a mirrored strand
@@ -50,7 +50,8 @@ def _luminance(planes: list[np.ndarray]) -> np.ndarray:
 def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A (h, w) plane mirrored at the edge of the (h, w) bool that is sure, and in [0, 1] how far to believe it."""
     height, width = plane.shape
-    cells = (width // _CELL, max(height // _CELL, 1))
+    cells = (_CELLS, max(height * _CELLS // width, 1))
+    wide, high = width / cells[0], height / cells[1]  # texels of a cell
     there = cv2.resize(sure.astype(np.float32), cells, interpolation=cv2.INTER_AREA) > 0.9
     if not there.any():
         return plane, np.zeros_like(plane)
@@ -58,13 +59,13 @@ def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarr
     middle = slice(cells[0], 2 * cells[0])
     down, right = (round_blur(field[:, middle], _EVEN) for field in across)
     column, row = np.meshgrid(np.arange(cells[0]) + 0.5, np.arange(cells[1]) + 0.5)
-    x, y = _CELL * (column + 2.0 * right) - 0.5 + width / 2, _CELL * (row + 2.0 * down) - 0.5
+    x, y = wide * (column + 2.0 * right) - 0.5 + width / 2, high * (row + 2.0 * down) - 0.5
     near = smoothstep(apart[:, middle], _REACH[1], _REACH[0])
     x, y, near = each(lambda field: _enlarged(field, (width, height)), (x, y, near))
     both = cv2.merge([plane, sure.astype(np.float32)])
     half = width // 2
-    wide = cv2.copyMakeBorder(both, 0, 0, half, half, cv2.BORDER_WRAP)
-    found, told = cv2.split(cv2.remap(wide, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    round_twice = cv2.copyMakeBorder(both, 0, 0, half, half, cv2.BORDER_WRAP)
+    found, told = cv2.split(cv2.remap(round_twice, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
     return found, near * told
 
 

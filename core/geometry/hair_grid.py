@@ -123,10 +123,10 @@ def _outermost(
 
 def _filled(field: np.ndarray) -> np.ndarray:
     """A (ROWS, COLUMNS) field with its NaN replaced by what lies round them, smoothly."""
-    round_twice = np.tile(field, 3)
-    known = np.isfinite(round_twice)
+    thrice = np.tile(field, 3)
+    known = np.isfinite(thrice)
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    out = round_twice[tuple(np.asarray(nearest))]
+    out = thrice[tuple(np.asarray(nearest))]
     for _ in range(40):
         out = np.where(known, out, cv2.blur(out, (3, 3)))
     return out[:, COLUMNS : 2 * COLUMNS]

@@ -20,8 +20,8 @@ _ROUND = 0.62  # metres round a head: what the picture's width stands for
 _BELIEVED = (0.36, 0.6)  # cosine between hair and view from which the photo tells where hair is
 _COLOURED = (0.2, 0.45)  # the same of its colours
 _WITHIN = 0.003  # metres from the edge of hair, nearer to which colours are mixed with others
-_THIN = 4  # texels a side, of three of which the thinnest lock is that hangs from others
-_COARSE = 8  # texels a side that are averaged for the colours of what is not seen
+_LOCKS = 256  # round the head: three of them are the thinnest lock that others hang from
+_CELLS = 128  # round the head, in which colours are averaged for what is not seen
 _SPREADS = (24.0, 8.0, 3.0)  # of those, over which colours are carried on, farthest first
 _LIGHT = 0.5  # of slow changes of brightness that is the photo's light
 _RAGGED = 0.5  # how far strands reach over the edge
@@ -106,7 +106,8 @@ def _hanging(cover: np.ndarray) -> np.ndarray:
     Nothing that is thinner than a lock holds anything.
     """
     height, width = cover.shape
-    small = (cover[::_THIN, ::_THIN] > 0.5).view(np.uint8)
+    step = max(width // _LOCKS, 1)
+    small = (cover[::step, ::step] > 0.5).view(np.uint8)
     solid = cv2.morphologyEx(np.tile(small, 3), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     labels = np.asarray(cv2.connectedComponents(solid)[1], np.int32)[:, small.shape[1] : 2 * small.shape[1]]
     joined = np.zeros(labels.max() + 1, np.uint8)
@@ -127,7 +128,7 @@ def _colors(seen: _Seen, lit: float, albedo: np.ndarray, strands: np.ndarray) ->
     known = seen.colored + turned
     own = each(lambda plane: seen.colored * plane + turned * plane[:, ::-1], seen.color)
     height, width = known.shape
-    small = (width // _COARSE, max(height // _COARSE, 1))
+    small = (_CELLS, max(height * _CELLS // width, 1))
     coarse = cv2.merge(each(lambda plane: cv2.resize(plane, small, interpolation=cv2.INTER_AREA), [*own, known]))
     coarse[..., :3] = np.sqrt(coarse[..., :3] * coarse[..., 3:])  # highlights count less so
     weight = float(coarse[..., 3].sum())

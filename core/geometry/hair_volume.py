@@ -17,7 +17,7 @@ from .mesh_smoothing import factorised
 REACH = 0.12  # metres that hair stands off the head at most
 FLAT = 0.0035  # metres at the least
 _USUAL = 0.015  # metres, where no outline is seen
-_SAMPLES = 41
+_SAMPLES = 41  # along a ray
 _RIM = (0.12, 0.35)  # cosine between ray and view up to which the outline is that of the ray
 _BEGINS = 0.014  # metres from the head by which hair must have begun on a ray
 _GAP = 0.006  # metres between strands that are no end of the hair
@@ -30,7 +30,7 @@ _ENOUGH = 8  # rays, in all, that tell what is usual
 _BELOW = 0.04  # metres below the ears in which hair must be seen
 _TOLD = 0.5  # weight of a row's rays, less than which tells nothing
 _COVERED = 0.027  # metres below the tops of the ears in which hair must be seen to cover them
-_LONG = 0.7  # of them, and of the rays of a row, that must meet hair
+_LONG = 0.7  # share of a row's rays, and of the rows below the ears, that must meet hair
 _SHOULDERS = CROWN + 20  # row
 _FADES = 0.05  # metres within which hair thins out at the nape
 _EDGE, _SHOWN = 0.02, 0.3  # metres within which hair rises from its edge; cosine to the view from which that is told

@@ -10,7 +10,8 @@ from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.geometry.hair_detail import detail, strand_noise
 from core.geometry.hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, HairGrids
-from core.geometry.hair_view import HairView
+from core.geometry.hair_picture import _hanging
+from core.geometry.hair_view import HairView, _pieces
 from core.geometry.hair_volume import FLAT, REACH
 from core.geometry.lighting import linear_to_srgb, srgb_to_linear
 from core.geometry.rasterizer import rasterize, vertex_normals
@@ -41,15 +42,26 @@ def camera_at(yaw: float = 0.0, up: float = 0.0) -> Camera:
     return Camera(900.0, ((SIDE - 1) / 2,) * 2, SIDE, SIDE, rotation, away)
 
 
-def show(model: FaceModel, thick: float, end: int | None = None, yaw: float = 0.0, up: float = 0.0) -> Shown:
-    """Hair `thick` metres over the scalp; with `end`, also at the sides and behind down to that row of the grid."""
+def show(
+    model: FaceModel,
+    thick: float,
+    end: int | None = None,
+    yaw: float = 0.0,
+    up: float = 0.0,
+    sides: tuple[float, ...] = (-1.0, 1.0),
+) -> Shown:
+    """Hair `thick` metres over the scalp; with `end`, also at the sides and behind down to that row of the grid.
+
+    `sides` are those on which it is long: the subject's right, left.
+    """
     grid, camera = HairGrids(model).round_head(model.vertices), camera_at(yaw, up)
     truth = np.full((ROWS, COLUMNS), thick)
     cover = grid.scalp.copy()
     ground = grid.skin
     if end is not None:
         aside = np.abs(2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * 180.0
-        cover |= (aside > 36.0) & (np.arange(ROWS)[:, None] < end)
+        on = np.isin(np.sign(np.arange(COLUMNS) - COLUMNS // 2), sides)
+        cover |= (aside > 36.0) & on & (np.arange(ROWS)[:, None] < end)
         ground = grid.hung
     picture = np.zeros((ROWS - 1, COLUMNS, 4), np.uint8)
     picture[..., 3] = 255 * cover[:-1]
@@ -137,11 +149,121 @@ def test_hair_that_covers_the_ears_is_as_long_as_it_is_seen(face_model: FaceMode
 
 
 def test_ears_that_long_hair_covers_do_not_come_through(face_model: FaceModel) -> None:
-    shown = show(face_model, 0.02, CROWN + 16)
+    shown = show(face_model, 0.012, CROWN + 16)
+    shown = replace(shown, parts=np.where(shown.parts == 17, HAIR, shown.parts).astype(np.uint8))  # over them too
     found, _ = surface(shown)
     covered = shown.grid.ears > 0.0
     assert covered.sum() > 10
     assert (found - shown.grid.hung - shown.grid.ears)[covered].min() > 0.003
+
+
+def test_the_nape_is_thin_where_hair_is_short(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.03)
+    found, _ = surface(shown)
+    behind = found[:, 0] - shown.grid.skin[:, 0]
+    last = int(np.flatnonzero(shown.grid.scalp[:, 0]).max())
+    assert behind[last] < 0.006
+    assert behind[last - 2] < 0.012
+    assert behind[last - 10] > 0.018
+
+
+def test_hair_on_one_side_alone_is_long_there(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.03, CROWN + 14, sides=(1.0,))
+    _, ends = surface(shown)
+    assert (ends[: COLUMNS // 4] == CROWN).all()
+    assert ends[3 * COLUMNS // 4 - 2] > CROWN + 10
+    assert ends[0] == CROWN  # at the back
+
+
+def test_the_side_that_a_photo_does_not_show_is_like_the_other(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.03, CROWN + 14, yaw=0.9)
+    _, ends = surface(shown)
+    assert ends.min() == ends.max() > CROWN + 10
+
+
+def test_long_hair_is_closed_at_the_sides_and_at_the_back(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.03, CROWN + 14)
+    hair = rebuilt(face_model, shown)
+    for degrees in (90, 180):
+        camera = camera_at(np.radians(degrees))
+        cover = drawn(face_model, hair, camera)
+        ear = project(camera, face_model.vertices[face_model.in_regions("ear_right", "ear_left")])[:, :2]
+        column = round(ear[:, 0].mean())
+        rows = slice(round(np.quantile(ear[:, 1], 0.1)), round(np.quantile(ear[:, 1], 0.9)))
+        assert cover[rows, column - 20 : column + 20].mean() > 0.97
+
+
+def test_somebody_elses_hair_beside_it_is_not_reached(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02)
+    parts, edge = shown.parts.copy(), int(np.flatnonzero((shown.parts == HAIR).any(axis=0)).max())
+    parts[150:330, edge + 18 : edge + 70] = HAIR
+    found, _ = surface(replace(shown, parts=parts))
+    plain, _ = surface(shown)
+    assert np.abs(found - plain).max() < 0.004
+
+
+def test_wide_hair_that_the_border_cuts_reaches_it(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.06)
+    haired = np.flatnonzero((shown.parts == HAIR).any(axis=0))
+    low, high = int(haired.min()) + 22, int(haired.max()) - 22  # two centimetres of it on either side
+    camera = replace(shown.camera, center=(shown.camera.center[0] - low, shown.camera.center[1]), width=high - low)
+    cut = replace(shown, photo=shown.photo[:, low:high].copy(), parts=shown.parts[:, low:high].copy(), camera=camera)
+    cut.parts[: int(np.flatnonzero((shown.parts == HAIR).any(axis=1)).min()) + 60] = 0  # nor does the top tell
+    found, _ = surface(cut)
+    sides = found[CROWN - 4 : CROWN - 1][:, [COLUMNS // 4, 3 * COLUMNS // 4]]
+    ground = shown.grid.skin[CROWN - 4 : CROWN - 1][:, [COLUMNS // 4, 3 * COLUMNS // 4]]
+    assert (sides - ground).min() > 0.025
+
+
+def test_small_gaps_and_stray_pieces_are_none() -> None:
+    hair = np.zeros((200, 200), np.uint8)
+    hair[20:120, 20:180] = 1
+    hair[50:58, 40:48] = 0  # at a pixel a millimetre
+    hair[60:80, 100:120] = 0
+    hair[150:170, 30:50] = 1
+    found = _pieces(hair, 1000.0)
+    assert found[50:58, 40:48].all()
+    assert not found[60:80, 100:120].any()
+    assert not found[150:].any()
+    assert found.sum() == 100 * 160 - 400
+
+
+def test_what_hangs_from_nothing_is_taken_away() -> None:
+    cover = np.zeros((160, 512), np.float32)  # two pixels make one that counts
+    cover[:60] = 1.0
+    cover[60:150, 480:] = cover[60:150, :40] = 1.0  # across the picture's edge
+    cover[100:130, 200:260] = 1.0
+    cover[60:98, 228] = 1.0  # a single strand holds nothing
+    hung = cover * _hanging(cover)
+    assert not hung[105:125, 205:255].any()
+    assert (hung[:60] == 1.0).all()
+    assert (hung[70:140, 490:] == 1.0).all()
+    assert (hung[70:140, :30] == 1.0).all()
+
+
+def test_half_of_slow_light_is_taken_off(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.025)
+    dark = shown.photo.copy()
+    left = (np.arange(SIDE) < SIDE // 2) & (shown.parts == HAIR)
+    dark[left] = np.rint(linear_to_srgb(srgb_to_linear(BROWN / np.float32(255.0)) * 0.3) * 255.0)
+    hair = Hair(face_model)(dark, shown.parts, face_model.vertices, shown.camera, texture_of(SKIN))
+    assert hair is not None
+    color = hair.color
+    levels = srgb_to_linear(color[..., :3] / np.float32(255.0)).mean(axis=2)
+    row, width = int(0.55 * len(color)), color.shape[1]
+    seen = [levels[row - 40 : row, middle - 40 : middle + 40].mean() for middle in (width * 3 // 8, width * 5 // 8)]
+    assert 0.34 < seen[0] / seen[1] < 0.75  # 0.3 in the photo; the subject's right is its left
+
+
+def test_every_lock_has_a_face_to_lie_on(face_model: FaceModel) -> None:
+    hair = rebuilt(face_model, show(face_model, 0.025, CROWN + 12))
+    triangles = np.concatenate([hair.uv_faces[:, [0, 1, 2]], hair.uv_faces[:, [0, 2, 3]]])
+    height, width = hair.color.shape[:2]
+    places = np.stack([hair.uv[:, 0] * width - 0.5, (1.0 - hair.uv[:, 1]) * height - 0.5], axis=1).astype(np.float32)
+    faced = rasterize(places, triangles, width, height).mask
+    there = hair.color[8:, :, 3] > 127  # about the crown triangles leave corners of the picture out
+    assert (there & ~faced[8:]).sum() < 0.002 * there.sum()
+    assert faced.mean() < 0.95  # what shows none is left out
 
 
 def test_ears_are_bare_where_hair_is_short(face_model: FaceModel) -> None:
@@ -175,7 +297,8 @@ def test_the_mesh_lies_round_the_head_and_looks_outwards(face_model: FaceModel) 
 
 def test_no_other_colour_gets_into_the_hair(face_model: FaceModel) -> None:
     shown = show(face_model, 0.025, CROWN + 12)
-    color = rebuilt(face_model, shown).color
+    blurred = cv2.GaussianBlur(shown.photo, (0, 0), 1.5)  # as lenses do
+    color = rebuilt(face_model, replace(shown, photo=blurred)).color
     there = color[..., 3] > 127
     levels = color[..., :3][there].astype(int)
     assert there.mean() > 0.3
