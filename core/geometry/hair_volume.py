@@ -204,7 +204,7 @@ def thinned_at_nape(grid: HairGrid, field: np.ndarray) -> np.ndarray:
 
 def tucked_in(grid: HairGrid, surface: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """(ROWS, COLUMNS) surface along the rays: at the back, hair that ends near the ears lies on the neck."""
-    high = smoothstep(ends, grid.lobes + _BOB + 1.0, float(grid.lobes + _BOB))
+    high = hanging(ends) * smoothstep(ends, grid.lobes + _BOB + 1.0, float(grid.lobes + _BOB))
     lies = smoothstep(np.arange(ROWS)[:, None] - ends, -_FADES / PITCH, 0.0) * high * _behind()
     return surface + lies * (grid.skin + FLAT - surface)
 
