@@ -9,7 +9,6 @@ import bpy
 from .nodes import empty_tree
 
 CORNEA_IOR = 1.376
-HAIR_IOR = 1.55
 _INSTEAD = "facewright_instead_of"  # custom property of an image node: the node whose place it takes
 # Slots of a head's mesh, in order, and the parts of the face model that wear them.
 SLOTS: dict[str, tuple[str, ...]] = {
@@ -188,7 +187,7 @@ def build_hair_material(name: str, picture: bpy.types.Image, color: tuple[float,
     whole.location = (-250, -100)
     tree.links.new(node.outputs["Alpha"], whole.inputs[0])
     tree.links.new(whole.outputs[0], principled.inputs["Alpha"])
-    _set(principled, roughness=0.65, specular_ior_level=0.0, ior=HAIR_IOR)  # the photo has its highlights
+    _set(principled, roughness=0.65, specular_ior_level=0.0)  # the photo has its highlights
     material.diffuse_color = (*color, 1.0)
     return material
 
