@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from . import cautions
 from .checks import check_face_size, check_mask, check_photo, check_shape, choose_face
 from .errors import RegressorError
-from .fit_priors import read_priors
 from .geometry.camera import project
-from .geometry.face_model import FaceModel, load_face_model
-from .geometry.fitting import FitSettings
 from .geometry.hole_mask import occluder_mask
-from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
 from .geometry.mouth import mouth_opening
 from .look import Look, PersonPhoto, parts_shown, uncovered
-from .regressors import AS_PHOTOGRAPHED, COLOURED_BY, PCA_FREE, network_of
+from .regressors import AS_PHOTOGRAPHED, PCA_FREE
 from .run import Progress, Run, naming
 from .runtime import providers
-from .runtime.sessions import Network, open_network
-from .runtime.specs import SPECS, NetworkSpec
 from .settings import Settings
-from .stages.complete import COARSE, NETWORKS, Complete
-from .stages.detect import Detect
-from .stages.fit import Fit
-from .stages.fuse import Fuse
-from .stages.hair import Hair, hair_share
-from .stages.landmark import Landmark
-from .stages.parse import Parse
-from .stages.pca_free import PcaFree, PersonalShape
-from .stages.regress import Regress
-from .stages.rims import FindRims
-from .stages.texture import Texture
+from .stage_set import StageSet
+from .stages.complete import NETWORKS
+from .stages.hair import hair_share
+from .stages.pca_free import PersonalShape
 from .types import (
     LANDMARKS,
     Camera,
@@ -52,16 +38,8 @@ from .types import (
 STAGES = ("detect", "landmark", "complete", "regress", "fit", "texture", "hair")
 
 
-class Pipeline:
-    """All stages with one choice of settings. Networks and the face model open at first use."""
-
-    def __init__(self, settings: Settings | None = None, specs: Mapping[str, NetworkSpec] = SPECS) -> None:
-        """Raises `WeightsError` when the settings ask for a regressor that is not in this build."""
-        self.settings = settings or Settings()
-        self._specs = specs
-        chosen = self.settings.regressor
-        network_of(chosen, specs)
-        self._regressor_network = network_of(COLOURED_BY.get(chosen, chosen), specs)
+class Pipeline(StageSet):
+    """Photo to `FaceResult` by the stages of one choice of settings, which open at first use."""
 
     def with_settings(self, settings: Settings) -> Pipeline:
         """A pipeline of the same networks with other settings."""
@@ -246,45 +224,6 @@ class Pipeline:
             hair=hair,
         )
 
-    @cached_property
-    def face_model(self) -> FaceModel:
-        """The face model; raises `FaceModelError` when it is missing or damaged."""
-        return load_face_model(self.settings.face_model_path)
-
-    @property
-    def fit_settings(self) -> FitSettings:
-        """How the regressed coefficients are refined: the priors that were measured for the regressor."""
-        return read_priors(self.settings.weights_dir, self._regressor_network)
-
-    @property
-    def provider(self) -> str:
-        """The execution provider in use; opens the detector to find out."""
-        return self._network("detector").provider
-
-    def _network(self, name: str) -> Network:
-        chosen = self.settings
-        return open_network(self._specs[name], chosen.weights_dir, chosen.provider, chosen.threads)
-
-    @cached_property
-    def _detect(self) -> Detect:
-        return Detect(self._network("detector"), self._opinion, self.settings.min_score)
-
-    def _opinion(self, photo: np.ndarray, boxes: Sequence[FaceBox]) -> tuple[np.ndarray, np.ndarray]:
-        """The landmarker is opened when the first face is doubtful."""
-        return self._landmark.opinion(photo, boxes)
-
-    @cached_property
-    def _landmark(self) -> Landmark:
-        return Landmark(self._network("landmarker"), mirrored_landmarks(self.face_model))
-
-    @cached_property
-    def _parse(self) -> Parse:
-        return Parse(self._network("parser"))
-
-    @cached_property
-    def _rims(self) -> FindRims:
-        return FindRims(self._network("rims"))
-
     def _found_mask(self, photo: np.ndarray, parsed: Parsing, points: np.ndarray) -> np.ndarray:
         chosen = self.settings
         return occluder_mask(
@@ -314,20 +253,6 @@ class Pipeline:
             return landmarks
         return self._landmark.again(completion.photo, landmarks.points)
 
-    @cached_property
-    def _complete(self) -> Complete:
-        """Falls back to the classical method as long as the chosen network has not been trained."""
-        method = self.settings.deocclusion
-        name = NETWORKS.get(method)
-        if name is None or not self._specs[name].sha256:
-            return Complete(None, "telea")
-        two_looks = method == "generator" and bool(self._specs[COARSE].sha256)
-        return Complete(self._network(name), method, self._network(COARSE) if two_looks else None)
-
-    @cached_property
-    def _regress(self) -> Regress:
-        return Regress(self._network(self._regressor_network), CoefficientMirror.of(self.face_model))
-
     def _shape(self, own: PersonalShape | None, params: FaceParams, expression: np.ndarray | None = None) -> np.ndarray:
         """(V, 3) vertices of the person, at rest or with (64,) sliders."""
         return self.face_model.shape(params.identity, expression) if own is None else own.shape(expression)
@@ -335,26 +260,6 @@ class Pipeline:
     def _own_shape(self, photo: np.ndarray, points: np.ndarray) -> PersonalShape | None:
         """The geometry of the face at (68, 2) landmarks where the settings want it free of the linear basis."""
         return self._pca_free(photo, points) if self.settings.regressor == PCA_FREE else None
-
-    @cached_property
-    def _pca_free(self) -> PcaFree:
-        return PcaFree(self._network(network_of(PCA_FREE, self._specs)), self.face_model)
-
-    @cached_property
-    def _fit(self) -> Fit:
-        return Fit(self.face_model, self.fit_settings)
-
-    @cached_property
-    def _texture(self) -> Texture:
-        return Texture(self.face_model, self.settings.texture_size)
-
-    @cached_property
-    def _hair(self) -> Hair:
-        return Hair(self.face_model, self.settings.texture_size)
-
-    @cached_property
-    def _fuse(self) -> Fuse:
-        return Fuse(self.face_model, self.settings.texture_size)
 
 
 def _untouched(photo: np.ndarray) -> Completion:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from ..parallel import each
-from .delighting import LUMINANCE, smoothstep
+from .delighting import smoothstep
 from .hair_grid import round_blur
+from .planes import luminance
 
 _STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
 _ROWS = 8  # of strands that are drawn as one, and smoothed: none bends so soon
@@ -30,7 +31,7 @@ def detail(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray, s
     """
     height, width = known.shape
     half = (max(width // 2, 1), max(height // 2, 1))
-    bright, even, told = each(lambda plane: _shrunk(plane, half), (*each(_luminance, (own, smooth)), known))
+    bright, even, told = each(lambda plane: _shrunk(plane, half), (*each(luminance, (own, smooth)), known))
     ratio = cv2.log((bright + 2e-3 * told + 1e-6) / ((even + 2e-3) * told + 1e-6))
     sure = told > 0.95
     if sure.sum() < _FEW:
@@ -40,11 +41,6 @@ def detail(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray, s
     mirrored, share = _mirrored(np.clip(ratio, -_STRONGEST, _STRONGEST) * sure, sure)
     mirrored, share = (_enlarged(plane, (width, height)) for plane in (mirrored, share))
     return cv2.exp(drawn + share * (mirrored - drawn))
-
-
-def _luminance(planes: list[np.ndarray]) -> np.ndarray:
-    red, green, blue = planes
-    return LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue
 
 
 def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +86,7 @@ def _to_other(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return apart, across
 
 
-@cache
+@lru_cache(maxsize=1)
 def strand_noise(height: int, width: int) -> np.ndarray:
     """(height, width) float32 of unit deviation: strands from the crown down."""
     rng, scale = np.random.default_rng(11), width / 1024.0

@@ -77,6 +77,11 @@ class HairGrids:
         )
 
 
+def degrees_aside(column: np.ndarray) -> np.ndarray:
+    """Degrees from straight ahead, either way, of columns and of places between them."""
+    return np.abs(2.0 * column / COLUMNS - 1.0) * 180.0
+
+
 def _rays(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Origins and unit directions, (ROWS, COLUMNS, 3) each, round a (3,) centre at the height of the ears' tops."""
     azimuth = (2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * np.pi

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,9 +12,10 @@ from ..parallel import each
 from . import lighting
 from .delighting import LUMINANCE, smoothstep
 from .hair_detail import detail, strand_noise
-from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, round_blur
+from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, degrees_aside, round_blur
 from .hair_view import HairView
 from .hair_volume import hanging
+from .planes import disk
 
 _ROUND = 0.62  # metres round a head: what the picture's width stands for
 _BELIEVED = (0.36, 0.6)  # cosine between hair and view from which the photo tells where hair is
@@ -69,10 +70,10 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     fields = (*np.moveaxis(pixels, -1, 0), smoothstep(facing, *_BELIEVED), colored)
     x, y, shown, colored = each(lambda field: _texels(field, rows, size), fields)
     photo = cv2.remap(view.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    sure = cv2.erode((view.hair > 0.5).astype(np.uint8), _disk(_WITHIN * view.metre), borderValue=0)
+    sure = cv2.erode((view.hair > 0.5).astype(np.uint8), disk(_WITHIN * view.metre), borderValue=0)
     colored *= cv2.remap(sure, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
     hair = cv2.remap(view.hair, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _Seen(shown, hair, colored, each(lambda plane: cv2.LUT(plane, _LINEAR), cv2.split(photo)))
+    return _Seen(shown, hair, colored, each(lambda plane: cv2.LUT(plane, lighting.LINEAR), cv2.split(photo)))
 
 
 def _cover(grid: HairGrid, seen: _Seen, ends: np.ndarray, rows: int, strands: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def _curtain(ends: np.ndarray, strands: np.ndarray, rows: int) -> np.ndarray:
     height, width = strands.shape
     column = (np.arange(width, dtype=np.float32) + 0.5) / width * COLUMNS
     end = np.interp(column, np.arange(COLUMNS + 1), np.append(ends, ends[0])).astype(np.float32)
-    aside = np.abs(2.0 * column / COLUMNS - 1.0) * 180.0
+    aside = degrees_aside(column)
     out = np.repeat((smoothstep(aside, *_NEAR_BACK) * hanging(end))[None], height, axis=0)
     last = int((ends[ends > CROWN].min() - _UNEVEN) / (rows - 1) * height)  # all above hangs
     row = ((np.arange(last, height) + 0.5) / height * (rows - 1)).astype(np.float32)[:, None]
@@ -171,7 +172,7 @@ def _texels(field: np.ndarray, rows: int, size: int) -> np.ndarray:
     return cv2.remap(wide, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _texel_places(rows: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     height = picture_height(rows, size)
     column = (np.arange(size, dtype=np.float32) + 0.5) / size * COLUMNS + 1.0
@@ -187,11 +188,3 @@ def _normals(points: np.ndarray) -> np.ndarray:
     normal = np.cross(down, across)
     normal[0] = normal[1].mean(axis=0)
     return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-
-
-def _disk(radius: float) -> np.ndarray:
-    side = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-
-
-_LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)

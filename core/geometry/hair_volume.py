@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.sparse import csr_matrix, diags, identity, kron
 
 from .delighting import smoothstep, weighted_median
-from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid
+from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, degrees_aside
 from .hair_view import HairView
 from .mesh_smoothing import factorised
 
@@ -211,14 +211,9 @@ def tucked_in(grid: HairGrid, surface: np.ndarray, ends: np.ndarray) -> np.ndarr
 
 def _behind() -> np.ndarray:
     """(COLUMNS,) in [0, 1]: at the back, where no outline is seen from before."""
-    return smoothstep(_azimuths(), *_BEHIND)
+    return smoothstep(degrees_aside(np.arange(COLUMNS)), *_BEHIND)
 
 
 def _aside() -> np.ndarray:
     """(COLUMNS,) 0 or 1: beside or behind the ears."""
-    return (_azimuths() > _EARS).astype(float)
-
-
-def _azimuths() -> np.ndarray:
-    """(COLUMNS,) degrees from straight ahead, either way."""
-    return np.abs(2.0 * np.arange(COLUMNS) / COLUMNS - 1.0) * 180.0
+    return (degrees_aside(np.arange(COLUMNS)) > _EARS).astype(float)

@@ -21,15 +21,14 @@ _DEPTH_TOLERANCE = 0.003  # metres
 _JUMP = 0.015  # metres of depth between neighbouring pixels
 _JUMP_MARGIN = (0.001, 0.0045)  # metres from a jump of depth: unbelieved, fully believed
 _TRANSPARENT = ("cornea", "lashes")  # parts, by the start of their names, that hide nothing
-_FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "upper_lip", "lower_lip", "mouth")
+FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "upper_lip", "lower_lip", "mouth")
 _HAIR, _BROWS = ("hair",), ("brow_left", "brow_right")
 FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
 _FOREIGN_MARGIN = 0.0012  # metres by which they are grown: strands are thinner than the maps are fine
 _MOST_COLORS = 5000
 _LEVELS = np.zeros((1, 256, 4), np.uint8)  # of each part: foreign, hair, face, brows
-for _channel, _names in enumerate((FOREIGN, _HAIR, _FACE, _BROWS)):
+for _channel, _names in enumerate((FOREIGN, _HAIR, FACE, _BROWS)):
     _LEVELS[0, [PARTS.index(name) for name in _names], _channel] = 255
-_LINEAR = lighting.srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +67,17 @@ class HeadView:
 
     def colors(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) linear colours of the photo at (N, 2) of its pixels."""
-        return _LINEAR[sample(self.photo, points, cv2.INTER_CUBIC)]
+        return lighting.LINEAR[sample(self.photo, points, cv2.INTER_CUBIC)]
 
     def colors_where(self, chosen: np.ndarray) -> np.ndarray:
         """(N, 3) linear colours of the photo's (h, w) chosen pixels, of a few thousand of them at most."""
         rows = np.flatnonzero(chosen)
-        return _LINEAR[self.photo.reshape(-1, 3)[rows[:: len(rows) // _MOST_COLORS + 1]]]
+        return lighting.LINEAR[self.photo.reshape(-1, 3)[rows[:: len(rows) // _MOST_COLORS + 1]]]
 
     def averages(self, radius: float) -> np.ndarray:
         """(V, 3) linear colours at the vertices, averaged over `radius` metres."""
         blurred = cv2.GaussianBlur(self.photo, (0, 0), max(0.4, radius * self.metre))
-        return _LINEAR[sample(blurred, self.points[:, :2])]
+        return lighting.LINEAR[sample(blurred, self.points[:, :2])]
 
     def shown(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: (N, 3) points, like `points`, that the head does not hide."""
@@ -87,7 +86,7 @@ class HeadView:
     def color_planes(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         """Three (h, w) float32 planes: linear colours of the photo at its pixels `x`, `y`, (h, w) float32 each."""
         found = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return list(cv2.split(cv2.LUT(found, _LINEAR)))
+        return list(cv2.split(cv2.LUT(found, lighting.LINEAR)))
 
     def open_plane(self, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """(h, w) float32 in [0, 1]: how much the photo shows there of points at `depth`, (h, w) float32 each.

@@ -54,6 +54,9 @@ def srgb_to_linear(encoded: np.ndarray) -> np.ndarray:
     return np.where(c <= 0.04045, c / 12.92, ((np.maximum(c, 0.0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
+LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255.0)  # (256,) of each level
+
+
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear [0, 1] (any shape) to sRGB-encoded float32; clipped to [0, 1]."""
     c = np.clip(np.asarray(linear, np.float32), 0.0, 1.0)

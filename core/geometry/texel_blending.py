@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 
 from ..parallel import each
-from .delighting import LUMINANCE, smoothstep
+from .delighting import smoothstep
 from .face_model import FaceModel
 from .head_view import HeadView
 from .mesh_smoothing import triangle_areas
 from .part_painting import hair_strands, pores
+from .planes import disk, luminance
 from .uv_sampling import Atlas, PictureMap, TexelMap
 
 MODEL, MIRRORED, COMPLETED, SEEN = 1, 2, 3, 4  # values of FaceTexture.source: one above FaceResult.confidence's
@@ -110,7 +111,7 @@ class SkinBlender:
         )
         photo = [plane * gain for plane, gain in zip(view.color_planes(x, y), gains, strict=True)]
         ratio = [cv2.log((plane + 2e-3) / (fill + 2e-3)) for plane, fill in zip(photo, smooth, strict=True)]
-        departure = _luminance(ratio)
+        departure = luminance(ratio)
         hue = np.sum([(plane - departure) ** 2 for plane in ratio], axis=0)
         seen = self._feathered(weight * view.open_plane(x, y, depth))
         brows = view.brow_plane(x, y)
@@ -135,7 +136,7 @@ class SkinBlender:
         known, *sides = each(lambda plane: _halved(plane, reach), planes)
         dark = 2e-3 * known + 1e-6
         gaps = [cv2.log((other + dark) / (own + dark)) for own, other in zip(sides[:3], sides[3:], strict=True)]
-        darker = _luminance(gaps) * (known > 0.05)
+        darker = luminance(gaps) * (known > 0.05)
         _, pieces, statistics, _ = cv2.connectedComponentsWithStats((darker > _UNLIKE).view(np.uint8))
         large = statistics[:, cv2.CC_STAT_AREA] >= _LARGE * (self._metre / 2) ** 2
         large[0] = False
@@ -174,7 +175,7 @@ class SkinBlender:
 
     def _feathered(self, weight: np.ndarray) -> np.ndarray:
         """(h, w) weights drawn back from their own edges and softened."""
-        drawn_back = cv2.erode(weight, _disk(0.0006 * self._metre))
+        drawn_back = cv2.erode(weight, disk(0.0006 * self._metre))
         return np.minimum(cv2.GaussianBlur(drawn_back, (0, 0), 0.0011 * self._metre), weight)
 
     def _thin_occluders(
@@ -186,11 +187,11 @@ class SkinBlender:
         the rest of it; freckles and moles are too small.
         """
         strange = (departure * bare < _DARK_LINE) | (hue * bare > _OTHER_HUE**2)
-        core = cv2.morphologyEx(strange.view(np.uint8), cv2.MORPH_OPEN, _disk(0.0006 * self._metre))
+        core = cv2.morphologyEx(strange.view(np.uint8), cv2.MORPH_OPEN, disk(0.0006 * self._metre))
         # close by, the same dark line goes on where brows and lashes are dark anyway
         dark = (departure * lined < _DARK_LINE).view(np.uint8)
-        core |= dark & cv2.dilate(core, _disk(_CARRIED_ON * self._metre))
-        grown = cv2.dilate(core, _disk(0.002 * self._metre))
+        core |= dark & cv2.dilate(core, disk(_CARRIED_ON * self._metre))
+        grown = cv2.dilate(core, disk(0.002 * self._metre))
         return cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 0.0008 * self._metre)
 
     def _turned(self, planes: list[np.ndarray]) -> list[np.ndarray]:
@@ -219,12 +220,6 @@ def _on_one_chart(inside: np.ndarray, skin: TexelMap, chosen: np.ndarray) -> np.
     return np.flatnonzero(chosen & (charts == np.bincount(charts[chosen]).argmax()))
 
 
-def _luminance(planes: list[np.ndarray]) -> np.ndarray:
-    """(h, w) luminance of three linear planes."""
-    red, green, blue = planes
-    return LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue
-
-
 def _halved(plane: np.ndarray, blur: float) -> np.ndarray:
     """(h / 2, w / 2) smoothed picture of a (h, w) one, at half its size."""
     half = (plane.shape[1] // 2, plane.shape[0] // 2)
@@ -237,11 +232,6 @@ def texels_per_metre(model: FaceModel, size: int) -> float:
     surface = triangle_areas(model.vertices, model.triangles[face])
     layout = triangle_areas(np.pad(model.uv * size, ((0, 0), (0, 1))), model.uv_triangles[face])
     return float(np.median(np.sqrt(layout / np.maximum(surface, 1e-12))))
-
-
-def _disk(radius: float) -> np.ndarray:
-    side = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 
 def _lines(length: float) -> list[np.ndarray]:

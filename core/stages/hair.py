@@ -11,11 +11,12 @@ from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, round_blur
 from ..geometry.hair_picture import paint, picture_rows
 from ..geometry.hair_view import WORN, HairView
 from ..geometry.hair_volume import REACH, hanging, laid_down, lengths, outline, thickness, thinned_at_nape, tucked_in
-from ..geometry.lighting import srgb_to_linear
+from ..geometry.head_view import FACE
+from ..geometry.lighting import LINEAR, srgb_to_linear
 from ..types import PARTS, SEEN, Camera, FaceTexture, HairMesh
 
 _LEAST = 0.16  # area of the hair in the photo over that of the face
-_FACE = [PARTS.index(name) for name in ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right")]
+_FACE = [PARTS.index(name) for name in FACE]
 _SKIN = PARTS.index("skin")
 _FEW, _MOST = 200, 5000  # pixels
 _LIT = (0.2, 3.0)  # of light, that is believed
@@ -60,8 +61,7 @@ def lit(photo: np.ndarray, parts: np.ndarray, texture: FaceTexture) -> float:
     if min(len(seen), len(shown)) < _FEW:
         return 1.0
     bright, base = (
-        float(np.median(srgb_to_linear(colors[:: len(colors) // _MOST + 1] / np.float32(255.0)) @ LUMINANCE))
-        for colors in (shown, seen)
+        float(np.median(LINEAR[colors[:: len(colors) // _MOST + 1]] @ LUMINANCE)) for colors in (shown, seen)
     )
     return float(np.clip(bright / max(base, 1e-3), *_LIT))
 
