@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FaceModelError
-from ..types import COEFFICIENTS, LANDMARKS, LAYOUT
+from ..types import COEFFICIENTS, LANDMARKS, LAYOUT, PARTS
 from .face_model import FaceModel
 
 MIRRORED_68 = np.array(
@@ -15,6 +15,16 @@ MIRRORED_68 = np.array(
     + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
     + [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
 )
+
+
+def _other_side(name: str, left: str, right: str) -> str:
+    """The name of what is on the other side; names end in `left` or `right`, or are in the middle."""
+    if name.endswith(left):
+        return name.removesuffix(left) + right
+    return name.removesuffix(right) + left if name.endswith(right) else name
+
+
+MIRRORED_PARTS = tuple(PARTS.index(_other_side(name, "_left", "_right")) for name in PARTS)
 
 
 def mirrored_fractions(points: np.ndarray) -> np.ndarray:
@@ -51,7 +61,8 @@ class CoefficientMirror:
         sign[LAYOUT["identity"]] = _mode_signs(model.identity_basis, model.mirror, np.array([-1.0, 1.0, 1.0]))
         sign[LAYOUT["albedo"]] = _mode_signs(model.albedo_basis, model.mirror, np.ones(3))
         names = model.expression_names
-        order[LAYOUT["expression"]] = [LAYOUT["expression"].start + names.index(_other_side(name)) for name in names]
+        others = (_other_side(name, "Left", "Right") for name in names)
+        order[LAYOUT["expression"]] = [LAYOUT["expression"].start + names.index(other) for other in others]
         sign[LAYOUT["light"]] = LIGHT_SIGNS
         sign[LAYOUT["pose"]] = POSE_SIGNS
         return CoefficientMirror(order, sign)
@@ -76,9 +87,3 @@ def _mode_signs(basis: np.ndarray, mirror: np.ndarray, flip: np.ndarray) -> np.n
     if (np.abs(product) < 1.0 - _MIXED).any():
         raise FaceModelError("A mode of the face model is neither symmetric nor antisymmetric. Rebuild the face model.")
     return np.sign(product).astype(np.float32)
-
-
-def _other_side(name: str) -> str:
-    if name.endswith("Left"):
-        return name[:-4] + "Right"
-    return name[:-5] + "Left" if name.endswith("Right") else name

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ..geometry import alignment, level_maps
+from ..geometry.mirroring import MIRRORED_PARTS
 from ..runtime.sessions import Network
 from ..runtime.specs import CELLS, HEAD_SIZE
 from ..types import OCCLUDERS, PARTS, Parsing
@@ -54,6 +55,7 @@ def _to_cells(matrix: np.ndarray) -> np.ndarray:
 
 _TO_CELLS = _to_cells(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))  # from the head crop's pixels
 _FROM_CELLS = alignment.invert(_TO_CELLS)
+_OTHER_SIDE = np.array(MIRRORED_PARTS)
 _WHOLE = level_maps.Window(0, 0, HEAD_SIZE, HEAD_SIZE)
 
 
@@ -67,7 +69,6 @@ class Parse:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._other_side = np.array([PARTS.index(_other_side(name)) for name in PARTS])
 
     def __call__(self, photo: np.ndarray, points: np.ndarray) -> Parsing:
         """Parse the head at (68, 2) `points`, pixels of a (H, W, 3) uint8 RGB photo."""
@@ -75,7 +76,7 @@ class Parse:
         wide, near = (network_input(alignment.extract(photo, matrix, HEAD_SIZE)) for matrix in (head, close))
         out = self._network.run(image=np.concatenate([wide, wide[..., ::-1], near]))
         parts, occluders = out["classes"], out["occluder"]
-        far, sharp = _levels(parts[0], parts[1][self._other_side]), _levels(parts[2])
+        far, sharp = _levels(parts[0], parts[1][_OTHER_SIDE]), _levels(parts[2])
         in_head, in_close = (alignment.apply(_to_cells(matrix), points) for matrix in (head, close))
         _tell_hats_from_hair(far, sharp, _row(in_head), _row(in_close))
         parts = _Join(head, close)(far, sharp)
@@ -287,9 +288,3 @@ def _things(first: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for piece in range(1, count):
             inside = pieces == piece
             yield inside, (cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
-
-
-def _other_side(name: str) -> str:
-    if name.endswith("_left"):
-        return name.removesuffix("_left") + "_right"
-    return name.removesuffix("_right") + "_left" if name.endswith("_right") else name

@@ -1,6 +1,7 @@
 """Recipe of the parser: `python -m models.training.parser --data build/synthetic --out build/training/parser`.
 
-`--data FOLDER=WEIGHT` may be given several times; portraits come in by `--portraits FOLDER=WEIGHT`.
+`--data FOLDER=WEIGHT` may be given several times; portraits come in by `--portraits FOLDER=WEIGHT`. With
+`--teacher RUN` earlier parsers tell what pictures show, not their labels.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .landmarker import weighted
 from .loop import Batch, run_recipe
 from .options import common_arguments, config_from
 from .parsed_portraits import ParsedPortraits, read_parsed
+from .parser_teachers import Teachers, taught_by
 from .parsing_loss import parser_terms
 from .parsing_samples import LabelledHeads, ParsingSample, ParsingSampler
 
@@ -94,7 +96,14 @@ class ParserRecipe:
 
     name = "parser"
 
-    def __init__(self, sets: list[tuple[PictureSet, float]], config: ParserConfig | None = None) -> None:
+    def __init__(
+        self,
+        sets: list[tuple[PictureSet, float]],
+        config: ParserConfig | None = None,
+        teachers: Teachers | None = None,
+    ) -> None:
+        """`teachers` tell what pictures show instead of their labels."""
+        self.teachers = teachers
         self.config = config or ParserConfig(occluders=len(OccluderType))
         self.sets = [pictures for pictures, _ in sets]
         self.shares = np.array([weight for _, weight in sets]) / sum(weight for _, weight in sets)
@@ -109,8 +118,12 @@ class ParserRecipe:
         return {field.name: _stacked(samples, field.name) for field in dataclasses.fields(ParsingSample)}
 
     def loss(self, image: Tensor, labels: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
-        """Entropy and overlap of parts and occluders."""
-        return parser_terms(self.net(image), labels["classes"], labels["occluder"], labels["weight"])
+        """Entropy and overlap of parts and occluders, or what teachers say."""
+        del progress
+        out: ParserOutput = self.net(image)
+        if self.teachers is not None:
+            return self.teachers.terms(out, image, labels["weight"])
+        return parser_terms(out, labels["classes"], labels["occluder"], labels["weight"])
 
     def validate(self, net: nn.Module) -> dict[str, float]:
         """F1 (per cent) of parts and occluders on unmoved held-out head crops, and of parts on close crops."""
@@ -147,6 +160,7 @@ class ParserRecipe:
             ],
             "network": dataclasses.asdict(self.config),
             "backgrounds": BACKGROUNDS_NOTICE,
+            **({} if self.teachers is None else {"teachers": self.teachers.card}),
         }
 
 
@@ -159,6 +173,13 @@ def load_parser(run: Path) -> Parser:
     return net.eval().requires_grad_(False)
 
 
+def _teachers(face: Path | None, around: Path | None) -> Teachers | None:
+    """Those that are named."""
+    if face is None:
+        return None
+    return Teachers(load_parser(face), None if around is None else load_parser(around), taught_by(face, around))
+
+
 def _stacked(samples: list[ParsingSample], name: str) -> np.ndarray:
     return np.stack([getattr(sample, name) for sample in samples])
 
@@ -168,15 +189,19 @@ def main() -> None:
     parser = common_arguments("parser", "Train the parser on synthetic pictures.", data=False)
     parser.add_argument("--data", type=weighted, action="append", help="folder of picture shards, or FOLDER=WEIGHT")
     parser.add_argument("--portraits", type=weighted, action="append", default=[], help="FOLDER=WEIGHT of parsed ones")
+    parser.add_argument("--teacher", type=Path, default=None, help="run of a parser that tells what pictures show")
+    parser.add_argument("--around", type=Path, default=None, help="run of one that tells hats from hair and background")
     device_arguments(parser)
     arguments = parser.parse_args()
+    if arguments.around is not None and arguments.teacher is None:
+        parser.error("--around tells a part only; name the run that tells the rest by --teacher")
     config = config_from(arguments, batch=16, rate=2e-3)
     torch.manual_seed(config.seed)
     folders, stock = arguments.data or [(Path("build/synthetic"), 1.0)], background_stock()
     read = [(path.name, read_pictures(path), weight) for path, weight in folders]
     portraits = [("portraits", read_parsed(path), weight) for path, weight in arguments.portraits]
     sets = [(PictureSet.of(name, one, stock), weight) for name, one, weight in [*read, *portraits]]
-    recipe, feed = ParserRecipe(sets), None
+    recipe, feed = ParserRecipe(sets, teachers=_teachers(arguments.teacher, arguments.around)), None
     if arguments.device_data is not None:
         pictures = device_pictures(arguments, config.device, ParsingFeed.planes, read[0][1])
         scenes = np.stack([cv2.resize(scene, (_SCENE_SIDE, _SCENE_SIDE)) for scene in stock])
