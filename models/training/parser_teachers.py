@@ -20,6 +20,10 @@ from .cards import earlier_card
 from .checkpoints import CHECKPOINT
 
 AROUND = ("background", "hair", "hat")  # the parts among which the second teacher tells
+_SMALL = [PARTS.index(name) for name in (
+    "nose", "eye_left", "eye_right", "brow_left", "brow_right", "mouth", "upper_lip", "lower_lip"
+)]  # fmt: skip
+_SMALL_WEIGHT = 4.0  # by which pixels of the small parts count more; no part grows by it, as its edges count more too
 _LEAST = 1e-6  # probability below which there is nothing to divide
 
 
@@ -48,6 +52,7 @@ class Teachers:
     def terms(self, out: ParserOutput, image: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """Cross-entropy with what is told; (N, h, w) weights of the parts' pixels."""
         parts, occluder = self.told(image)
+        weight = weight * (1.0 + _SMALL_WEIGHT * parts[:, _SMALL].sum(1))
         return {
             "parts": (_entropy(out.classes, parts) * weight).sum() / weight.sum(),
             "occluder": _entropy(out.occluder, occluder).mean(),
