@@ -11,23 +11,33 @@ from scipy.ndimage import distance_transform_edt
 from ..parallel import each
 from .delighting import smoothstep
 from .hair_grid import round_blur
+from .hair_samples import STRONGEST, straightness
 from .planes import luminance
+from .quilting import quilt
 
 _STRANDS = ((0.7, 40.0, 1.0), (1.6, 60.0, 0.8), (4.0, 90.0, 0.6))  # deviations across and along, texels of 1,024; share
 _ROWS = 8  # of strands that are drawn as one, and smoothed: none bends so soon
 _MOST_CONTRAST = 0.22  # log brightness
+_MOST_LAID = 0.25  # the same of what samples are laid out
+_STRAIGHT = (0.2, 1.0)  # straightness of hair of which none and all is drawn strands
 _FEW = 32  # texels of the picture at half its size
 _CELLS = 128  # round the head, in which the nearest place is looked for that the photo shows
 _REACH = (2.0, 16.0)  # cells from there within which its strands are mirrored: all, none
 _EVEN = 4.0  # cells over which neighbours agree on the mirror
-_STRONGEST = 0.5  # log brightness of a mirrored strand
 
 
-def detail(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray, strands: np.ndarray) -> np.ndarray:
+def detail(
+    own: list[np.ndarray],
+    smooth: list[np.ndarray],
+    known: np.ndarray,
+    strands: np.ndarray,
+    samples: np.ndarray | None = None,
+) -> np.ndarray:
     """(h, w) factor on smooth colours where nothing is known; a picture closes round the head.
 
     `own` are the photo's colours times (h, w) how far they are `known`, `smooth` the colours round them, three (h, w)
-    planes each; `strands` (h, w) as in `strand_noise`.
+    planes each. Strands (h, w) as in `strand_noise` are drawn; the less straight hair is, the more (N, S, S)
+    `samples` of half as many texels are laid out instead.
     """
     height, width = known.shape
     half = (max(width // 2, 1), max(height // 2, 1))
@@ -37,10 +47,21 @@ def detail(own: list[np.ndarray], smooth: list[np.ndarray], known: np.ndarray, s
     if sure.sum() < _FEW:
         return cv2.exp(0.5 * _MOST_CONTRAST * strands)
     low, high = np.quantile(ratio[sure][::2], (0.16, 0.84))
+    mirrored, share = _mirrored(np.clip(ratio, -STRONGEST, STRONGEST) * sure, sure)
     drawn = min(float(high - low) / 2.0, _MOST_CONTRAST) * strands
-    mirrored, share = _mirrored(np.clip(ratio, -_STRONGEST, _STRONGEST) * sure, sure)
+    if samples is not None:
+        straight = float(smoothstep(np.array(straightness(samples)), *_STRAIGHT))
+        laid = _laid_out(samples, ~sure & (share < 1.0))
+        drawn = np.sqrt(straight) * drawn + np.sqrt(1.0 - straight) * _enlarged(laid, (width, height))
     mirrored, share = (_enlarged(plane, (width, height)) for plane in (mirrored, share))
     return cv2.exp(drawn + share * (mirrored - drawn))
+
+
+def _laid_out(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(N, S, S) samples where they are `wanted`, (h, w) bool, from the front all round the head."""
+    half = wanted.shape[1] // 2
+    laid = quilt(samples, np.roll(wanted, half, axis=1))
+    return np.roll(laid, -half, axis=1) * np.float32(min(_MOST_LAID / max(float(samples.std()), 1e-6), 1.0))
 
 
 def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from . import lighting
 from .delighting import LUMINANCE, smoothstep
 from .hair_detail import detail, strand_noise
 from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, degrees_aside, round_blur
+from .hair_samples import strand_samples
 from .hair_view import HairView
 from .hair_volume import hanging
 from .planes import disk
@@ -53,7 +54,7 @@ def paint(
     seen = _read(view, grid.points(surface), rows, size)
     strands = strand_noise(picture_height(ROWS, size), size)[: len(seen.hair)]
     cover = _cover(grid, seen, ends, rows, strands)
-    color = _colors(seen, lit, albedo, strands)
+    color = _colors(seen, lit, albedo, strands, strand_samples(view, 2.0 * _ROUND / size))
     levels = each(lighting.srgb_levels, color)
     return cv2.merge([*levels, cover])
 
@@ -120,10 +121,12 @@ def _hanging(cover: np.ndarray) -> np.ndarray:
     return cv2.resize(hung, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _colors(seen: _Seen, lit: float, albedo: np.ndarray, strands: np.ndarray) -> list[np.ndarray]:
+def _colors(
+    seen: _Seen, lit: float, albedo: np.ndarray, strands: np.ndarray, samples: np.ndarray | None
+) -> list[np.ndarray]:
     """Three linear planes (h, w); what the photo does not show is as on the other side, or as what lies round it.
 
-    `strands` is (h, w), as in `strand_noise`.
+    `strands` is (h, w), as in `strand_noise`, `samples` as `detail` wants them.
     """
     turned = seen.colored[:, ::-1] * (1.0 - seen.colored)
     known = seen.colored + turned
@@ -138,7 +141,7 @@ def _colors(seen: _Seen, lit: float, albedo: np.ndarray, strands: np.ndarray) ->
     even = (max(float(mean @ LUMINANCE), 1e-3) / np.maximum(wide @ LUMINANCE, 1e-3)) ** (2.0 * _LIGHT)
     gain = cv2.resize(even / np.float32(lit), (width, height), interpolation=cv2.INTER_LINEAR)
     smooth = each(lambda plane: cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR), cv2.split(fine**2))
-    unknown = (1.0 - known) * detail(own, smooth, known, strands)
+    unknown = (1.0 - known) * detail(own, smooth, known, strands, samples)
 
     def filled(mine: np.ndarray, fill: np.ndarray) -> np.ndarray:
         return np.clip(gain * (mine + unknown * fill), 0.0, 1.0)

@@ -196,3 +196,29 @@ def test_strands_are_mirrored_where_the_photo_ends_and_drawn_beyond() -> None:
     far = slice(edge + 140, edge + 250)
     assert np.corrcoef(told[:, far].ravel(), strands[:, far].ravel())[0, 1] > 0.99
     assert told[:, far].std() == pytest.approx(0.2, abs=0.04)  # as strong as the photo's
+
+
+def test_the_back_has_the_waves_of_the_front(face_model: FaceModel) -> None:
+    """Curls go on as curls, of the photo's size and strength; straight hair as strands that run down, however seen."""
+    shown = show(face_model, 0.03, CROWN + 14)
+    noise = np.random.default_rng(4).standard_normal((SIDE, SIDE)).astype(np.float32)
+    curls = cv2.GaussianBlur(noise, (0, 0), 3.0)
+    slanting = cv2.warpAffine(
+        cv2.GaussianBlur(noise, (0, 0), sigmaX=2.0, sigmaY=40.0),
+        cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), 40.0, 1.4),
+        (SIDE, SIDE),
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    changes = []
+    for waves in (curls, slanting):
+        linear = srgb_to_linear(COLOR) * np.exp(0.2 * waves / waves.std())[..., None]
+        photo = np.where((shown.parts == HAIR)[..., None], np.rint(255.0 * linear_to_srgb(linear)), shown.photo)
+        hair = rebuilt(face_model, replace(shown, photo=photo.astype(np.uint8)))
+        height, width = hair.color.shape[:2]
+        behind = srgb_to_linear(hair.color[height // 3 : height * 2 // 3, : width // 8, 1] / np.float32(255.0))
+        bright = np.log(behind) - cv2.GaussianBlur(np.log(behind), (0, 0), 10.0)
+        assert 0.08 < bright.std() < 0.3
+        changes.append([float(np.square(np.diff(bright, axis=axis)).mean()) for axis in (1, 0)])
+    (across, along), (across_strands, along_strands) = changes
+    assert 0.6 < across / along < 4.0  # at the sides the photo sees curls narrower than they are
+    assert across_strands > 20.0 * along_strands

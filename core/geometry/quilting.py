@@ -1,0 +1,53 @@
+"""Lays out a pattern, of which samples are known, over a strip that closes to a ring."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+OVERLAP = 0.3  # of a side that a patch shares with its neighbours
+_TRIED = 24  # patches for each place
+_SHORTEST = 0.6  # of the longest step from one patch to the next
+
+
+def quilt(patches: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(h, w) float32 made of (N, S, S) float32 patches of zero mean where it is `wanted`, (h, w) bool; 0 elsewhere.
+
+    Each place gets the one of some patches that differs least from its neighbours above and before it, into which it
+    passes over (Efros and Freeman, "Image quilting for texture synthesis and transfer", 2001).
+    """
+    rng, side = np.random.default_rng(5), patches.shape[1]
+    overlap = round(OVERLAP * side)
+    share = _ramp(side, overlap)
+    height, width = wanted.shape
+    framed = cv2.copyMakeBorder(wanted.view(np.uint8), side, side, 0, 0, cv2.BORDER_CONSTANT)
+    ahead = cv2.copyMakeBorder(framed, 0, 0, 0, side, cv2.BORDER_WRAP)
+    needed = cv2.dilate(ahead, np.ones((side, side), np.uint8), anchor=(0, 0))
+    total = np.zeros(framed.shape, np.float32)
+    power = np.zeros_like(total)
+    for left in _steps(rng, width, side - overlap):
+        columns = np.arange(left, left + side) % width
+        for top in _steps(rng, height + side, side - overlap):
+            if needed[top, left]:
+                place = np.ix_(range(top, top + side), columns)
+                tried = patches[rng.integers(0, len(patches), _TRIED)]
+                here, before = total[place], power[place]
+                wrong = np.square(tried * np.sqrt(before) - here).sum(axis=(1, 2))
+                total[place] = here + share * tried[wrong.argmin()]
+                power[place] = before + share * share
+    out = total / np.sqrt(np.maximum(power, 1e-3))  # as strong where patches pass over
+    return out[side : side + height]
+
+
+def _steps(rng: np.random.Generator, length: int, longest: int) -> np.ndarray:
+    """Places from 0 up to a `length`, unevenly apart, or one would see rows and columns."""
+    steps = rng.integers(round(_SHORTEST * longest), longest + 1, 2 + int(length / (_SHORTEST * longest)))
+    places = np.cumsum(steps) - steps[0]
+    return places[places < length]
+
+
+def _ramp(side: int, overlap: int) -> np.ndarray:
+    """(side, side) weight of a patch, whose squares add up to one across an overlap."""
+    rise = np.sin(np.pi / 2 * (np.arange(overlap) + 0.5) / overlap)
+    along = np.concatenate([rise, np.ones(side - 2 * overlap), rise[::-1]])
+    return np.outer(along, along).astype(np.float32)
