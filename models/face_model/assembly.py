@@ -22,6 +22,7 @@ from .sources import ICT_COUNT, ict_range
 from .statistics import Statistics
 from .surface import MIRROR, symmetrised
 from .topology import Topology
+from .uv import KEEP_THE_SHIPPED
 
 LOG = logging.getLogger(__name__)
 IDENTITY_STEP = 1.5e-6  # metres; quantisation of all 80 modes together stays below 5 micrometres
@@ -93,7 +94,13 @@ def keep_signs(arrays: dict[str, np.ndarray], shipped: Path) -> None:
 
 
 def save(arrays: dict[str, np.ndarray], path: Path) -> None:
-    """Write an npz with the strongest deflate and fixed dates, so that equal arrays give equal files."""
+    """Write an npz with the strongest deflate and fixed dates, so that equal arrays give equal files.
+
+    Arrays with NaN or infinite values are refused before anything is written.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{path.name} is not written, `{name}` holds NaN: {KEEP_THE_SHIPPED}")
     temporary = path.with_suffix(".partial")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, array in arrays.items():

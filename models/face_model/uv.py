@@ -24,6 +24,9 @@ MAGNIFY = 2.2  # texel density of the face over that of the back of the head
 SLIM_STEPS = 25
 GUTTER = 0.004  # between charts, in units of the layout
 SHELF = 0.17  # height of the strip below the skin that holds all other charts
+KEEP_THE_SHIPPED = (
+    "build without --new-topology, which keeps the shipped topology with its UVs, or design with another libigl release"
+)
 DENSITY = {  # texel density of the charts on the strip relative to each other
     "skin": 0.35,
     "eyeball_left": 1.6,
@@ -206,7 +209,10 @@ def _unwrap(faces: np.ndarray, positions: np.ndarray) -> np.ndarray:
         np.asfortranarray(np.zeros((0, 2))),
         0.0,
     )
-    return np.asarray(igl.slim_solve(data, SLIM_STEPS))[: len(positions), :2]
+    uv = np.asarray(igl.slim_solve(data, SLIM_STEPS))[: len(positions), :2]
+    if not np.isfinite(uv).all():
+        raise ValueError(f"libigl's SLIM unwraps a chart of {len(uv)} vertices to NaN: {KEEP_THE_SHIPPED}")
+    return uv
 
 
 def _length(positions: np.ndarray, loop: list[int]) -> float:
