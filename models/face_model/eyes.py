@@ -17,6 +17,7 @@ PUPIL_FOLLOW = 0.45  # of the scanned dilation, so that a full one makes a pupil
 KAPPA = np.radians(5.0)  # the optical axis points this much outwards when a person looks straight ahead
 CORNEA_RADIUS = 0.0081
 ANCHORS = 48
+SAME_DISTANCE = 1e-9  # metres: triangles of the scanned iris no farther apart are equally close
 
 
 def gaze_axis() -> np.ndarray:
@@ -42,8 +43,12 @@ def _revolve(radius: np.ndarray, height: np.ndarray, start: float, end: float | 
     return np.concatenate(poles[0] + rings + poles[1])
 
 
-def eyeball(ict: IctModel, lid_edge: np.ndarray) -> tuple[Piece, float]:
-    """Left eyeball with a sunken iris and pupil, and its radius; `lid_edge` (N, 3) are the points it must clear."""
+def eyeball(ict: IctModel, lid_edge: np.ndarray, dilated: np.ndarray | None = None) -> tuple[Piece, float]:
+    """Left eyeball with a sunken iris and pupil, and its radius; `lid_edge` (N, 3) are the points it must clear.
+
+    The scanned iris has two layers; `dilated` (458, 3), how the ball moves when the pupil dilates, metres, tells which
+    of them each point follows, the first without it.
+    """
     center = ict.eye_centers[1]
     radius = float(np.linalg.norm(lid_edge - center, axis=1).min()) - LID_CLEARANCE
     limbus = np.arcsin(IRIS_RADIUS / radius)
@@ -59,7 +64,8 @@ def eyeball(ict: IctModel, lid_edge: np.ndarray) -> tuple[Piece, float]:
     faces = polar_grid(len(rings_r), SEGMENTS, closed_end=True)
     positions = center + local @ _frame().T
     charts = (local[faces, 2].mean(axis=1) < -0.25 * radius).astype(int)  # front with the iris, and the back
-    weights = _eye_weights(ict, positions, follow_pupil=np.hypot(local[:, 0], local[:, 1]) < IRIS_RADIUS * 0.99)
+    on_iris = np.hypot(local[:, 0], local[:, 1]) < IRIS_RADIUS * 0.99
+    weights = _eye_weights(ict, positions, on_iris, dilated)
     weights = _only_front(weights, ict, positions, local[:, 2] > 0)
     return Piece("eyeball_left", positions, weights, faces, np.arange(len(positions)), charts), radius
 
@@ -89,7 +95,9 @@ def _only_front(weights: sp.csr_matrix, ict: IctModel, positions: np.ndarray, fr
     return (keep @ weights + sp.diags(1.0 - front) @ plain).tocsr()
 
 
-def _eye_weights(ict: IctModel, positions: np.ndarray, follow_pupil: np.ndarray) -> sp.csr_matrix:
+def _eye_weights(
+    ict: IctModel, positions: np.ndarray, follow_pupil: np.ndarray, dilated: np.ndarray | None = None
+) -> sp.csr_matrix:
     """Rows that follow any affine motion of the scanned eyeball; iris points also follow its pupil."""
     start = ICT_RANGES["eyeball_left"].start
     shell = np.arange(start, start + 770)
@@ -97,23 +105,26 @@ def _eye_weights(ict: IctModel, positions: np.ndarray, follow_pupil: np.ndarray)
     rows = rows_on(anchors, affine_weights(positions, ict.vertices[anchors]))
     if not follow_pupil.any():
         return rows
-    columns, values = _on_scanned_iris(ict, positions[follow_pupil])
+    offset = (positions[follow_pupil] - ict.eye_centers[1]) @ _frame()[:, :2]
+    reach = np.linalg.norm(offset, axis=1)
+    # the pupil's centre stays, and so does the rim of the iris
+    share = PUPIL_FOLLOW * np.clip(np.minimum(reach / PUPIL_RADIUS, (IRIS_RADIUS - reach) / (0.3 * IRIS_RADIUS)), 0, 1)
+    own_move = None if dilated is None else dilated[follow_pupil] / np.maximum(share, 1e-6)[:, None]
+    columns, values = _on_scanned_iris(ict, positions[follow_pupil], own_move)
     touched = np.einsum("nk,nkd->nd", values, ict.vertices[columns])
     selector = sp.csr_matrix(
         (np.ones(len(columns)), (np.flatnonzero(follow_pupil), np.arange(len(columns)))), (len(positions), len(columns))
     )
     correction = rows_on(columns, values) - rows_on(anchors, affine_weights(touched, ict.vertices[anchors]))
-    offset = (positions[follow_pupil] - ict.eye_centers[1]) @ _frame()[:, :2]
-    reach = np.linalg.norm(offset, axis=1)
-    # the pupil's centre stays, and so does the rim of the iris
-    share = PUPIL_FOLLOW * np.clip(np.minimum(reach / PUPIL_RADIUS, (IRIS_RADIUS - reach) / (0.3 * IRIS_RADIUS)), 0, 1)
     return (rows + selector @ sp.diags(share) @ correction).tocsr()
 
 
-def _on_scanned_iris(ict: IctModel, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Source vertices (N, 3) and barycentric weights of the points' polar counterparts on the scanned iris."""
+def _on_scanned_iris(ict: IctModel, points: np.ndarray, own_move: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Source vertices (N, 3) and barycentric weights of the points' polar counterparts on the scanned iris, in the
+    layer that dilates most like the points, (N, 3) metres."""
     start = ICT_RANGES["eyeball_left"].start
-    moved = np.linalg.norm(ict.expression[ict.expression_names.index("PupilDilate_L")], axis=1) > 1e-7
+    dilation = ict.expression[ict.expression_names.index("PupilDilate_L")]
+    moved = np.linalg.norm(dilation, axis=1) > 1e-7
     faces = ict.mesh.faces[np.isin(ict.mesh.faces, np.arange(start + 770, start + 1570)).all(axis=1)]
     corner = triangulate(faces)
     corner = corner[moved[corner].any(axis=1)]
@@ -128,16 +139,22 @@ def _on_scanned_iris(ict: IctModel, points: np.ndarray) -> tuple[np.ndarray, np.
     scanned = [moving.min(), moving.min() * 1.02, min(reach.max(), 0.0055)]
     radius = np.interp(polar, [0, PUPIL_RADIUS, IRIS_RADIUS], scanned)
     target = own / np.maximum(polar, 1e-9) * radius
-    return _locate(flat[corner], corner, target)
+    weights, on = _locate(flat[corner], target)
+    best = on.argmax(axis=1)
+    if own_move is not None:
+        unlike = np.linalg.norm(np.einsum("ntk,tkd->ntd", weights, dilation[corner]) - own_move[:, None], axis=2)
+        best = np.where(on, unlike, np.inf).argmin(axis=1)
+    return corner[best], weights[np.arange(len(points)), best]
 
 
-def _locate(triangles: np.ndarray, corner: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _locate(triangles: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Barycentric weights (N, T, 3) of (N, 2) points in (T, 3, 2) triangles, and (N, T) bool: the closest ones."""
     from .source_surface import closest_barycentric
 
     lift = np.zeros((1, 1))
-    a, b, c = (np.concatenate([triangles[:, k], np.zeros((len(corner), 1))], axis=1)[None] for k in range(3))
+    a, b, c = (np.concatenate([triangles[:, k], np.zeros((len(triangles), 1))], axis=1)[None] for k in range(3))
     query = np.concatenate([points, lift.repeat(len(points), axis=0)], axis=1)[:, None]
     weights = closest_barycentric(query, a, b, c)
     found = weights[..., :1] * a + weights[..., 1:2] * b + weights[..., 2:] * c
-    best = np.argmin(((found - query) ** 2).sum(axis=-1), axis=1)
-    return corner[best], weights[np.arange(len(points)), best]
+    distance = np.linalg.norm(found - query, axis=-1)
+    return weights, distance < distance.min(axis=1, keepdims=True) + SAME_DISTANCE

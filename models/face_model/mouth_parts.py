@@ -171,10 +171,16 @@ def _thinned(
     half = faces[left]
     used, local = np.unique(half, return_inverse=True)
     kept, stands_for, charts = thin(local.reshape(half.shape), ict.vertices[used], on_mid[used], size, islands[left])
-    source = used[stands_for]
+    return doubled_on(ict, name, kept, used[stands_for], charts, source_mirror)
+
+
+def doubled_on(
+    ict: IctModel, name: str, faces: np.ndarray, source: np.ndarray, charts: np.ndarray, source_mirror: sp.csr_matrix
+) -> Piece:
+    """A whole piece from (F, 4) faces of its left half, whose vertices are the source vertices (N,)."""
     rows = rows_on(source[:, None], np.ones((len(source), 1)))
-    piece = Piece(name, ict.vertices[source], rows, kept, np.arange(len(source)), charts)
-    return doubled(piece, source_mirror, on_mid[source])
+    half = Piece(name, ict.vertices[source], rows, faces, np.arange(len(source)), charts)
+    return doubled(half, source_mirror, np.abs(ict.vertices[source, 0]) < ON_MIDLINE)
 
 
 def thin(

@@ -1,4 +1,4 @@
-"""Our own head topology and how it follows the scanned model.
+"""Our own head topology, designed anew, and how it follows the scanned model (kept_topology.py keeps the shipped one).
 
 `build_topology()` returns every part of docs/conventions.md at rest on the ICT generic neutral, with a linear operator
 that carries any position field of the ICT connectivity (26,719 vertices, metres, model frame) onto our vertices:
@@ -24,9 +24,9 @@ from .lashes import lashes
 from .mouth_parts import gums_and_tongue, teeth, touching
 from .pieces import Piece, doubled, mirrored
 from .rings import RingWish, insert_rings
-from .source_surface import make_surface
+from .source_surface import Places, SourceSurface, make_surface
 from .sources import ICT_COUNT, ICT_RANGES, IctModel, load_ict
-from .surface import MIRROR
+from .surface import MIRROR, symmetrised
 from .uv import Layout, lay_out
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ PART_NAMES = (
     "lashes_left",
     "lashes_right",
 )
+SKIN_COUNT = 14062  # the first vertices of the source: skin with the linings of mouth and eye sockets
 HALF_CAGE_QUADS = 1430  # quads of the coarse cage, half a head; the skin has eight times as many
 # Expressions whose stretch the density of the cage must bear: eyes shut, jaw open, a wide mouth.
 POSES = (
@@ -79,8 +80,19 @@ class Topology:
         return self.curve_edges[self.curve_edges[:, 0] == self.curve_names.index(name), 1:]
 
 
+@dataclass(frozen=True)
+class Design:
+    """What a design decides; everything else follows from it and the source."""
+
+    half: Piece  # left half of the skin
+    curves: dict[str, np.ndarray]  # feature -> (N, 2) int: its edges on the half
+    gums: Piece
+    tongue: Piece
+    dilated: np.ndarray | None = None  # (458, 3) float, metres: the left eyeball when its pupil dilates
+
+
 def build_topology(refresh: bool = False) -> Topology:
-    """The topology, from the cache when it is there."""
+    """A topology of new design, from the cache when it is there."""
     if not refresh and CACHE.exists():
         return load_topology(CACHE)
     topology = assemble(load_ict())
@@ -92,7 +104,7 @@ def source_mirror_of(ict: IctModel) -> tuple[np.ndarray, sp.csr_matrix]:
     """Mirrored vertex of every source vertex (26719,), and the operator (26719, 26719) that moves columns to it."""
     mirror = np.arange(ICT_COUNT)
     groups = [
-        (np.arange(0, 14062), np.arange(0, 14062)),
+        (np.arange(0, SKIN_COUNT), np.arange(0, SKIN_COUNT)),
         *((np.array(ICT_RANGES[n]), np.array(ICT_RANGES[n])) for n in ("gums_tongue", "teeth")),
         (np.array(ICT_RANGES["eyeball_left"]), np.array(ICT_RANGES["eyeball_right"])),
         (np.array(ICT_RANGES["eyeball_right"]), np.array(ICT_RANGES["eyeball_left"])),
@@ -104,28 +116,33 @@ def source_mirror_of(ict: IctModel) -> tuple[np.ndarray, sp.csr_matrix]:
 
 
 def assemble(ict: IctModel) -> Topology:
-    """Build every part and join them."""
+    """Design the skin, build every other part and join them."""
     mirror, source_mirror = source_mirror_of(ict)
-    half, curves = _half_skin(ict, mirror)
+    design = Design(*_half_skin(ict, mirror), *gums_and_tongue(ict, source_mirror))
+    pieces = all_pieces(ict, design, source_mirror)
+    return join(ict, pieces, design.curves, lay_out(pieces, design.curves))
+
+
+def all_pieces(ict: IctModel, design: Design, source_mirror: sp.csr_matrix) -> list[Piece]:
+    """The pieces of the whole head in the order of `PART_NAMES`."""
+    half, curves = design.half, design.curves
     on_midline = np.zeros(len(half.positions), bool)
     on_midline[curves[cages.MIDLINE].ravel()] = True
     skin = doubled(half, source_mirror, on_midline)
-    ball, radius = eyeball(ict, half.positions[np.unique(curves["lid_edge"])])
+    ball, radius = eyeball(ict, half.positions[np.unique(curves["lid_edge"])], design.dilated)
     left = [
         ball,
         cornea(ict, radius),
         lashes(half.faces, half.positions, half.weights, curves["lid_outer"], ict.eye_centers[1]),
     ]
-    pieces = {piece.name: piece for piece in (skin, *left)}
+    pieces = {piece.name: piece for piece in (skin, *left, design.gums, design.tongue)}
     for piece in left:
         twin = piece.name.replace("left", "right")
         pieces[twin] = mirrored(piece, twin, source_mirror)
     for upper in (True, False):
         piece = teeth(ict, upper, source_mirror)
         pieces[piece.name] = piece
-    pieces.update({piece.name: piece for piece in gums_and_tongue(ict, source_mirror)})
-    ordered = [pieces[name] for name in PART_NAMES]
-    return _with_closed_rows(_join(ict, ordered, curves, lay_out(ordered, curves)))
+    return [pieces[name] for name in PART_NAMES]
 
 
 def _with_closed_rows(topology: Topology) -> Topology:
@@ -138,26 +155,39 @@ def _with_closed_rows(topology: Topology) -> Topology:
     return replace(topology, vertices=vertices, offset=topology.offset + vertices - topology.vertices)
 
 
-def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.ndarray]]:
-    count = 14062
-    faces = ict.mesh.faces[(ict.mesh.faces < count).all(axis=1)].astype(int)
-    positions = (ict.vertices[:count] + ict.vertices[mirror[:count]] * MIRROR) / 2
+def scanned_skin(ict: IctModel, mirror: np.ndarray) -> tuple[cages.Source, SourceSurface]:
+    """The scanned skin, symmetrised, with its feature curves and expressions, and as a smooth surface."""
+    faces = ict.mesh.faces[(ict.mesh.faces < SKIN_COUNT).all(axis=1)].astype(int)
+    mirror = mirror[:SKIN_COUNT]
+    positions = symmetrised(ict.vertices[:SKIN_COUNT], mirror)
     chosen = [[ict.expression_names.index(name) for name in pose] for pose in POSES]
-    moves = [ict.expression[rows].sum(axis=0)[:count] for rows in chosen]
-    poses = np.stack([positions + (move + move[mirror[:count]] * MIRROR) / 2 for move in moves])
-    source = cages.make_source(positions, faces, mirror[:count], poses)
+    moves = [ict.expression[rows].sum(axis=0)[:SKIN_COUNT] for rows in chosen]
+    poses = np.stack([positions + symmetrised(move, mirror) for move in moves])
+    source = cages.make_source(positions, faces, mirror, poses)
+    return source, make_surface(positions, faces, source.curves)
+
+
+def _half_skin(ict: IctModel, mirror: np.ndarray) -> tuple[Piece, dict[str, np.ndarray]]:
+    source, surface = scanned_skin(ict, mirror)
     cage = cages.build_cage(source, HALF_CAGE_QUADS)
     for wish in EYE_RINGS:
-        cage = insert_rings(cage, positions, ict.eye_centers[1], wish)
-    surface = make_surface(positions, faces, source.curves)
+        cage = insert_rings(cage, source.positions, ict.eye_centers[1], wish)
     mesh = fairing.relax(fairing.from_cage(cage, surface), surface, CAGE_STEPS)
     mesh = fairing.relax(fairing.refine(mesh, surface), surface, FINE_STEPS)
     mesh = fairing.untangle(mesh, surface)
-    rows = sp.csr_matrix(surface.weights(mesh.places))
-    weights = sp.csr_matrix((rows.data, rows.indices, rows.indptr), (len(mesh.fixed), ICT_COUNT))
-    points = surface.positions(mesh.places)
-    charts = np.zeros(len(mesh.faces), int)
-    return Piece("skin", points, weights, mesh.faces, np.arange(len(points)), charts), mesh.curves
+    return skin_piece(mesh.faces, mesh.places, surface), mesh.curves
+
+
+def skin_piece(faces: np.ndarray, places: Places, surface: SourceSurface) -> Piece:
+    """The left half of the skin as a piece: (F, 4) faces over places (H,) on the scanned surface."""
+    rows, points = surface.weights(places), surface.positions(places)
+    weights = sp.csr_matrix((rows.data, rows.indices, rows.indptr), (len(points), ICT_COUNT))
+    return Piece("skin", points, weights, faces, np.arange(len(points)), np.zeros(len(faces), int))
+
+
+def join(ict: IctModel, pieces: list[Piece], curves: dict[str, np.ndarray], layout: Layout) -> Topology:
+    """The head from its pieces, with each row of teeth closed."""
+    return _with_closed_rows(_join(ict, pieces, curves, layout))
 
 
 def _join(ict: IctModel, pieces: list[Piece], curves: dict[str, np.ndarray], layout: Layout) -> Topology:
