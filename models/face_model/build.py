@@ -1,4 +1,8 @@
-"""Builds face_model.npz: `python -m models.face_model.build` (sources -> statistics -> our topology -> file)."""
+"""Builds face_model.npz: `python -m models.face_model.build` (sources -> statistics -> our topology -> file).
+
+The topology is that of the shipped file, so that trained networks stay valid, and the log tells how far the new file
+lies from it. `--new-topology` designs another one.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ import numpy as np
 from .albedo import learn_albedo
 from .assembly import assemble, keep_signs, save
 from .card import write_card
+from .comparison import differences
 from .expressions import expressions
 from .identity import learn_identity
+from .kept_topology import kept_topology
 from .landmarks import dense_points, landmark_points
 from .population import makehuman_fields
 from .regions import REGIONS, regions
@@ -25,7 +31,7 @@ from .surface import mirror_map, symmetrised, vertex_areas
 from .topology import build_topology
 
 LOG = logging.getLogger(__name__)
-FOLDER = Path(__file__).resolve().parent
+SHIPPED = Path(__file__).resolve().parent / "face_model.npz"
 
 
 def statistics(refresh: bool = False) -> Statistics:
@@ -75,17 +81,28 @@ def learn() -> Statistics:
 
 def main() -> None:
     """Build the file and log what it holds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--refresh", action="store_true", help="learn again; changes the meaning of coefficients")
-    parser.add_argument("--out", type=Path, default=FOLDER / "face_model.npz")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--refresh", action="store_true", help="learn the statistics again, though they are cached")
+    parser.add_argument(
+        "--new-topology", action="store_true", help="design the topology anew; then all networks must be trained again"
+    )
+    parser.add_argument("--out", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    learned, topology = statistics(arguments.refresh), build_topology()
+    topology = build_topology() if arguments.new_topology else kept_topology()
+    learned = statistics(arguments.refresh)
     arrays = assemble(learned, topology)
-    keep_signs(arrays, FOLDER / "face_model.npz")
+    keep_signs(arrays, SHIPPED)
+    if not arguments.new_topology:
+        _log_differences(arrays)
     save(arrays, arguments.out)
     write_card(arguments.out, learned, topology)
     LOG.info("%s: %d vertices, %.2f MB", arguments.out, len(arrays["vertices"]), arguments.out.stat().st_size / 1e6)
+
+
+def _log_differences(arrays: dict[str, np.ndarray]) -> None:
+    for found in differences(arrays, SHIPPED):
+        LOG.info("%s: %.3g at most from the shipped, %.3g rms", found.name, found.largest, found.rms)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.spatial import cKDTree
 
 from .quads import edges_of, subdivide
 from .surface import vertex_normals
@@ -72,7 +73,9 @@ class SourceSurface:
 
     def walk(self, points: np.ndarray, near: np.ndarray) -> Places:
         """Closest places to (N, 3) points, found by walking from the refined vertices `near` (never across a gap)."""
-        near = _descend(self.vertices, self.ring, points, near)
+        return self._in_fans(points, _descend(self.vertices, self.ring, points, near))
+
+    def _in_fans(self, points: np.ndarray, near: np.ndarray) -> Places:
         fans = self.fans[near]
         a = self.vertices[near][:, None]
         b, c = self.vertices[fans[..., 0]], self.vertices[fans[..., 1]]
@@ -82,6 +85,15 @@ class SourceSurface:
         rows = np.arange(len(points))
         corners = np.concatenate([near[:, None], fans[rows, best]], axis=1)
         return Places(near, corners, weights[rows, best])
+
+    def closest(self, points: np.ndarray, tries: int = 8) -> Places:
+        """Closest places to (N, 3) points, in the fans round the `tries` closest refined vertices of each."""
+        near = cKDTree(self.vertices).query(points, k=tries)[1]
+        found = [self._in_fans(points, column) for column in near.T]
+        distance = [((self.positions(places) - points) ** 2).sum(axis=1) for places in found]
+        best, rows = np.argmin(distance, axis=0), np.arange(len(points))
+        corners, weights = (np.stack([getattr(p, key) for p in found]) for key in ("corners", "weights"))
+        return Places(near[rows, best], corners[best, rows], weights[best, rows])
 
     def walk_line(self, feature: str, points: np.ndarray, near: np.ndarray) -> Places:
         """As `walk`, along a feature curve; `near` must lie on it."""

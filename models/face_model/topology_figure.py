@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .topology import Topology, build_topology
+from .kept_topology import kept_topology
+from .topology import Topology
 
 OUTPUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "topology.png"
 PANEL = 760  # pixels a side
@@ -126,5 +127,5 @@ def draw_figure(topology: Topology) -> np.ndarray:
 
 if __name__ == "__main__":
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.resize(draw_figure(build_topology()), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(draw_figure(kept_topology()), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(OUTPUT), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])

@@ -15,6 +15,19 @@ def model() -> FaceModel:
     return load_face_model()
 
 
+@pytest.fixture(scope="session")
+def kept(model):
+    """The shipped topology, found again from the sources."""
+    from models.face_model.sources import DATA
+
+    if not (DATA / "ict_facekit").exists():
+        pytest.skip("needs ../shared/data/ict_facekit")
+    pytest.importorskip("igl")
+    from models.face_model.kept_topology import kept_topology
+
+    return kept_topology()
+
+
 @pytest.fixture(scope="module")
 def pictures(model):
     """A tiny set whose pictures are smooth, with bars before some: what is cut out of it can be told by hand."""

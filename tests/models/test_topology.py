@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,9 +11,11 @@ from core.geometry.face_model import FaceModel
 from models.face_model import mouth_parts
 from models.face_model import topology_checks as checks
 
+if TYPE_CHECKING:
+    from models.face_model.topology import Topology
+
 SHELF = 0.17  # height of the strip of the UV layout that holds the hidden charts
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "ict_facekit"
 MIRROR = np.array([-1.0, 1.0, 1.0])
 MOUTH = slice(60, 68)
 
@@ -141,15 +143,13 @@ def test_eyeballs_are_round_and_corneas_cover_them(model: FaceModel) -> None:
         assert 0.0008 < dome.max() - radius[white].mean() < 0.0025
 
 
-def test_fit_to_the_scanned_surface() -> None:
-    if not SHARED.exists():
-        pytest.skip("needs ../shared/data/ict_facekit")
-    igl = pytest.importorskip("igl")
+def test_fit_to_the_scanned_surface(kept: Topology) -> None:
+    import igl
+
     from models.face_model.sources import ict_range, load_ict
     from models.face_model.surface import triangulate
-    from models.face_model.topology import build_topology
 
-    ict, topology = load_ict(), build_topology()
+    ict, topology = load_ict(), kept
     own = topology.faces[topology.face_part == 0].astype(np.int64)
     points = np.ascontiguousarray(ict.vertices[ict_range("face")])
     squared, _, _ = igl.point_mesh_squared_distance(points, topology.vertices, triangulate(own))
