@@ -14,8 +14,8 @@ from ..runtime.specs import CELLS, HEAD_SIZE
 from ..types import OCCLUDERS, PARTS, Parsing
 from .landmark import network_input
 
-CLOSE_SHARE = 0.75  # weight of the close look where it sees; the look at the whole head knows the surroundings
-CLOSE_RAMP = 0.12  # of the close crop: its border, over which its weight falls to nothing
+CLOSE_SHARE = 0.65  # weight of the close look where it sees; the two looks at the whole head are steadier
+CLOSE_RAMP = 0.06  # of the close crop: its border, over which its weight falls to nothing
 LEAST_SPOT = 0.0006  # share of the head crop; smaller islands of an occluder are noise
 # Share of the head crop below which a thing is not there at all: less than one in a hundred synthetic pictures with
 # such a thing shows so little of it.
