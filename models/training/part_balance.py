@@ -3,7 +3,7 @@
 The overlap in the loss draws rare parts larger than they are. Here each part's logits are shifted by what makes the
 mean F1 on held-out synthetic pictures largest, and the shifts become part of the last layer's bias. Occluders are as
 frequent in the pictures as it takes to learn them, some far more than in photos: `--factor clear_glasses=0.35` makes up
-for that (prior shift: their odds in photos over those in the pictures).
+for that (prior shift: their odds in photos over those in the pictures). Without `--data` the parts stay as they are.
 """
 
 from __future__ import annotations
@@ -140,17 +140,19 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Set how readily a trained parser names each part.")
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished training run")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="folder of picture shards")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="picture shards; none: parts stay")
     parser.add_argument("--count", type=int, default=60, help="held-out pictures of each folder")
     parser.add_argument("--factor", action="append", default=[], help="OCCLUDER=FACTOR on its odds")
     parser.add_argument("--out", type=Path, required=True, help="folder of the balanced run")
     arguments = parser.parse_args()
     others = occluder_shifts(arguments.factor)
     torch.set_num_threads(1)
-    samplers = [ParsingSampler(read_pictures(path), []) for path in arguments.data]
-    seen = looked_at(load_parser(arguments.run), samplers, arguments.count)
-    shifts = balance(seen)
-    figures = {"mean_f1_before": round(seen.f1(0.0 * shifts), 2), "mean_f1_after": round(seen.f1(shifts), 2)}
+    shifts, figures = np.zeros(len(PARTS), np.float32), {}
+    if arguments.data:
+        samplers = [ParsingSampler(read_pictures(path), []) for path in arguments.data]
+        seen = looked_at(load_parser(arguments.run), samplers, arguments.count)
+        shifts = balance(seen)
+        figures = {"mean_f1_before": round(seen.f1(0.0 * shifts), 2), "mean_f1_after": round(seen.f1(shifts), 2)}
     joined = np.concatenate([shifts, others])
     save_balanced(arguments.run, arguments.out, joined, figures)
     LOG.info("%s %s", figures, _factors(joined))
