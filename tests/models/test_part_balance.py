@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="training needs torch")
+torch = pytest.importorskip("torch", reason="training needs torch")
 
-from core.types import OCCLUDERS, PARTS
-from models.training.parsing_samples import IGNORED
-from models.training.part_balance import Seen, balance, occluder_shifts
+from core.types import OCCLUDERS, PARTS  # noqa: E402
+from models.training.parsing_samples import IGNORED  # noqa: E402
+from models.training.part_balance import Seen, balance, main, occluder_shifts  # noqa: E402
 
 
 def test_parts_drawn_too_large_or_too_small_are_set_right() -> None:
@@ -37,3 +41,17 @@ def test_odds_of_occluders_are_set_by_name() -> None:
     for wrong in ("spectacles=0.3", "mask", "mask=0", "mask=-1"):
         with pytest.raises(ValueError, match="is no factor"):
             occluder_shifts([wrong])
+
+
+def test_occluders_are_weighed_without_pictures_and_parts_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, out, bias = tmp_path / "run", tmp_path / "out", "module.out.bias"
+    run.mkdir()
+    before = torch.arange(float(len(PARTS) + len(OCCLUDERS)))
+    torch.save({"average": {bias: before.clone()}}, run / "checkpoint.pt")
+    (run / "card.json").write_text('{"name": "parser"}')
+    monkeypatch.setattr(sys, "argv", ["balance", "--run", str(run), "--factor", "mask=8", "--out", str(out)])
+    main()
+    added = torch.load(out / "checkpoint.pt", weights_only=True)["average"][bias] - before
+    assert added[len(PARTS) + OCCLUDERS.index("mask")] == pytest.approx(np.log(8.0), abs=1e-4)
+    assert torch.count_nonzero(added) == 1
+    assert json.loads((out / "card.json").read_text())["balance"] == {"factors": {"mask": 8.0}}
