@@ -67,3 +67,22 @@ def test_a_quilt_is_as_strong_as_its_patches_and_closes_to_a_ring() -> None:
     assert steps.max() < 2.0 * steps.mean()  # no seams
     wanted[:, 100:200] = False
     assert not quilt(patches, wanted)[:, 140:160].any()
+
+
+def test_patches_are_chosen_to_go_on_with_their_neighbours() -> None:
+    stripes = np.sin(np.arange(400) * 2.0 * np.pi / 12.0).astype(np.float32)
+    begins = np.random.default_rng(1).integers(0, 360, 60)
+    patches = np.array([np.tile(stripes[begin : begin + 30], (30, 1)) for begin in begins])
+    out = quilt(patches, np.ones((150, 260), bool))
+    along, across = (np.abs(np.diff(out, axis=axis)).mean() for axis in (0, 1))
+    assert along < 0.1 * across
+
+
+def test_samples_keep_off_the_edge_of_hair() -> None:
+    """What the parser calls hair may begin two millimetres outside."""
+    hair = np.zeros((SIDE, SIDE), bool)
+    hair[100:160, 60:340] = True
+    told = cv2.dilate(hair.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    samples = strand_samples(_view(np.where(hair, 63.0 + 0.3 * _stripes(0.0), 250.0), told), 0.0012)
+    assert samples is not None
+    assert samples.min() > -0.3  # beside a bright rim hair would look dark
