@@ -170,6 +170,8 @@ def test_eyes_deep_in_shadow_are_no_glasses(
     ("above", "beside", "hat_above", "hat_beside"),
     [
         (0.15, 0.6, False, False),  # a patch of the hair, and tresses beside the face
+        (0.22, 0.0, False, False),  # a larger patch, shining
+        (0.3, 0.3, True, False),  # a small cap
         (0.6, 0.3, True, False),  # a cap over long hair
         (0.9, 0.9, True, True),  # a scarf from which some hair shows
         (1.0, 0.0, True, False),  # a cap over hair that is seen beside the face alone
