@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from ..parallel import each
 from .delighting import smoothstep
 from .hair_grid import round_blur
-from .hair_samples import STRONGEST, straightness
+from .hair_samples import DARK, STRONGEST, straightness
 from .planes import luminance
 from .quilting import quilt
 
@@ -42,7 +42,7 @@ def detail(
     height, width = known.shape
     half = (max(width // 2, 1), max(height // 2, 1))
     bright, even, told = each(lambda plane: _shrunk(plane, half), (*each(luminance, (own, smooth)), known))
-    ratio = cv2.log((bright + 2e-3 * told + 1e-6) / ((even + 2e-3) * told + 1e-6))
+    ratio = cv2.log((bright + DARK * told + 1e-6) / ((even + DARK) * told + 1e-6))
     sure = told > 0.95
     if sure.sum() < _FEW:
         return cv2.exp(0.5 * _MOST_CONTRAST * strands)

@@ -6,17 +6,16 @@ import cv2
 import numpy as np
 
 from . import lighting
-from .hair_view import HairView
+from .hair_view import WITHIN, HairView
 from .planes import disk
 
-SIDES = (0.048, 0.034, 0.022)  # metres, of a sample: the largest that fits into the hair often enough
+_SIDES = (0.048, 0.034, 0.022)  # metres, of a sample: the largest that fits into the hair often enough
 _FEWEST = 8  # pixels of a side
-LEAST, MOST = 16, 64  # samples, each of which its mirror image joins
+_LEAST, _MOST = 16, 64  # samples, each of which its mirror image joins
 STRONGEST = 0.5  # log brightness of a strand
-_WITHIN = 0.003  # metres from the edge of hair, nearer to which something else shows through
 _SLOW = 0.012  # metres, deviation of what is light and form, not strands
 _REACH = 0.6  # of a side, round a sample's middle, in which there is nothing but hair
-_DARK = 2e-3  # linear level that is added before brightnesses are compared
+DARK = 2e-3  # linear level that is added before brightnesses are compared
 
 
 def strand_samples(view: HairView, pitch: float) -> np.ndarray | None:
@@ -24,12 +23,12 @@ def strand_samples(view: HairView, pitch: float) -> np.ndarray | None:
     ratio, hair = _strands(view, pitch)
     framed = cv2.copyMakeBorder(hair, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     inside = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5))[1:-1, 1:-1]
-    for length in SIDES:
+    for length in _SIDES:
         side = max(round(length / pitch), _FEWEST)
         step = side // 4
         middles = np.argwhere(inside[::step, ::step] > _REACH * side)[:, ::-1] * step
-        if len(middles) >= LEAST:
-            some = np.linspace(0, len(middles) - 1, min(MOST, len(middles))).astype(int)
+        if len(middles) >= _LEAST:
+            some = np.linspace(0, len(middles) - 1, min(_MOST, len(middles))).astype(int)
             return _turned(ratio, middles[some], side)
     return None
 
@@ -41,10 +40,10 @@ def _strands(view: HairView, pitch: float) -> tuple[np.ndarray, np.ndarray]:
     grey = cv2.LUT(cv2.cvtColor(view.photo, cv2.COLOR_RGB2GRAY), lighting.LINEAR)
     way = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
     bright, share = cv2.resize(grey, size, interpolation=way), cv2.resize(view.hair, size, interpolation=way)
-    hair = cv2.erode((share > 0.5).astype(np.uint8), disk(_WITHIN / pitch), borderValue=0)
+    hair = cv2.erode((share > 0.5).astype(np.uint8), disk(WITHIN / pitch), borderValue=0)
     told = hair.astype(np.float32)
     around, weight = (cv2.GaussianBlur(plane, (0, 0), _SLOW / pitch) for plane in (bright * told, told))
-    ratio = cv2.log(np.maximum(bright, 0.0) + _DARK) - cv2.log(around / np.maximum(weight, 1e-3) + _DARK)
+    ratio = cv2.log(np.maximum(bright, 0.0) + DARK) - cv2.log(around / np.maximum(weight, 1e-3) + DARK)
     return np.clip(ratio, -STRONGEST, STRONGEST) * told, hair
 
 

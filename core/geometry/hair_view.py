@@ -13,6 +13,7 @@ from .head_view import PhotoCut
 
 WORN = [PARTS.index(name) for name in ("hair", "hat")]  # what a mesh beside the head shows
 _SOFT = 0.0012  # metres by which the edge of the hair is softened: parts are told no finer
+WITHIN = 0.003  # metres from the edge of hair, nearer to which something else shows through
 _STRAY = 0.1  # of the largest piece of hair; smaller ones are somebody else's, or earrings
 _HOLE = 1e-4  # square metres; smaller gaps in hair are none
 _FINEST = 0.8  # pixels of the photo that are kept per texel
