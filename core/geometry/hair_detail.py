@@ -51,17 +51,11 @@ def detail(
     drawn = min(float(high - low) / 2.0, _MOST_CONTRAST) * strands
     if samples is not None:
         straight = float(smoothstep(np.array(straightness(samples)), *_STRAIGHT))
-        laid = _laid_out(samples, ~sure & (share < 1.0))
-        drawn = np.sqrt(straight) * drawn + np.sqrt(1.0 - straight) * _enlarged(laid, (width, height))
+        strength = min(_MOST_LAID / max(float(samples.std()), 1e-6), 1.0) * np.sqrt(1.0 - straight)
+        laid = quilt(samples, ~sure & (share < 1.0))
+        drawn = np.sqrt(straight) * drawn + np.float32(strength) * _enlarged(laid, (width, height))
     mirrored, share = (_enlarged(plane, (width, height)) for plane in (mirrored, share))
     return cv2.exp(drawn + share * (mirrored - drawn))
-
-
-def _laid_out(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(N, S, S) samples where they are `wanted`, (h, w) bool, from the front all round the head."""
-    half = wanted.shape[1] // 2
-    laid = quilt(samples, np.roll(wanted, half, axis=1))
-    return np.roll(laid, -half, axis=1) * np.float32(min(_MOST_LAID / max(float(samples.std()), 1e-6), 1.0))
 
 
 def _mirrored(plane: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
