@@ -8,8 +8,7 @@ from ..core.geometry.eyes import Eye
 
 SIZE = 512  # pixels
 EDGE_ANGLE = np.radians(75.0)  # angle from the optic axis at the picture's edge; beyond it only sclera
-_SCLERA = np.array([0.86, 0.82, 0.79])  # sRGB
-_VEIN = np.array([0.72, 0.33, 0.28])  # sRGB
+_VEIN = np.array([0.91, 0.45, 0.39])  # sRGB, over the white
 
 
 def eye_coordinates(points: np.ndarray, eye: Eye) -> np.ndarray:
@@ -42,12 +41,12 @@ def _iris(radius: np.ndarray, turn: np.ndarray, color: np.ndarray, rng: np.rando
     fibres = 0.6 * _noise(rng, 90, table)[column] + 0.4 * _noise(rng, 200, table)[column]
     collarette = 0.5 + 0.05 * _noise(rng, 14, table)[column]
     light = 1.0 + 0.28 * fibres * _ramp(radius, 0.3, 0.55) + 0.22 * np.exp(-(((radius - collarette) / 0.09) ** 2))
-    light *= 1.0 - 0.62 * _ramp(radius, 0.78, 1.0)  # limbal ring
+    light *= 1.0 - 0.5 * _ramp(radius, 0.75, 1.0)  # limbal ring
     warm = np.array([0.07, 0.02, -0.03]) * (1 - _ramp(radius, 0.35, 0.6))[..., None]
     return (color + warm) * light[..., None]
 
 
-def _sclera(angle: np.ndarray, turn: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _sclera(angle: np.ndarray, turn: np.ndarray, white: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     table = 2048
     wander = 0.012 * np.sin(angle * 37 + 9 * turn)
     column = ((turn + wander) * table).astype(int) % table
@@ -55,15 +54,21 @@ def _sclera(angle: np.ndarray, turn: np.ndarray, rng: np.random.Generator) -> np
     strength = veins * _ramp(angle, np.radians(34), np.radians(62)) * 0.55
     flush = 0.16 * _ramp(angle, np.radians(35), np.radians(72))
     mix = np.clip(strength + flush, 0, 1)[..., None]
-    return _SCLERA * (1 - mix) + _VEIN * mix
+    return white * (1 - mix * (1 - _VEIN))
 
 
 def paint_eye(
-    iris_color: np.ndarray, iris_angle: float, pupil_angle: float, size: int = SIZE, seed: int = 7
+    iris_color: np.ndarray,
+    white: np.ndarray,
+    iris_angle: float,
+    pupil_angle: float,
+    size: int = SIZE,
+    seed: int = 7,
 ) -> np.ndarray:
     """(size, size, 3) uint8 sRGB picture of an eyeball, row 0 at v = 1, in the layout of `eye_coordinates`.
 
-    `iris_color` is (3,) sRGB in [0, 1]; the angles (radians off the optic axis) are the rims of iris and pupil.
+    `iris_color` and `white` are (3,) sRGB in [0, 1]; the angles (radians off the optic axis) are the rims of iris and
+    pupil.
     """
     rng = np.random.default_rng(seed)
     axis = (np.arange(size) + 0.5) / size * 2 - 1
@@ -71,9 +76,9 @@ def paint_eye(
     angle = np.hypot(x, y) * EDGE_ANGLE
     turn = (np.arctan2(y, x) / (2 * np.pi)) % 1.0
     iris = _iris(angle / iris_angle, turn, np.asarray(iris_color, float), rng)
-    soft = np.radians(1.6)
+    soft = np.radians(2.4)
     limbus = _ramp(angle, iris_angle - soft, iris_angle + soft)[..., None]
-    pupil = _ramp(angle, pupil_angle - soft / 3, pupil_angle + soft / 3)[..., None]
-    color = iris * (1 - limbus) + _sclera(angle, turn, rng) * limbus
+    pupil = _ramp(angle, pupil_angle - soft / 4, pupil_angle + soft / 4)[..., None]
+    color = iris * (1 - limbus) + _sclera(angle, turn, np.asarray(white, float), rng) * limbus
     color = color * pupil + 0.012 * (1 - pupil)
     return np.rint(np.clip(color, 0, 1) * 255).astype(np.uint8)

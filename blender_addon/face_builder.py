@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
-from ..core.geometry.camera import rotation_from_angles
 from ..core.geometry.face_model import FaceModel
-from ..core.types import Camera, FaceResult
+from ..core.types import FaceResult
 from .camera_builder import build_camera, look_through
 from .hair_builder import build_hair
 from .head_builder import build_head
@@ -57,21 +56,12 @@ def build_face(
         keep_pictures(head, name, result, model, picture)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)
         if options.photo_light:
-            light, eye = split_light(result.params.light), crop_camera(result)
-            build_key(f"{name} Key", light, eye, collection)
-            light_scene(scene, build_world(f"{name} Sky", light.sky, eye))
+            light = split_light(result.texture.light)
+            build_key(f"{name} Key", light, result.camera, collection)
+            light_scene(scene, build_world(f"{name} Sky", light.sky, result.camera))
         if options.match_scene:
             look_through(scene, camera)
     return BuiltFace(collection, head, camera)
-
-
-def crop_camera(result: FaceResult) -> Camera:
-    """The photo's camera turned as the face crop's, in whose frame the light's coefficients are given.
-
-    The two differ by the crop's roll and by the way from the photo's centre to the face.
-    """
-    pitch, yaw, roll = (float(angle) for angle in result.params.pose[:3])
-    return replace(result.camera, rotation=rotation_from_angles(pitch, yaw, roll))
 
 
 @contextmanager

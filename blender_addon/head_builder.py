@@ -64,7 +64,7 @@ def add_shape_keys(head: bpy.types.Object, model: FaceModel, neutral: np.ndarray
 def build_textures(name: str, model: FaceModel, result: FaceResult) -> Textures:
     """Packed skin and eye pictures."""
     eye = eye_of(model, model.vertices, SIDES[0])
-    painted = paint_eye(result.texture.iris_color, eye.iris_angle, eye.pupil_angle)
+    painted = paint_eye(result.texture.iris_color, result.texture.white_color, eye.iris_angle, eye.pupil_angle)
     skin = result.texture.color[result.texture.source > 0].mean(axis=0)
     return Textures(
         packed_image(f"{name} Skin", result.texture.color),

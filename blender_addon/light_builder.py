@@ -19,6 +19,7 @@ _KEY_SHARE = 0.45  # of the light's directional part that becomes a lamp: eyes a
 _BACKDROP = (0.05, 0.05, 0.05, 1.0)  # what the camera sees: a sky of nine numbers is no sight
 _KEY_AMBIENT_LIMIT = 0.5  # of the even light that the lamp may take along
 _KEY_ANGLE = np.radians(18.0)  # diameter of the lamp in the sky: a large window
+_MIRRORED = 0.3  # of the sky in reflections: so smooth a sky would lie on eyes and skin as a grey veil
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,11 @@ def build_key(name: str, light: SplitLight, camera: Camera, collection: bpy.type
 
 
 def build_world(name: str, light: np.ndarray, camera: Camera) -> bpy.types.World:
-    """A world that lights the head as the photo was lit; grey light, the tint stays in the skin."""
+    """A world that lights the head as the photo was lit; grey light, the tint stays in the skin.
+
+    Rooms are mirrored as a few bright patches, of which the lamp is one, amid much that is dark; nine numbers know
+    only their mean. EEVEE takes matt light from what it mirrors, so there the sky is whole.
+    """
     values = panorama(light, camera)
     image = bpy.data.images.new(name, values.shape[1], values.shape[0], float_buffer=True)
     pixels = np.ones((*values.shape, 4), np.float32)
@@ -109,7 +114,27 @@ def build_world(name: str, light: np.ndarray, camera: Camera) -> bpy.types.World
     tree.links.new(sky.outputs[0], mix.inputs[1])
     tree.links.new(backdrop.outputs[0], mix.inputs[2])
     tree.links.new(mix.outputs[0], output.inputs["Surface"])
+    _dim_reflections(tree, mix, path, environment)
     return world
+
+
+def _dim_reflections(
+    tree: bpy.types.NodeTree, mix: bpy.types.Node, path: bpy.types.Node, environment: bpy.types.Node
+) -> None:
+    """Give Cycles an output of its own, whose mirrored rays see `_MIRRORED` of the sky of `environment`."""
+    next(node for node in tree.nodes if node.type == "OUTPUT_WORLD").target = "EEVEE"
+    output, dimmed, chosen = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("OutputWorld", "Background", "MixShader")
+    )
+    output.target = "CYCLES"
+    dimmed.inputs["Strength"].default_value = _MIRRORED
+    for node, place in ((dimmed, (-450, -300)), (chosen, (-200, -250)), (output, (0, -250))):
+        node.location = place
+    tree.links.new(environment.outputs["Color"], dimmed.inputs["Color"])
+    tree.links.new(path.outputs["Is Glossy Ray"], chosen.inputs[0])
+    tree.links.new(mix.outputs[0], chosen.inputs[1])
+    tree.links.new(dimmed.outputs[0], chosen.inputs[2])
+    tree.links.new(chosen.outputs[0], output.inputs["Surface"])
 
 
 def light_scene(scene: bpy.types.Scene, world: bpy.types.World) -> None:

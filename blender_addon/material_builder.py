@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import bpy
+import numpy as np
 
+from .eye_texture import EDGE_ANGLE
 from .nodes import empty_tree
 
 CORNEA_IOR = 1.376
+_COVERED = (np.radians(26.0), np.radians(34.0))  # off the optic axis: the cornea's rim, and its skirt's
+_MIRRORED = 0.4  # by the cornea in EEVEE, of a sky so smooth that it would lie on the pupil as a grey veil
+_TEARS = 0.25  # specular level of the white
 _INSTEAD = "facewright_instead_of"  # custom property of an image node: the node whose place it takes
 # Slots of a head's mesh, in order, and the parts of the face model that wear them.
 SLOTS: dict[str, tuple[str, ...]] = {
@@ -85,12 +90,29 @@ def _skin(name: str, textures: Textures) -> bpy.types.Material:
 
 
 def _eyes(name: str, textures: Textures) -> bpy.types.Material:
+    """White and iris; wet where no cornea lies before them, which mirrors by itself."""
     material, tree, principled = _new(name)
     _picture(tree, textures.eye, principled.inputs["Base Color"])
-    _set(principled, roughness=0.22, specular_ior_level=0.25)
+    _set(principled, roughness=0.22)
+    _wet_white(tree, principled)
     _set(principled, subsurface_weight=0.05, subsurface_radius=(1.0, 0.5, 0.4), subsurface_scale=0.002)
     material.diffuse_color = (0.7, 0.66, 0.62, 1.0)
     return material
+
+
+def _wet_white(tree: bpy.types.NodeTree, principled: bpy.types.Node) -> None:
+    """Reflection that grows from nothing on the iris to a film of tears on the white, by the eye's UV."""
+    place, reach, wet = (tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexCoord", "VectorMath", "MapRange"))
+    for node, x in ((place, -1000), (reach, -800), (wet, -300)):
+        node.location = (x, -250)
+    reach.operation = "DISTANCE"
+    reach.inputs[1].default_value = (0.5, 0.5, 0.0)
+    for socket, value in zip(("From Min", "From Max"), _COVERED, strict=True):
+        wet.inputs[socket].default_value = value / EDGE_ANGLE / 2
+    wet.inputs["To Min"].default_value, wet.inputs["To Max"].default_value = 0.0, _TEARS
+    tree.links.new(place.outputs["UV"], reach.inputs[0])
+    tree.links.new(reach.outputs["Value"], wet.inputs["Value"])
+    tree.links.new(wet.outputs["Result"], principled.inputs["Specular IOR Level"])
 
 
 def _cornea(name: str, textures: Textures) -> bpy.types.Material:
@@ -129,7 +151,7 @@ def _cornea_for_eevee(tree: bpy.types.NodeTree) -> None:
         node.location = place
     fresnel.location = (-150, -340)
     _set(fresnel, ior=CORNEA_IOR)
-    _set(mirror, roughness=0.03)
+    _set(mirror, color=(_MIRRORED, _MIRRORED, _MIRRORED, 1.0), roughness=0.03)
     tree.links.new(fresnel.outputs[0], mix.inputs[0])
     tree.links.new(clear.outputs[0], mix.inputs[1])
     tree.links.new(mirror.outputs[0], mix.inputs[2])

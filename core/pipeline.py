@@ -147,14 +147,14 @@ class Pipeline(StageSet):
             with run.stage("texture"):
                 textures.append(self._unwrap(look, params, camera))
         shapes = [self.face_model.shape(params.identity, params.expression) for params, _ in fitted]
-        texture = self._fuse(textures, shapes, [camera for _, camera in fitted])
+        textures = self._fuse(textures, shapes, [camera for _, camera in fitted])
         with run.stage("hair", steps=len(photos)):
             best = max(range(len(looks)), key=lambda row: hair_share(looks[row].parts))
-            hair = self._hair_of(looks[best], *fitted[best], texture)
+            hair = self._hair_of(looks[best], *fitted[best], textures[best])
         run.finish()
         return tuple(
             self._result(look, params, camera, texture, hair, run.timings)
-            for look, (params, camera) in zip(looks, fitted, strict=True)
+            for look, (params, camera), texture in zip(looks, fitted, textures, strict=True)
         )
 
     def _look(self, run: Run, photo: np.ndarray, box: FaceBox | None, mask: np.ndarray | None) -> Look:

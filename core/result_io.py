@@ -138,6 +138,8 @@ def texture_record(result: FaceResult) -> dict[str, object]:
     return {
         "iris_color": _list(result.texture.iris_color),
         "hair_color": _list(result.texture.hair_color),
+        "white_color": _list(result.texture.white_color),
+        "photo_light": _list(result.texture.light),
         "confidence": dict(zip(CONFIDENCE, CONFIDENCE_GREY.tolist(), strict=True)),
     }
 

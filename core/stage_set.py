@@ -103,7 +103,7 @@ class StageSet:
 
     @cached_property
     def _texture(self) -> Texture:
-        return Texture(self.face_model, self.settings.texture_size)
+        return Texture(self.face_model, self.settings.texture_size, fringe=not self.settings.hair)
 
     @cached_property
     def _hair(self) -> Hair:

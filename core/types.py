@@ -131,6 +131,8 @@ class FaceTexture:
     source: np.ndarray  # (S, S) uint8: 0 outside the layout, 1 model, 2 mirrored, 3 completed, 4 seen
     iris_color: np.ndarray  # (3,) float32, sRGB-encoded in [0, 1]
     hair_color: np.ndarray  # (3,) float32, sRGB-encoded in [0, 1], tint of the scalp
+    white_color: np.ndarray  # (3,) float32, sRGB-encoded in [0, 1], of the eyes' whites
+    light: np.ndarray  # (9,) float32, light under which this texture looks as in the photo; frame of the photo's camera
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from . import lighting
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _RIDGE = np.array([1e-4] + [5e-3] * 3 + [3e-2] * 5)  # the dim harmonics are told apart by few normals only
 _TINT_RIDGE = np.array([1e-4, 0.1, 0.1, 0.1])
+_FEW = 30  # vertices, from which no light is learned
 _DARKEST = 0.12  # floor of the shading over its mean: deeper shadows stay in the albedo
 _HUE_SPREAD = 0.25  # log units by which skin's hue varies within a photo
 _LIGHT_TINT = 0.3  # share of the colour cast blamed on the light; cameras balance most of it away
@@ -22,7 +23,8 @@ _SPREAD = (0.15, 0.12)  # log brightness and chroma by which skin varies within 
 _WIDEST = (1.5, 1.0)  # times as much, in hard light, that may be skin ...
 _WIDEST_TOLD = (2.5, 4.0)  # ... and where it is known to be
 _BEARD_DARKER, _BEARD_CHROMA = 2.6, 0.6  # tolerances of a beard, log units
-_BEARD_SHADE = 0.65  # of the usual light, the least that counts in a beard
+_LEAST_SHADE = 0.65  # of the usual light, the least that counts in a beard and round the eyes
+_LINED_DARKER, _LINED_BRIGHTER, _LINED_CHROMA = 2.8, 2.0, 0.9  # tolerances round the eyes, log units
 _EXPOSURE = 0.6  # share of the photo's overall brightness that is the skin's, in log units
 _LEVELS = (0.6, 1.7)  # factors on the regressed albedo's level, lowest and highest
 
@@ -39,6 +41,14 @@ class Tolerance:
         """The tolerance of skin on which a beard grows, where (V,) in [0, 1] says so."""
         darker = np.maximum(self.darker, beard * _BEARD_DARKER)
         return replace(self, darker=darker, chroma=np.maximum(self.chroma, beard * _BEARD_CHROMA))
+
+    def round_eyes(self, orbits: np.ndarray) -> Tolerance:
+        """The tolerance where lids fold, lashes and make-up draw lines and brows are plucked, where (V,) says so."""
+        return Tolerance(
+            darker=np.maximum(self.darker, orbits * _LINED_DARKER),
+            brighter=np.maximum(self.brighter, orbits * _LINED_BRIGHTER),
+            chroma=np.maximum(self.chroma, orbits * _LINED_CHROMA),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +88,7 @@ class SkinReading:
         """
         weight = weight * self.trust
         usual = [weighted_median(channel, weight) for channel in self.shading.T]
-        least = _BEARD_SHADE * np.array(usual, np.float32)
+        least = _LEAST_SHADE * np.array(usual, np.float32)
         lift = where[:, None] * np.log(np.maximum(least / np.maximum(self.shading, 1e-6), 1.0))
         return replace(
             self,
@@ -134,7 +144,7 @@ def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, 
     """(9, 3) light by robust least squares of (V, 3) `colors` on `albedo` times harmonics of `normals`."""
     basis = lighting.basis(normals).astype(np.float64)
     used = weight > 0.01
-    if used.sum() < 30:  # no skin to learn from: flat light of the photo's brightness
+    if used.sum() < _FEW:  # no skin to learn from: flat light of the photo's brightness
         flat = np.zeros((9, 3), np.float32)
         flat[0] = np.median(colors / albedo, axis=0) if len(colors) else 1.0
         return flat
@@ -149,6 +159,15 @@ def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, 
         light[:, channel] = shared * tint[0]
         light[1:4, channel] += shared[0] * tint[1:]
     return light.astype(np.float32)
+
+
+def light_of_shading(shading: np.ndarray, normals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(9,) float32 monochrome light whose irradiance at (V, 3) normals, light frame, is (V,) `shading` where seen."""
+    used = weight > 0.01
+    if used.sum() < _FEW:
+        return np.array([weighted_median(shading, weight) or 1.0] + [0.0] * 8, np.float32)
+    rows = lighting.basis(normals[used]).astype(np.float64)
+    return _robust_solve(rows, shading[used], weight[used].astype(np.float64), _RIDGE).astype(np.float32)
 
 
 def _robust_solve(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, ridges: np.ndarray) -> np.ndarray:

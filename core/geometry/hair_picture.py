@@ -14,9 +14,8 @@ from .delighting import LUMINANCE, smoothstep
 from .hair_detail import detail, strand_noise
 from .hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrid, degrees_aside, round_blur
 from .hair_samples import strand_samples
-from .hair_view import WITHIN, HairView
+from .hair_view import HairView
 from .hair_volume import hanging
-from .planes import disk
 
 _ROUND = 0.62  # metres round a head: what the picture's width stands for
 _BELIEVED = (0.36, 0.6)  # cosine between hair and view from which the photo tells where hair is
@@ -70,9 +69,8 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     fields = (*np.moveaxis(pixels, -1, 0), smoothstep(facing, *_BELIEVED), colored)
     x, y, shown, colored = each(lambda field: _texels(field, rows, size), fields)
     photo = cv2.remap(view.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    sure = cv2.erode((view.hair > 0.5).astype(np.uint8), disk(WITHIN * view.metre), borderValue=0)
-    colored *= cv2.remap(sure, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-    hair = cv2.remap(view.hair, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    colored *= cv2.remap(view.inner.astype(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    hair = cv2.remap(view.strands, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return _Seen(shown, hair, colored, each(lambda plane: cv2.LUT(plane, lighting.LINEAR), cv2.split(photo)))
 
 

@@ -9,11 +9,18 @@ import numpy as np
 
 from ..types import PARTS, Camera
 from .camera import project
-from .head_view import PhotoCut
+from .delighting import smoothstep
+from .head_view import FACE, PhotoCut
+from .planes import disk
 
 WORN = [PARTS.index(name) for name in ("hair", "hat")]  # what a mesh beside the head shows
 _SOFT = 0.0012  # metres by which the edge of the hair is softened: parts are told no finer
 WITHIN = 0.003  # metres from the edge of hair, nearer to which something else shows through
+_FACE = [PARTS.index(name) for name in FACE]
+_STRANDS = 0.004  # metres round the border of hair and face, within which strands are told from skin
+_NEAR = 0.02  # of the product of both blurred, from which a pixel counts as near it
+_FEW = 50  # pixels of either, with fewer of which nothing is told
+_EVEN = 0.05  # variance of the guide below which it tells nothing
 _STRAY = 0.1  # of the largest piece of hair; smaller ones are somebody else's, or earrings
 _HOLE = 1e-4  # square metres; smaller gaps in hair are none
 _FINEST = 0.8  # pixels of the photo that are kept per texel
@@ -25,6 +32,8 @@ class HairView:
 
     photo: np.ndarray  # (h, w, 3) uint8 RGB
     hair: np.ndarray  # (h, w) float32 in [0, 1]: it shows hair, or a hat
+    strands: np.ndarray  # (h, w) float32 in [0, 1], the same, before the face strand by strand
+    inner: np.ndarray  # (h, w) bool: hair whose colours are its own, or the face's through it
     metre: float  # pixels of `photo` per metre at the head
     eye: np.ndarray  # (3,) where the camera stands, model frame, metres
     _camera: Camera
@@ -36,9 +45,16 @@ class HairView:
         points = project(camera, reached)[:, :2]
         cut = PhotoCut.round_points(points, photo.shape, round(_FINEST * size))
         metre = float(cut.scale[0]) * camera.focal / float(camera.translation[2])
-        hair = _pieces(cut.of(np.isin(parts, WORN).astype(np.uint8), cv2.INTER_NEAREST), metre)
+        part, hair, face = (
+            cut.of(photo),
+            *(cut.of(np.isin(parts, kinds).astype(np.uint8), cv2.INTER_NEAREST) for kinds in (WORN, _FACE)),
+        )
+        hair = _pieces(hair, metre)
         soft = cv2.GaussianBlur(hair.astype(np.float32), (0, 0), max(_SOFT * metre, 0.5))
-        return HairView(cut.of(photo), soft, metre, -camera.rotation.T @ camera.translation, camera, cut)
+        strands = _before_face(part, soft, face & ~hair & 1, metre)
+        beyond = cv2.dilate(1 - (hair | face), disk(WITHIN * metre)) == 0
+        eye = -camera.rotation.T @ camera.translation
+        return HairView(part, soft, strands, (strands > 0.5) & beyond, metre, eye, camera, cut)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """(..., 2) float32 pixels of `photo` at (..., 3) points, model frame."""
@@ -60,6 +76,35 @@ class HairView:
         """(...) cosine between (..., 3) unit vectors at (..., 3) points and the way to the camera."""
         rays = self.eye - points
         return (outward * rays).sum(axis=-1) / np.linalg.norm(rays, axis=-1)
+
+
+def _before_face(photo: np.ndarray, hair: np.ndarray, face: np.ndarray, metre: float) -> np.ndarray:
+    """(h, w) float32 cover by hair, along whose border with the (h, w) `face` strands are told from skin by colour.
+
+    He, Sun and Tang, "Guided image filtering" (2010), guided by the colour that tells hair from skin best (Fisher).
+    """
+    reach = max(_STRANDS * metre, 1.0)
+    near = cv2.GaussianBlur(face.astype(np.float32), (0, 0), reach) * cv2.GaussianBlur(hair, (0, 0), reach)
+    band = near > _NEAR
+    pixels, own = photo[band].astype(np.float64) / 255.0, hair[band] > 0.5
+    if min(own.sum(), (~own).sum()) < _FEW:
+        return hair
+    across = np.cov(pixels[own].T) + np.cov(pixels[~own].T) + 1e-4 * np.eye(3)
+    axis = np.linalg.solve(across, pixels[own].mean(axis=0) - pixels[~own].mean(axis=0))
+    guide = photo.astype(np.float32) @ (axis / 255.0 / max(float((pixels @ axis).std()), 1e-6)).astype(np.float32)
+    refined = _guided(guide, hair, round(2.0 * reach) + 1)
+    return hair + np.asarray(smoothstep(near, 0.0, _NEAR)) * (np.clip(refined, 0.0, 1.0) - hair)
+
+
+def _guided(guide: np.ndarray, plane: np.ndarray, radius: int) -> np.ndarray:
+    """(h, w) `plane`, as an affine function of the (h, w) `guide` of deviation one in each window."""
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.blur(values, (2 * radius + 1, 2 * radius + 1))
+
+    middle, level = mean(guide), mean(plane)
+    slope = (mean(guide * plane) - middle * level) / (mean(guide * guide) - middle * middle + _EVEN)
+    return mean(slope) * guide + mean(level - slope * middle)
 
 
 def _pieces(hair: np.ndarray, metre: float) -> np.ndarray:

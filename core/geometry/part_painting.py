@@ -20,8 +20,12 @@ _COLDER = 0.5  # share of these that is read: lids in shadow are warmer than any
 _WARM = (1.5, 2.5)  # red over blue: cold or grey, brown
 _BRIGHTEST_IRIS = (0.22, 0.055)  # linear luminance of cold and of brown irises; no brown one is bright
 BROWN = np.array([0.36, 0.22, 0.13], np.float32)  # sRGB, when the iris cannot be seen
-_SCLERA = np.array([0.72, 0.69, 0.66], np.float32)  # linear
-_VEINS = np.array([0.55, 0.30, 0.26], np.float32)
+WHITE = np.array([0.56, 0.525, 0.50], np.float32)  # linear, of an eye, when it cannot be seen
+_VEINS = np.array([0.76, 0.43, 0.39], np.float32)  # the same, over the white
+_LIT_WHITE = (0.5, 0.9)  # shares of the pixels about the white, by brightness, that are it: not lashes, not glints
+_LEAST_WHITE = 24  # texels
+_WHITE_SHADE = 0.8  # of the light on skin, that reaches the white between the lids
+_WHITES, _TINTS = (0.4, 1.2), (0.8, 1.2)  # over the usual one: its brightness, each channel beside that
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +49,10 @@ def eye_texels(model: FaceModel, atlas: Atlas) -> dict[str, EyeTexels]:
     return found
 
 
-def paint_eye(eye: EyeTexels, iris_color: np.ndarray) -> np.ndarray:
+def paint_eye(eye: EyeTexels, iris_color: np.ndarray, white: np.ndarray = WHITE) -> np.ndarray:
     """(M, 3) linear colours: pupil, fibres, limbal ring, and a sclera that reddens away from the iris.
 
-    `iris_color` is (3,) linear.
+    `iris_color` and `white` are (3,) linear.
     """
     radius = np.where(eye.radius < 0, 1.0, eye.radius) / IRIS_RADIUS
     fibres = _fibres(eye.angle, radius)
@@ -57,7 +61,7 @@ def paint_eye(eye: EyeTexels, iris_color: np.ndarray) -> np.ndarray:
     iris *= (1.0 - 0.65 * smoothstep(radius, 0.78, 1.0))[:, None]  # limbal ring
     iris *= smoothstep(radius, PUPIL_RADIUS / IRIS_RADIUS - 0.04, PUPIL_RADIUS / IRIS_RADIUS + 0.05)[:, None]
     red = smoothstep(radius, 1.2, 2.1)[:, None] * 0.55
-    sclera = _SCLERA * (1.0 - red) + _VEINS * red
+    sclera = white * (1.0 - red * (1.0 - _VEINS))
     inside = smoothstep(radius, 1.06, 0.96)[:, None]
     return np.clip(iris * inside + sclera * (1.0 - inside) + 0.004, 0.0, 1.0).astype(np.float32)
 
@@ -140,6 +144,20 @@ def iris_albedo(pixels: np.ndarray, skin: float) -> np.ndarray | None:
     limit = _BRIGHTEST_IRIS[0] + warm * (_BRIGHTEST_IRIS[1] - _BRIGHTEST_IRIS[0])
     color = color * min(1.0, limit / max(float(color @ LUMINANCE), 1e-4))
     return np.clip(color, 0.01, 0.6).astype(np.float32)
+
+
+def white_albedo(pixels: np.ndarray) -> np.ndarray:
+    """(3,) linear colour of an eye's white from (N, 3) de-lit pixels about it: near the usual one, or that."""
+    if len(pixels) < _LEAST_WHITE:
+        return WHITE
+    brightness = pixels @ LUMINANCE
+    low, high = np.quantile(brightness, _LIT_WHITE)
+    lit = pixels[(brightness >= low) & (brightness <= high)]
+    hue = lit[:, 0] / np.maximum(lit[:, 2], 1e-3)
+    seen = np.median(lit[hue <= np.median(hue)], axis=0) / _WHITE_SHADE  # lids are warmer
+    level = np.clip(float(seen @ LUMINANCE) / float(WHITE @ LUMINANCE), *_WHITES)
+    tint = np.clip(seen / WHITE / max(float((seen / WHITE) @ LUMINANCE), 1e-4), *_TINTS)
+    return (WHITE * level * np.sqrt(tint)).astype(np.float32)  # half of it is the light's and the lids'
 
 
 def robust_color(pixels: np.ndarray) -> np.ndarray | None:

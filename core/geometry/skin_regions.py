@@ -19,6 +19,7 @@ _LIPS = ("upper_lip", "lower_lip")
 _SOCKETS = ("socket_right", "socket_left")
 _LIDS = ("lids_right", "lids_left")
 _COLUMN = 0.006  # metres to the side within which hair on the forehead hangs from above
+_ORBIT, _BROW = (0.016, 0.010), (0.004, 0.0)  # metres from the eyes, and from the brows
 _BEARD_LINE = 0.012  # metres above chin and jaw that a beard may reach
 _EARS = ("ear_right", "ear_left")
 _BEARD_CHEEK, _BEFORE_EARS = (0.040, 0.024), (0.030, 0.015)  # metres from chin and jaw, and from the ears
@@ -38,6 +39,7 @@ class SkinRegions:
     tolerance: Tolerance
     bare: np.ndarray  # where nothing of a face is darker than its surroundings by much: glasses show there
     lined: np.ndarray  # round brows and lashes
+    orbits: np.ndarray  # round the eyes, from the brows to below the lower lids
     landmark_weights: np.ndarray  # (V, 68 + D) float32, rows sum to 1 or less
     fine: SurfaceBlur  # 4 mm: cleans masks
     hairline: SurfaceBlur  # 7 mm: rounds the edges of vertex labels
@@ -87,6 +89,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         forehead=_forehead(model),
         tolerance=_tolerance(model),
         bare=_bare(model),
+        orbits=_orbits(model),
         lined=smoothstep(_distance(model, *_BROWS, *_SOCKETS), 0.012, 0.008),
         landmark_weights=_landmark_weights(model),
         fine=SurfaceBlur(model.vertices, triangles, 0.004),
@@ -107,6 +110,12 @@ def _distance(model: FaceModel, *names: str) -> np.ndarray:
     if not inside.any():
         return np.full(len(model.vertices), 1.0, np.float32)
     return cKDTree(model.vertices[inside]).query(model.vertices)[0].astype(np.float32)
+
+
+def _orbits(model: FaceModel) -> np.ndarray:
+    """1 round the eyes and on the brows, fading."""
+    eyes = smoothstep(_distance(model, *_SOCKETS), *_ORBIT)
+    return np.maximum(eyes, smoothstep(_distance(model, *_BROWS), *_BROW))
 
 
 def _forehead(model: FaceModel) -> np.ndarray:

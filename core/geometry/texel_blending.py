@@ -47,6 +47,7 @@ class SkinFields:
     bare: np.ndarray  # (V,) in [0, 1], where a dark line is no part of a face
     even: np.ndarray  # (V,) in [0, 1], away from lips, brows and lashes, whose edges the fit may miss
     lined: np.ndarray  # (V,) in [0, 1], brows and lashes, into which such a line may go on
+    glossy: np.ndarray  # (V,) in [0, 1], where what is brighter than the fill is a highlight: not where brows are thin
     folded: np.ndarray  # (V,) in [0, 1], where the expression folds the skin, so that a dark line is no albedo
     hair: np.ndarray  # (3,) albedo of the hair
 
@@ -105,8 +106,10 @@ class SkinBlender:
 
     def _read_photo(self, view: HeadView, fields: SkinFields, smooth: list[np.ndarray]) -> _FacePhoto:
         """The photo on the window of the face; `smooth` is the fill there, three (h, w) planes."""
-        single = [field[:, None] for field in (fields.weight, fields.bare, fields.lined, fields.even, fields.folded)]
-        x, y, depth, *gains, weight, bare, lined, even, folded = self._face.planes(
+        single = [field[:, None] for field in (
+            fields.weight, fields.bare, fields.lined, fields.glossy, fields.even, fields.folded
+        )]  # fmt: skip
+        x, y, depth, *gains, weight, bare, lined, glossy, even, folded = self._face.planes(
             np.concatenate([view.points, fields.gain, *single], axis=1)
         )
         photo = [plane * gain for plane, gain in zip(view.color_planes(x, y), gains, strict=True)]
@@ -116,7 +119,7 @@ class SkinBlender:
         seen = self._feathered(weight * view.open_plane(x, y, depth))
         brows = view.brow_plane(x, y)
         seen *= 1.0 - self._thin_occluders(hue, departure, bare * (1.0 - brows), lined * (1.0 - brows))
-        _hold_glare(photo, smooth, departure)
+        _hold_glare(photo, smooth, departure, glossy)
         self._unfold(photo, ratio, departure, folded)
         *other, known = self._turned([*photo, seen])
         lighter = self._one_sided(photo, other, np.minimum(seen, known) * even)
@@ -246,13 +249,13 @@ def _lines(length: float) -> list[np.ndarray]:
     return lines
 
 
-def _hold_glare(photo: list[np.ndarray], smooth: list[np.ndarray], departure: np.ndarray) -> None:
+def _hold_glare(photo: list[np.ndarray], smooth: list[np.ndarray], departure: np.ndarray, glossy: np.ndarray) -> None:
     """Hold highlights of three (h, w) planes back, in place, in the hue of the `smooth` skin: they are of the light.
 
-    `departure` (h, w) is the log of the photo's brightness over the smooth skin's.
+    `departure` (h, w) is the log of the photo's brightness over the smooth skin's; `glossy` as in `SkinFields`.
     """
-    held = cv2.exp(-_HELD_BACK * np.maximum(departure - _GLARE, 0.0))
-    share, bright = smoothstep(departure, 0.0, 4.0 * _GLARE), cv2.exp(departure)
+    held = cv2.exp(-_HELD_BACK * glossy * np.maximum(departure - _GLARE, 0.0))
+    share, bright = glossy * smoothstep(departure, 0.0, 4.0 * _GLARE), cv2.exp(departure)
     for plane, fill in zip(photo, smooth, strict=True):
         plane += share * (fill * bright - plane)
         plane *= held

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from ..geometry.delighting import LUMINANCE
 from ..geometry.face_model import FaceModel
 from ..geometry.rasterizer import vertex_normals
 from ..geometry.texel_blending import MODEL, SEEN
@@ -16,6 +18,7 @@ from ..types import Camera, FaceTexture
 _DETAIL, _TONE = 0.003, 0.016  # of the texture's side: how softly pores and complexion change over between photos
 _BAND = 0.008  # of the same: what is finer is taken from one photo, what is coarser is mixed
 _OVERLAP = 0.002  # share of the texels that two photos must both show for their tones to be compared
+_GAMMA = 2.2  # by which linear light changes faster than sRGB levels
 _MOST_TONE = 1.4  # factor by which a photo's tone is changed at most
 
 
@@ -28,26 +31,32 @@ class Fuse:
 
     def __call__(
         self, textures: Sequence[FaceTexture], vertices: Sequence[np.ndarray], cameras: Sequence[Camera]
-    ) -> FaceTexture:
-        """Each texel from the photo that knows it best: seen beats completed beats mirrored beats model.
+    ) -> tuple[FaceTexture, ...]:
+        """One texture, for each photo with its own light; each texel from the photo that knows it best.
+
+        Seen beats completed beats mirrored beats model.
 
         Of photos that know a texel equally well, the one that shows it at the finest scale is taken; what no photo
         shows is the mean of all. Photos change over in two bands (Burt & Adelson 1983), so that no seam shows and
         details are not blurred by mixing them. `vertices` are (V, 3) and posed, one array for each photo.
         """
         if len(textures) == 1:
-            return textures[0]
+            return tuple(textures)
         source = np.stack([texture.source for texture in textures])
-        colors = _same_tone([texture.color.astype(np.float32) for texture in textures], source)
+        colors, gains = _same_tone([texture.color.astype(np.float32) for texture in textures], source)
         detail = np.stack([self._detail(*each) for each in zip(vertices, cameras, strict=True)])
         color = self._blend(colors, _chosen(source, detail), source.max(axis=0) > 0)
         self._atlas.pad(color)
-        return FaceTexture(
+        one = FaceTexture(
             color=np.clip(color + 0.5, 0, 255).astype(np.uint8),
             source=source.max(axis=0),
             iris_color=np.mean([texture.iris_color for texture in textures], axis=0),
             hair_color=np.mean([texture.hair_color for texture in textures], axis=0),
+            white_color=np.mean([texture.white_color for texture in textures], axis=0),
+            light=textures[0].light,
         )
+        brighter = (gains @ LUMINANCE) ** _GAMMA
+        return tuple(replace(one, light=texture.light / gain) for texture, gain in zip(textures, brighter, strict=True))
 
     def _detail(self, vertices: np.ndarray, camera: Camera) -> np.ndarray:
         """(S, S) float32 photo pixels per metre of skin, foreshortened."""
@@ -83,8 +92,10 @@ def _chosen(source: np.ndarray, detail: np.ndarray) -> np.ndarray:
     return np.where(best > MODEL, one, 1.0 / len(source)).astype(np.float32)
 
 
-def _same_tone(colors: Sequence[np.ndarray], source: np.ndarray) -> np.ndarray:
-    """(P, S, S, 3) colours, their tone brought to the middle of all: every photo's light was told from skin apart.
+def _same_tone(colors: Sequence[np.ndarray], source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P, S, S, 3) colours, their tone brought to the middle of all, and the (P, 3) factors on sRGB levels that did it.
+
+    Every photo's light was told from skin apart.
 
     Each photo is compared with the one that shows most, on the texels that both show.
     """
@@ -97,7 +108,8 @@ def _same_tone(colors: Sequence[np.ndarray], source: np.ndarray) -> np.ndarray:
             ratio = np.median((colors[first][both] + 1.0) / (color[both] + 1.0), axis=0)
             gains[row] = np.clip(ratio, 1.0 / _MOST_TONE, _MOST_TONE)
     middle = np.exp(np.log(gains).mean(axis=0))
-    return np.stack([color * (gain / middle) for color, gain in zip(colors, gains, strict=True)])
+    gains = gains / middle
+    return np.stack([color * gain for color, gain in zip(colors, gains, strict=True)]), gains
 
 
 def _blurred(picture: np.ndarray, sigma: float) -> np.ndarray:

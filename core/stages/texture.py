@@ -9,12 +9,30 @@ import numpy as np
 
 from ..geometry import lighting
 from ..geometry.camera import project
-from ..geometry.delighting import LUMINANCE, SkinReading, read_skin, smoothstep, weighted_median, weighted_quantile
+from ..geometry.delighting import (
+    LUMINANCE,
+    SkinReading,
+    light_of_shading,
+    read_skin,
+    smoothstep,
+    weighted_median,
+    weighted_quantile,
+)
 from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
+from ..geometry.lash_lines import LashLines
 from ..geometry.mesh_smoothing import vertex_areas
-from ..geometry.part_painting import BROWN, eye_texels, iris_albedo, mouth_shadow, paint_eye, robust_color, tooth_tint
+from ..geometry.part_painting import (
+    BROWN,
+    eye_texels,
+    iris_albedo,
+    mouth_shadow,
+    paint_eye,
+    robust_color,
+    tooth_tint,
+    white_albedo,
+)
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN, SkinBlender, SkinFields
 from ..geometry.uv_sampling import build_atlas
@@ -32,13 +50,17 @@ _TURNED = (0.25, 0.6)  # cosine between surface and view from which parts are to
 _GRAZING = (0.32, 0.66)  # the same of colours: light along the surface leaves a rim
 _GRAZING_BEARD = (0.1, 0.35)  # the same in a beard, which is dull
 _FOLDED = (0.04, 0.16)  # share of its area that an expression takes from skin: smooth still, folded
+_TUCKED = (1.7, 3.0)  # times as large as a photo shows them are lids when they close: they keep it, they lose it
 _MOST_GAIN = (1.6, 2.6)  # over the usual: noise in shadows is amplified, then the photo is not used
 _UNLIKE_SKIN = (0.9, 1.3)  # largest log ratio of a channel to skin: a bare scalp in other light, hair
 _ROUGH = (0.02, 0.035)  # log brightness over millimetres: a bare scalp, hair of the skin's colour
 _LEAST_SCALP = 0.06  # share of the scalp that must be seen for a head to be called bald
 _COVERED = (0.45, 0.5)  # share of the scalp that hair or a hat covers, as far as it is known: bald, not bald
 _HAIR_AREA = (0.1, 0.14)  # area of the hair in the photo over that of the face, likewise
+_CROSSED = 0.02  # of what lies round the eyes, that was painted: something was before them
 _MOST_FOREIGN = 0.5  # of the face's skin; more than this is a mistake of whoever told the parts
+_IRIS_RING = (1.15 * PUPIL_RADIUS, 0.9 * IRIS_RADIUS)  # metres from the optic axis, in which an eye is read
+_WHITE_RING = (1.2 * IRIS_RADIUS, 2.0 * IRIS_RADIUS)
 _DARK_HAIR = np.array([0.05, 0.035, 0.025], np.float32)  # linear, when no hair can be seen
 
 
@@ -62,8 +84,9 @@ class Covers:
 class Texture:
     """(photo, coefficients, camera, landmarks) -> texture of `size` x `size` texels."""
 
-    def __init__(self, model: FaceModel, size: int = 1024) -> None:
-        self._model, self._size = model, size
+    def __init__(self, model: FaceModel, size: int = 1024, fringe: bool = True) -> None:
+        """`fringe`: hair is painted where it hangs into the face; not wanted below a mesh that shows it."""
+        self._model, self._size, self._fringe = model, size, fringe
         self._atlas = build_atlas(model, size)
         self._regions = skin_regions(model)
         self._skin, _ = self._atlas.skin.pictured()
@@ -73,7 +96,9 @@ class Texture:
         teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
         self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
         self._shadow = mouth_shadow(model)
+        self._lashes = LashLines.of(model, self._atlas.skin)
         self._resting = vertex_areas(model.vertices, model.triangles)
+        self._blink = np.isin(model.expression_names, ("eyeBlinkLeft", "eyeBlinkRight")).astype(np.float32)
 
     def __call__(
         self,
@@ -101,26 +126,50 @@ class Texture:
         covers = Covers.of(view, shown)
         open_to_view = 1.0 - occlusion(self._regions, landmarks.visibility)
         seen = np.minimum(smoothstep(view.facing, *_GRAZING) * there, shown - covers.foreign) * open_to_view
-        reading, bearded = self._read(colors, albedo, view, seen, covers)
+        orbits = self._open_orbits(view, covers, completed)
+        reading, bearded = self._read(colors, albedo, view, seen, covers, orbits)
         hair, hairy = self._hair(view, reading, covers)
         grown = bearded * self._regions.full_beard * smoothstep(view.facing, *_GRAZING_BEARD)
         seen = np.maximum(seen, grown * there * open_to_view * (1.0 - covers.on_skin))
+        seen = seen * (1.0 - self._tucked(params.expression, view.facing))
         folded = self._folded(params.expression) * (1.0 - bearded * self._regions.full_beard)
         fields = self._fields(seen, reading, albedo, covers, hair, hairy, bearded, folded)
+        fields = replace(fields, bare=fields.bare * (1.0 - orbits))
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
             self._mark_completed(source, completed, project(camera, vertices)[:, :2])
-        iris = self._iris_color(view, reading)
-        self._paint_parts(color, source, albedo, iris)
+        self._lashes.draw(color, view, *self._plain_skin(colors, reading))
+        iris, white = self._eye_colors(view, reading)
+        self._paint_parts(color, source, albedo, iris, white)
         return FaceTexture(
             color=cv2.merge(each(self._encoded, color)),
             source=source,
             iris_color=lighting.linear_to_srgb(iris),
             hair_color=lighting.linear_to_srgb(hair),
+            white_color=lighting.linear_to_srgb(white),
+            light=light_of_shading(1.0 / (fields.gain @ LUMINANCE), view.normals, fields.weight * self._regions.plain),
         )
 
+    def _open_orbits(self, view: HeadView, covers: Covers, completed: np.ndarray | None) -> np.ndarray:
+        """(V,) in [0, 1]: round eyes before which nothing is or was, so that what is dark there is their own."""
+        orbits = self._regions.orbits
+        if not covers.told:
+            return np.zeros_like(orbits)
+        if completed is not None and completed.any():
+            x, y = np.rint(np.clip(view.points[:, :2], 0, np.array(completed.shape[::-1]) - 1)).astype(int).T
+            near = orbits * view.visible
+            if near @ (completed[y, x] > 0) > _CROSSED * near.sum():
+                return np.zeros_like(orbits)
+        return orbits
+
     def _read(
-        self, colors: np.ndarray, albedo: np.ndarray, view: HeadView, seen: np.ndarray, covers: Covers
+        self,
+        colors: np.ndarray,
+        albedo: np.ndarray,
+        view: HeadView,
+        seen: np.ndarray,
+        covers: Covers,
+        orbits: np.ndarray,
     ) -> tuple[SkinReading, float]:
         """The skin as read from (V, 3) colours where (V,) is seen, and how surely it bears a beard, in [0, 1].
 
@@ -128,15 +177,15 @@ class Texture:
         known, what is dark about the mouth may be anything.
         """
         regions = self._regions
-        plain = seen * regions.plain
-        reading = read_skin(colors, albedo, view.normals, plain, regions.tolerance, covers.told).exposed(plain)
+        plain, tolerance = seen * regions.plain, regions.tolerance.round_eyes(orbits)
+        reading = read_skin(colors, albedo, view.normals, plain, tolerance, covers.told).exposed(plain)
         if not covers.told or self._bearded(reading, seen * regions.even) == 0.0:
-            return reading, 0.0
-        bare, tolerance = plain * (1.0 - regions.full_beard), regions.tolerance.bearing(regions.full_beard)
+            return reading.unshaded(orbits, plain), 0.0
+        bare, tolerance = plain * (1.0 - regions.full_beard), tolerance.bearing(regions.full_beard)
         reading = read_skin(colors, albedo, view.normals, plain, tolerance, covers.told, regions.full_beard)
         reading = reading.exposed(bare)
         bearded = self._bearded(reading, seen * regions.even)
-        return reading.unshaded(bearded * regions.full_beard, bare), bearded
+        return reading.unshaded(np.maximum(bearded * regions.full_beard, orbits), bare), bearded
 
     def _believed(self, view: HeadView, shown: np.ndarray) -> HeadView:
         """The view, without its parts where they leave too little of the face of which (V,) is `shown`."""
@@ -162,25 +211,40 @@ class Texture:
         correction, complexion = self._low_frequencies(reading, weight, bearded, folded)
         gain = np.exp(correction) / reading.shading
         fringe = covers.hair if covers.told else seen * (1.0 - trust) * np.maximum(reading.dark, cut_off)
+        hung = hairy * regions.hung(regions.forehead * fringe) if self._fringe else np.zeros_like(fringe)
         scalp = regions.scalp * (covers.hair + hairy * (1.0 - covers.hair - covers.face))
         return SkinFields(
             weight=weight * _bearable(gain @ LUMINANCE, weight),
             gain=gain,
             fill=np.clip(albedo * np.exp(complexion), 0.0, 1.0),
-            scalp=regions.hairline(np.maximum(scalp, hairy * regions.hung(regions.forehead * fringe))),
+            scalp=regions.hairline(np.maximum(scalp, hung)),
             bare=regions.bare * (1.0 - bearded * regions.full_beard),
             even=regions.even,
             lined=regions.lined,
+            glossy=np.maximum(regions.even, regions.lips),
             folded=folded,
             hair=hair,
         )
 
     def _folded(self, expression: np.ndarray) -> np.ndarray:
         """(V,) in [0, 1]: even skin that the (64,) expression presses together so much that it folds."""
-        moved = self._model.vertices + np.tensordot(expression, self._model.expression_basis, 1)
-        areas = vertex_areas(moved, self._model.triangles)
-        pressed = self._regions.fine(1.0 - areas / np.maximum(self._resting, 1e-12))
+        pressed = self._regions.fine(1.0 - self._areas(expression) / np.maximum(self._resting, 1e-12))
         return smoothstep(pressed, *_FOLDED) * self._regions.even
+
+    def _areas(self, expression: np.ndarray) -> np.ndarray:
+        """(V,) square metres round the mean head's vertices, with (64,) sliders."""
+        moved = self._model.vertices + np.tensordot(expression, self._model.expression_basis, 1)
+        return vertex_areas(moved, self._model.triangles)
+
+    def _tucked(self, expression: np.ndarray, facing: np.ndarray) -> np.ndarray:
+        """(V,) in [0, 1]: lids that the photo shows so narrow that closed eyes would draw its lashes out to smears.
+
+        `expression` is (64,), `facing` (V,) the cosine between surface and view.
+        """
+        now, closed = (self._areas(sliders) for sliders in (expression, np.maximum(expression, self._blink)))
+        wider = closed / np.maximum(now * np.maximum(facing, 0.05), 1e-12)
+        lids = self._regions.orbits * (closed > 1.05 * now)
+        return smoothstep(wider, *_TUCKED) * lids
 
     def _drawn_back(self, trust: np.ndarray) -> np.ndarray:
         """Trust without lone believers inside an occluder and with its edges drawn back."""
@@ -302,25 +366,38 @@ class Texture:
         turned = cv2.remap(painted, self._mirror_x, self._mirror_y, cv2.INTER_NEAREST, borderMode=border)
         source[((source == SEEN) & (painted > 0)) | ((source == MIRRORED) & (turned > 0))] = COMPLETED
 
-    def _iris_color(self, view: HeadView, reading: SkinReading) -> np.ndarray:
-        """(3,) linear iris albedo from both eyes' visible iris pixels, brown when there are too few."""
-        pixels = [np.empty((0, 3), np.float32)]
-        for name, eye in self._eyes.items():
-            if not name.startswith("eyeball"):
-                continue
-            ring = (eye.radius > 1.15 * PUPIL_RADIUS) & (eye.radius < 0.9 * IRIS_RADIUS)
-            points = eye.texels.weights[np.flatnonzero(ring)] @ view.points
-            pixels.append(view.colors(points[view.shown(points), :2]))
+    def _eye_colors(self, view: HeadView, reading: SkinReading) -> tuple[np.ndarray, np.ndarray]:
+        """(3,) linear albedo of the irises and of the whites, from what both eyes show; the usual ones when too few."""
         plain = self._regions.plain > 0.5
         level = max(float(np.median(reading.shading[plain] @ LUMINANCE)), 1e-3)
         skin = float(np.exp(np.median(reading.log_albedo[plain & (reading.trust > 0.5)] @ LUMINANCE)))
-        found = iris_albedo(np.concatenate(pixels) / level, skin) if np.isfinite(skin) else None
-        return lighting.srgb_to_linear(BROWN) if found is None else found
+        iris, white = (self._ring(view, *reach) / level for reach in (_IRIS_RING, _WHITE_RING))
+        found = iris_albedo(iris, skin) if np.isfinite(skin) else None
+        return lighting.srgb_to_linear(BROWN) if found is None else found, white_albedo(white)
 
-    def _paint_parts(self, color: list[np.ndarray], source: np.ndarray, albedo: np.ndarray, iris: np.ndarray) -> None:
+    def _plain_skin(self, colors: np.ndarray, reading: SkinReading) -> tuple[np.ndarray, np.ndarray]:
+        """(3,) linear colour of the face's skin in the photo, of its (V, 3) colours, and without the light."""
+        plain = (self._regions.plain > 0.5) & (reading.trust > 0.5)
+        if not plain.any():
+            return np.zeros(3, np.float32), self._model.albedo_mean[self._regions.plain > 0.5].mean(axis=0)
+        return np.median(colors[plain], axis=0), np.exp(np.median(reading.log_albedo[plain], axis=0))
+
+    def _ring(self, view: HeadView, inner: float, outer: float) -> np.ndarray:
+        """(N, 3) linear colours of what the photo shows of both eyeballs, between two metres from the optic axes."""
+        pixels = [np.empty((0, 3), np.float32)]
+        for name, eye in self._eyes.items():
+            if name.startswith("eyeball"):
+                ring = (eye.radius > inner) & (eye.radius < outer)
+                points = eye.texels.weights[np.flatnonzero(ring)] @ view.points
+                pixels.append(view.colors(points[view.shown(points), :2]))
+        return np.concatenate(pixels)
+
+    def _paint_parts(
+        self, color: list[np.ndarray], source: np.ndarray, albedo: np.ndarray, iris: np.ndarray, white: np.ndarray
+    ) -> None:
         """Eyes and teeth painted, every other part in the model's own colours; in place."""
         for name, texels in self._atlas.parts.items():
-            painted = paint_eye(self._eyes[name], iris) if name in self._eyes else texels.interpolate(albedo)
+            painted = paint_eye(self._eyes[name], iris, white) if name in self._eyes else texels.interpolate(albedo)
             if name in self._teeth:
                 painted = painted * self._teeth[name]
             for plane, values in zip(color, painted.T, strict=True):

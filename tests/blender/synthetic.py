@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 WIDTH, HEIGHT = 480, 600
+LIGHT = np.array([0.8, 0.2, 0.35, 0.2, 0.02, 0.05, 0.03, 0.05, -0.03], np.float32)
 
 
 def synthetic_result(
@@ -19,7 +20,7 @@ def synthetic_result(
         identity=(rng.normal(size=80) * 0.6).astype(np.float32),
         expression=_sliders(model, expression or {}),
         albedo=(rng.normal(size=80) * 0.5).astype(np.float32),
-        light=np.array([0.8, 0.2, 0.35, 0.2, 0.02, 0.05, 0.03, 0.05, -0.03], np.float32),
+        light=LIGHT,
         pose=np.array([0.1, 0.3, 0.05, 3.0, 0.5, 0.5], np.float32),
     )
     camera = types.Camera(
@@ -62,4 +63,6 @@ def _texture(types, rng: np.random.Generator, size: int):
         source=np.full((size, size), 1, np.uint8),
         iris_color=np.array([0.33, 0.42, 0.47], np.float32),
         hair_color=np.array([0.2, 0.15, 0.1], np.float32),
+        white_color=np.array([0.8, 0.76, 0.74], np.float32),
+        light=LIGHT,
     )

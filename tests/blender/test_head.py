@@ -198,24 +198,58 @@ def test_rendered_ball_has_the_photos_shading(bpy, addon, tmp_path) -> None:
         assert shown[v, u] == pytest.approx(float(basis @ light), abs=0.035)
 
 
-def test_light_turns_with_the_face_crop(bpy, addon, model, result) -> None:
-    """The coefficients are the upright crop's: a photo on its side lights the same side of the face."""
-    from dataclasses import replace
-
-    rotation = addon("core.geometry.camera").rotation_from_angles
-    upright = replace(result, params=replace(result.params, pose=np.array([0.1, 0.3, 0.0, 3, 0.5, 0.5], np.float32)))
-    directions = []
-    for roll in (0.0, np.pi / 2):
-        photo = replace(upright, camera=replace(result.camera, rotation=rotation(0.1, 0.3, roll)))
-        built = addon("blender_addon.face_builder").build_face(bpy.context.scene, "Ada", photo, model)
-        (lamp,) = (item for item in built.collection.objects if item.type == "LIGHT")
-        bpy.context.view_layer.update()
-        directions.append(np.array(lamp.matrix_world)[:3, 2])
-    assert directions[0] == pytest.approx(directions[1], abs=1e-5)
-    y, z, x = result.params.light[1:4]
-    towards = rotation(0.1, 0.3, 0.0).T @ np.array([x, -y, -z])  # light axes -> camera axes -> model axes
+def test_lamp_stands_where_the_photos_light_came_from(bpy, built, result) -> None:
+    """The texture's light, not the regressed one: both together look as the photo did."""
+    (lamp,) = (item for item in built.collection.objects if item.type == "LIGHT")
+    bpy.context.view_layer.update()
+    y, z, x = result.texture.light[1:4]
+    towards = result.camera.rotation.T @ np.array([x, -y, -z])  # light axes -> camera axes -> model axes
     towards /= np.linalg.norm(towards)
-    assert directions[0] == pytest.approx([towards[0], -towards[2], towards[1]], abs=1e-4)
+    assert np.array(lamp.matrix_world)[:3, 2] == pytest.approx([towards[0], -towards[2], towards[1]], abs=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "shares"), [("Glossy", (0.2, 0.45)), ("Diffuse", (0.9, 1.1))])
+def test_mirrored_sky_is_dim_and_the_rest_is_whole(
+    bpy, addon, tmp_path, kind: str, shares: tuple[float, float]
+) -> None:
+    import cv2
+
+    builder, types = addon("blender_addon.light_builder"), addon("core.types")
+    camera = types.Camera(200.0, (24.5, 24.5), 50, 50, np.eye(3), np.array([0.0, 0.0, 5.0]))
+    scene = bpy.context.scene
+    builder.light_scene(scene, builder.build_world("Sky", np.array([0.5] + [0.0] * 8), camera))
+    eye = addon("blender_addon.camera_builder").build_camera("Eye", camera, None, scene.collection)
+    addon("blender_addon.camera_builder").look_through(scene, eye)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=32, ring_count=16, radius=1.0)
+    material = bpy.data.materials.new(kind)
+    if material.node_tree is None:  # before 5.0
+        material.use_nodes = True
+    tree = material.node_tree
+    tree.nodes.clear()
+    output, surface = tree.nodes.new("ShaderNodeOutputMaterial"), tree.nodes.new(f"ShaderNodeBsdf{kind}")
+    surface.inputs["Color"].default_value = (1, 1, 1, 1)
+    tree.links.new(surface.outputs[0], output.inputs[0])
+    bpy.context.active_object.data.materials.append(material)
+    scene.render.engine, scene.cycles.samples = "CYCLES", 16
+    scene.render.filepath = str(tmp_path / "ball.png")
+    bpy.ops.render.render(write_still=True)
+    shown = (cv2.imread(scene.render.filepath)[25, 25, 0] / 255.0) ** 2.2
+    assert shares[0] < shown / 0.5 < shares[1]
+
+
+def test_eevee_takes_matt_light_from_what_it_mirrors(addon, result) -> None:
+    """So its world must not tell mirrored rays from others."""
+    world = addon("blender_addon.light_builder").build_world("Sky", result.texture.light, result.camera)
+    outputs = {node.target: node for node in world.node_tree.nodes if node.type == "OUTPUT_WORLD"}
+    assert set(outputs) == {"CYCLES", "EEVEE"}
+
+    def asked(node) -> set[str]:
+        links = [link for socket in node.inputs for link in socket.links]
+        names = {link.from_socket.name for link in links}
+        return names.union(*(asked(link.from_node) for link in links))
+
+    assert "Is Glossy Ray" in asked(outputs["CYCLES"])
+    assert "Is Glossy Ray" not in asked(outputs["EEVEE"])
 
 
 def test_scenes_own_world_is_kept(bpy, addon, model, result) -> None:

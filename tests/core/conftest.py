@@ -134,7 +134,9 @@ def grey_texture() -> Callable[..., FaceTexture]:
     """Stands in for the texture stage where it is not what is tested."""
     grey, seen = np.full((1024, 1024, 3), 128, np.uint8), np.full((1024, 1024), 1, np.uint8)
     brown = np.array([0.3, 0.2, 0.1], np.float32)
-    return lambda photo, params, camera, landmarks, completed, vertices, parts: FaceTexture(grey, seen, brown, brown)
+    light = np.eye(9, dtype=np.float32)[0]
+    one = FaceTexture(grey, seen, brown, brown, brown, light)
+    return lambda photo, params, camera, landmarks, completed, vertices, parts: one
 
 
 @pytest.fixture(autouse=True)

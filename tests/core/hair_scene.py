@@ -76,7 +76,8 @@ def show(
 def texture_of(skin: np.ndarray) -> FaceTexture:
     """A texture all of whose texels were seen, (3,) uint8 levels of skin."""
     color = np.broadcast_to(skin, (32, 32, 3)).astype(np.uint8)
-    return FaceTexture(color, np.full((32, 32), SEEN + 1, np.uint8), COLOR, COLOR)
+    seen, light = np.full((32, 32), SEEN + 1, np.uint8), np.eye(9, dtype=np.float32)[0]
+    return FaceTexture(color, seen, COLOR, COLOR, COLOR, light)
 
 
 def rebuilt(model: FaceModel, shown: Shown, skin: np.ndarray = SKIN) -> HairMesh:

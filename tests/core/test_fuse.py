@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from core.geometry import lighting
 from core.geometry.camera import rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN
@@ -14,6 +15,7 @@ from core.types import Camera, FaceTexture
 
 SIZE = 256
 SKIN = np.array([180.0, 140.0, 120.0])
+LIGHT = np.array([0.8, 0.2, 0.35, 0.2, 0.02, 0.05, 0.03, 0.05, -0.03], np.float32)
 FuseTwo = Callable[[FaceTexture, FaceTexture], FaceTexture]
 
 
@@ -38,7 +40,7 @@ def fuse(face_model: FaceModel) -> FuseTwo:
         Camera(900.0, (240.0, 240.0), 480, 480, rotation_from_angles(0.0, yaw, 0.0), np.array([0, 0, 1.0]))
         for yaw in (0.6, -0.6)
     ]
-    return lambda one, other: stage([one, other], [face_model.vertices] * 2, cameras)
+    return lambda one, other: stage([one, other], [face_model.vertices] * 2, cameras)[0]
 
 
 def texture(atlas: Atlas, source: np.ndarray | int, color: np.ndarray) -> FaceTexture:
@@ -46,7 +48,8 @@ def texture(atlas: Atlas, source: np.ndarray | int, color: np.ndarray) -> FaceTe
     inside = atlas.skin.image(np.ones(len(atlas.skin.index), np.float32)) > 0
     levels = np.where(inside, source, 0).astype(np.uint8)
     plain = np.broadcast_to(color, (SIZE, SIZE, 3)).astype(np.uint8)
-    return FaceTexture(plain, levels, np.array([0.3, 0.2, 0.1], np.float32), np.zeros(3, np.float32))
+    brown, white = np.array([0.3, 0.2, 0.1], np.float32), np.full(3, 0.8, np.float32)
+    return FaceTexture(plain, levels, brown, np.zeros(3, np.float32), white, LIGHT)
 
 
 @pytest.mark.parametrize(("better", "worse"), [(SEEN, COMPLETED), (COMPLETED, MIRRORED), (MIRRORED, MODEL)])
@@ -86,4 +89,16 @@ def test_each_side_comes_sharp_from_the_photo_that_shows_it(
 def test_one_photo_is_left_alone(face_model: FaceModel, atlas: Atlas) -> None:
     one = texture(atlas, SEEN, SKIN)
     camera = Camera(900.0, (240.0, 240.0), 480, 480, rotation_from_angles(0, 0, 0), np.array([0, 0, 1.0]))
-    assert Fuse(face_model, SIZE)([one], [face_model.vertices], [camera]) is one
+    assert Fuse(face_model, SIZE)([one], [face_model.vertices], [camera]) == (one,)
+
+
+def test_each_photo_keeps_a_light_for_the_shared_tone(face_model: FaceModel, atlas: Atlas) -> None:
+    """Light times colour is what each photo showed, whatever the tone that both meet at."""
+    camera = Camera(900.0, (240.0, 240.0), 480, 480, rotation_from_angles(0, 0, 0), np.array([0, 0, 1.0]))
+    own = [texture(atlas, SEEN, SKIN * 1.1), texture(atlas, SEEN, SKIN * 0.9)]
+    fused = Fuse(face_model, SIZE)(own, [face_model.vertices] * 2, [camera] * 2)
+    for before, after in zip(own, fused, strict=True):
+        shown, kept = (lighting.srgb_to_linear(one.color[one.source == SEEN] / 255.0).mean() for one in (before, after))
+        assert abs(shown / kept - 1.0) > 0.1
+        assert after.light * kept == pytest.approx(before.light * shown, rel=0.03)
+    assert fused[0].color is fused[1].color
