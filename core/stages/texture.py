@@ -126,7 +126,8 @@ class Texture:
         covers = Covers.of(view, shown)
         open_to_view = 1.0 - occlusion(self._regions, landmarks.visibility)
         seen = np.minimum(smoothstep(view.facing, *_GRAZING) * there, shown - covers.foreign) * open_to_view
-        orbits = self._open_orbits(view, covers, completed)
+        places = project(camera, vertices)[:, :2]
+        orbits = self._open_orbits(view, covers, completed, places)
         reading, bearded = self._read(colors, albedo, view, seen, covers, orbits)
         hair, hairy = self._hair(view, reading, covers)
         grown = bearded * self._regions.full_beard * smoothstep(view.facing, *_GRAZING_BEARD)
@@ -137,7 +138,7 @@ class Texture:
         fields = replace(fields, bare=fields.bare * (1.0 - orbits))
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
-            self._mark_completed(source, completed, project(camera, vertices)[:, :2])
+            self._mark_completed(source, completed, places)
         self._lashes.draw(color, view, *self._plain_skin(colors, reading))
         iris, white = self._eye_colors(view, reading)
         self._paint_parts(color, source, albedo, iris, white)
@@ -150,13 +151,18 @@ class Texture:
             light=light_of_shading(1.0 / (fields.gain @ LUMINANCE), view.normals, fields.weight * self._regions.plain),
         )
 
-    def _open_orbits(self, view: HeadView, covers: Covers, completed: np.ndarray | None) -> np.ndarray:
-        """(V,) in [0, 1]: round eyes before which nothing is or was, so that what is dark there is their own."""
+    def _open_orbits(
+        self, view: HeadView, covers: Covers, completed: np.ndarray | None, points: np.ndarray
+    ) -> np.ndarray:
+        """(V,) in [0, 1]: round eyes before which nothing is or was, so that what is dark there is their own.
+
+        `completed` is (H, W), `points` (V, 2) are the vertices in its pixels.
+        """
         orbits = self._regions.orbits
         if not covers.told:
             return np.zeros_like(orbits)
         if completed is not None and completed.any():
-            x, y = np.rint(np.clip(view.points[:, :2], 0, np.array(completed.shape[::-1]) - 1)).astype(int).T
+            x, y = np.rint(np.clip(points, 0, np.array(completed.shape[::-1]) - 1)).astype(int).T
             near = orbits * view.visible
             if near @ (completed[y, x] > 0) > _CROSSED * near.sum():
                 return np.zeros_like(orbits)
