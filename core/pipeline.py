@@ -110,6 +110,7 @@ class Pipeline(StageSet):
         with run.stage("fit"):
             told, fit = look.for_fit(focal), self._fit if look.own is None else look.own.fit
             params, camera = fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
+            params = self._looking(look, params, camera)
         with run.stage("texture"):
             texture = self._unwrap(look, params, camera)
         with run.stage("hair"):
@@ -141,7 +142,10 @@ class Pipeline(StageSet):
                 looks.append(self._look(run, photo.pixels, photo.box, photo.mask))
         with run.stage("fit", steps=len(photos)):
             told = [look.for_fit(photo.focal) for look, photo in zip(looks, photos, strict=True)]
-            fitted = self._fit.person(told)
+            fitted = [
+                (self._looking(look, params, camera), camera)
+                for look, (params, camera) in zip(looks, self._fit.person(told), strict=True)
+            ]
         textures = []
         for look, (params, camera) in zip(looks, fitted, strict=True):
             with run.stage("texture"):
@@ -181,6 +185,12 @@ class Pipeline(StageSet):
             own = self._own_shape(completion.photo, seen.points)
         words = cautions.about_choice(len(faces), picked=box is not None)
         return Look(face, landmarks, seen, completion, regressed, crop, parts, mouth, words, own)
+
+    def _looking(self, look: Look, params: FaceParams, camera: Camera) -> FaceParams:
+        """Fitted coefficients with the eyes turned to where the photo's look."""
+        done, at_rest = look.completion, self._shape(look.own, params)
+        expression = self._gaze(done.photo, look.seen.points, at_rest, camera, params.expression, done.mask)
+        return replace(params, expression=expression)
 
     def _unwrap(self, look: Look, params: FaceParams, camera: Camera) -> FaceTexture:
         completion = look.completion

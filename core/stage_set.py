@@ -19,6 +19,7 @@ from .stages.complete import COARSE, NETWORKS, Complete
 from .stages.detect import Detect
 from .stages.fit import Fit
 from .stages.fuse import Fuse
+from .stages.gaze import Gaze
 from .stages.hair import Hair
 from .stages.landmark import Landmark
 from .stages.parse import Parse
@@ -100,6 +101,10 @@ class StageSet:
     @cached_property
     def _fit(self) -> Fit:
         return Fit(self.face_model, self.fit_settings)
+
+    @cached_property
+    def _gaze(self) -> Gaze:
+        return Gaze(self.face_model)
 
     @cached_property
     def _texture(self) -> Texture:

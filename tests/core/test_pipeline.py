@@ -168,15 +168,19 @@ def test_each_caution(good_face: tuple[FaceBox, Landmarks], portrait_camera: Cam
     assert "may not be a photo of a human face" in words(fitted=fitted + noise)
 
 
-def test_params_are_those_of_the_fit(
+def test_params_are_those_of_the_fit_with_the_gaze_of_the_photo(
     pipeline: Pipeline, photo_with_faces: MakePhoto, monkeypatch: pytest.MonkeyPatch, portrait_camera: Camera
 ) -> None:
     changed = FaceParams.from_vector(np.full(239, 0.25, np.float32))
+    looking = changed.expression + np.float32(0.125)
     pipeline.__dict__["_fit"] = lambda *arguments: (changed, portrait_camera)
+    pipeline.__dict__["_gaze"] = lambda *arguments: looking
     result = pipeline.reconstruct(photo_with_faces((300, 200, 150)))
-    assert result.params is changed
+    assert result.params.expression is looking
+    for name in ("identity", "albedo", "light", "pose"):
+        assert getattr(result.params, name) is getattr(changed, name)
     assert result.camera is portrait_camera
-    assert result.vertices == pytest.approx(pipeline.face_model.shape(changed.identity, changed.expression))
+    assert result.vertices == pytest.approx(pipeline.face_model.shape(changed.identity, looking))
 
 
 @pytest.mark.parametrize("method", ["none", "telea"])
