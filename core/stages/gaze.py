@@ -51,7 +51,7 @@ class Gaze:
         `photo` is (H, W, 3) uint8 RGB, `points` (68, 2) its landmarks in pixels, `neutral` (V, 3) the head at rest.
         Both eyes turn alike. An opening that is `painted`, (H, W), tells nothing.
         """
-        before = self._aside(expression)
+        before = self.aside(expression)
         bright = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
         told = [
             _contrast(bright, points[where], eye_of(self._model, neutral, side), camera, painted)
@@ -64,7 +64,7 @@ class Gaze:
         found = float(_DEGREES[np.argmax(dark - _PRIOR * away)])
         return self._looking(expression, found)
 
-    def _aside(self, expression: np.ndarray) -> float:
+    def aside(self, expression: np.ndarray) -> float:
         """Degrees towards the subject's left that both eyes look on average."""
         turns = []
         for side in _POINTS:

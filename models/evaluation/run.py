@@ -142,6 +142,13 @@ def hair_from_sides(bench: Bench) -> list[Table]:
     return hair.view_tables(bench)
 
 
+def gaze_tables(bench: Bench) -> list[Table]:
+    """Where eyes look, on held-out synthetic people."""
+    from . import gaze  # the picture factory takes long to open
+
+    return gaze.gaze_tables(bench)
+
+
 def gallery_sheet(bench: Bench) -> list[Table]:
     """Contact sheet of the gallery into the ignored output folder; no table."""
     rows = []
@@ -178,6 +185,7 @@ SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "textures": texture_tables,
     "hair-photos": hair_on_photos,
     "hair-views": hair_from_sides,
+    "gaze": gaze_tables,
     "gallery": gallery_sheet,
 }
 GROUPS = {  # several at once

@@ -32,7 +32,7 @@ def test_irises_are_found(face_model: FaceModel, gaze: Gaze, scene: Scene, degre
     shown = looking(gaze, face_model, scene, degrees)
     at_rest = face_model.shape(scene.params.identity)
     found = gaze(shown.photo, opening(face_model, shown), at_rest, scene.camera, scene.params.expression)
-    assert gaze._aside(found) == pytest.approx(degrees, abs=4.1)
+    assert gaze.aside(found) == pytest.approx(degrees, abs=4.1)
     left, right = (face_model.expression_names.index(f"eyeLookOut{side}") for side in ("Left", "Right"))
     assert (found[left] > 0.2) == (degrees > 8) and (found[right] > 0.2) == (degrees < -8)
     others = [row for row, name in enumerate(face_model.expression_names) if not name.startswith("eyeLook")]
@@ -44,7 +44,7 @@ def test_a_regression_far_off_is_drawn_back(face_model: FaceModel, gaze: Gaze, s
     wrong = gaze._looking(scene.params.expression, -12.0)
     at_rest = face_model.shape(scene.params.identity)
     found = gaze(shown.photo, opening(face_model, shown), at_rest, scene.camera, wrong)
-    assert abs(gaze._aside(found) - 12.0) < 6.0
+    assert abs(gaze.aside(found) - 12.0) < 6.0
 
 
 def test_closed_painted_and_distant_eyes_tell_nothing(face_model: FaceModel, gaze: Gaze, scene: Scene) -> None:
@@ -64,4 +64,4 @@ def test_one_eye_is_enough(face_model: FaceModel, gaze: Gaze, scene: Scene) -> N
     painted[:, : int(points[27, 0])] = 255  # over the subject's right eye
     at_rest = face_model.shape(scene.params.identity)
     found = gaze(shown.photo, points, at_rest, scene.camera, scene.params.expression, painted)
-    assert gaze._aside(found) == pytest.approx(18.0, abs=5.0)
+    assert gaze.aside(found) == pytest.approx(18.0, abs=5.0)
