@@ -69,7 +69,7 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     fields = (*np.moveaxis(pixels, -1, 0), smoothstep(facing, *_BELIEVED), colored)
     x, y, shown, colored = each(lambda field: _texels(field, rows, size), fields)
     photo = cv2.remap(view.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    colored *= cv2.remap(view.inner.astype(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    colored *= cv2.remap(view.inner, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     hair = cv2.remap(view.strands, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return _Seen(shown, hair, colored, each(lambda plane: cv2.LUT(plane, lighting.LINEAR), cv2.split(photo)))
 

@@ -18,6 +18,7 @@ _SOFT = 0.0012  # metres by which the edge of the hair is softened: parts are to
 WITHIN = 0.003  # metres from the edge of hair, nearer to which something else shows through
 _FACE = [PARTS.index(name) for name in FACE]
 _STRANDS = 0.004  # metres round the border of hair and face, within which strands are told from skin
+_OWN = (0.5, 0.9)  # cover by strands: colours are skin's that shines through, which would stick out; are the hair's
 _NEAR = 0.02  # of the product of both blurred, from which a pixel counts as near it
 _FEW = 50  # pixels of either, with fewer of which nothing is told
 _EVEN = 0.05  # variance of the guide below which it tells nothing
@@ -33,7 +34,7 @@ class HairView:
     photo: np.ndarray  # (h, w, 3) uint8 RGB
     hair: np.ndarray  # (h, w) float32 in [0, 1]: it shows hair, or a hat
     strands: np.ndarray  # (h, w) float32 in [0, 1], the same, before the face strand by strand
-    inner: np.ndarray  # (h, w) bool: hair whose colours are its own, or the face's through it
+    inner: np.ndarray  # (h, w) float32 in [0, 1]: its colours are the hair's own
     metre: float  # pixels of `photo` per metre at the head
     eye: np.ndarray  # (3,) where the camera stands, model frame, metres
     _camera: Camera
@@ -54,7 +55,7 @@ class HairView:
         strands = _before_face(part, soft, face & ~hair & 1, metre)
         beyond = cv2.dilate(1 - (hair | face), disk(WITHIN * metre)) == 0
         eye = -camera.rotation.T @ camera.translation
-        return HairView(part, soft, strands, (strands > 0.5) & beyond, metre, eye, camera, cut)
+        return HairView(part, soft, strands, smoothstep(strands, *_OWN) * beyond, metre, eye, camera, cut)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """(..., 2) float32 pixels of `photo` at (..., 3) points, model frame."""
