@@ -162,12 +162,18 @@ def estimate_light(colors: np.ndarray, albedo: np.ndarray, normals: np.ndarray, 
 
 
 def light_of_shading(shading: np.ndarray, normals: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(9,) float32 monochrome light whose irradiance at (V, 3) normals, light frame, is (V,) `shading` where seen."""
+    """(9,) float32 monochrome light whose irradiance at (V, 3) normals, light frame, is nearest to (V,) `shading`.
+
+    `weight` is (V,) in [0, 1]; with hardly any, the light is even and of the usual shading.
+    """
     used = weight > 0.01
     if used.sum() < _FEW:
         return np.array([weighted_median(shading, weight) or 1.0] + [0.0] * 8, np.float32)
     rows = lighting.basis(normals[used]).astype(np.float64)
-    return _robust_solve(rows, shading[used], weight[used].astype(np.float64), _RIDGE).astype(np.float32)
+    weighted = rows * weight[used, None]
+    normal = weighted.T @ rows
+    ridge = np.diag(_RIDGE * normal[0, 0])
+    return np.linalg.solve(normal + ridge, weighted.T @ shading[used]).astype(np.float32)
 
 
 def _robust_solve(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, ridges: np.ndarray) -> np.ndarray:

@@ -58,6 +58,7 @@ _LEAST_SCALP = 0.06  # share of the scalp that must be seen for a head to be cal
 _COVERED = (0.45, 0.5)  # share of the scalp that hair or a hat covers, as far as it is known: bald, not bald
 _HAIR_AREA = (0.1, 0.14)  # area of the hair in the photo over that of the face, likewise
 _CROSSED = 0.02  # of what lies round the eyes, that was painted: something was before them
+_HELD, _DIMMEST = 0.1, 0.35  # weight, beside seen skin's, of what is not seen; the least light there over the usual
 _MOST_FOREIGN = 0.5  # of the face's skin; more than this is a mistake of whoever told the parts
 _IRIS_RING = (1.15 * PUPIL_RADIUS, 0.9 * IRIS_RADIUS)  # metres from the optic axis, in which an eye is read
 _WHITE_RING = (1.2 * IRIS_RADIUS, 2.0 * IRIS_RADIUS)
@@ -148,7 +149,7 @@ class Texture:
             iris_color=lighting.linear_to_srgb(iris),
             hair_color=lighting.linear_to_srgb(hair),
             white_color=lighting.linear_to_srgb(white),
-            light=light_of_shading(1.0 / (fields.gain @ LUMINANCE), view.normals, fields.weight * self._regions.plain),
+            light=self._light(fields.gain, view, seen),
         )
 
     def _open_orbits(
@@ -167,6 +168,16 @@ class Texture:
             if near @ (completed[y, x] > 0) > _CROSSED * near.sum():
                 return np.zeros_like(orbits)
         return orbits
+
+    def _light(self, gain: np.ndarray, view: HeadView, seen: np.ndarray) -> np.ndarray:
+        """(9,) light that undoes the (V, 3) gain where (V,) is seen; elsewhere it is not dark.
+
+        Left free, it would be black on the side that the photo does not show.
+        """
+        weight, shading = seen * self._regions.plain, 1.0 / (gain @ LUMINANCE)
+        elsewhere = np.maximum(shading, _DIMMEST * weighted_median(shading, weight))
+        shading = weight * shading + (1.0 - weight) * elsewhere
+        return light_of_shading(shading, view.normals, np.maximum(weight, _HELD * self._regions.skin))
 
     def _read(
         self,

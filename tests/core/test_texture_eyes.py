@@ -11,7 +11,7 @@ from core.geometry.eyes import eye_of
 from core.geometry.face_model import FaceModel
 from core.geometry.head_view import view_head
 from core.geometry.lash_lines import LashLines, depth
-from core.geometry.lighting import irradiance, srgb_to_linear
+from core.geometry.lighting import directional_light, irradiance, srgb_to_linear
 from core.geometry.part_painting import WHITE, white_albedo
 from core.geometry.rasterizer import vertex_normals
 from core.geometry.skin_regions import skin_regions
@@ -20,6 +20,7 @@ from core.geometry.uv_sampling import Atlas
 from core.stages.texture import Texture
 from core.types import PARTS, FaceTexture
 
+from . import texture_scene
 from .test_texture_parts import parts_of, told
 from .texture_scene import LIGHT, PHOTO, SIZE, Scene, linear, make_scene, posed, render, unwrap
 
@@ -194,6 +195,20 @@ def test_texture_and_light_give_the_photo(face_model: FaceModel, stage: Texture,
     assert np.abs(off - np.median(off)).mean() < 0.1
     regressed = brightness_over_photo(face_model, replace(scene, photo=photo), texture, 1.3 * texture.light)
     assert abs(np.median(regressed)) > 0.2
+
+
+def test_light_from_aside_leaves_no_side_black(
+    face_model: FaceModel, atlas: Atlas, stage: Texture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the photo does not show is dim, not black, whatever nine numbers would go on to."""
+    hard = directional_light(np.array([1.0, 0.1, 0.4]), 1.1) + np.array([0.08] + [0.0] * 8, np.float32)
+    monkeypatch.setattr(texture_scene, "LIGHT", hard)
+    scene = make_scene(face_model, atlas, yaw=0.0, mouth=0.0)
+    texture = told(stage, scene, parts_of(face_model, scene))
+    aside = np.arange(0.0, 2.0 * np.pi, 0.1)
+    around = np.stack([np.cos(aside), np.zeros_like(aside), np.sin(aside)], axis=1).astype(np.float32)
+    found = irradiance(around, texture.light)
+    assert found.min() > 0.1 * found.max()
 
 
 def test_light_of_shading_is_found_again(face_model: FaceModel) -> None:
