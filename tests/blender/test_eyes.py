@@ -49,7 +49,7 @@ def test_pupils_are_black_and_dark_eyes_dark(eye_picture) -> None:
     """No veil of the sky lies on them."""
     seen = eye_picture(np.array([0.2, 0.13, 0.1]), np.array([0.78, 0.75, 0.73]))
     pupil, iris, white = (float(seen[name] @ LUMINANCE) for name in ("pupil", "iris", "white"))
-    assert pupil < 0.03
+    assert pupil < 0.015
     assert iris < 0.06
     assert white > 8.0 * iris
     assert seen["iris"][0] > 1.15 * seen["iris"][2]  # brown

@@ -40,7 +40,7 @@ def shaded(face_model: FaceModel, atlas: Atlas) -> tuple[Scene, np.ndarray]:
     """A face with a dark fold above each eye, and the texels of these."""
     scene, band = make_scene(face_model, atlas, yaw=0.0, mouth=0.0), above_the_eyes(face_model, atlas)
     assert band.sum() > 150
-    truth = np.where(band[..., None], 0.3, 1.0) * scene.truth
+    truth = np.where(band[..., None], 0.15, 1.0) * scene.truth
     return replace(scene, photo=render(face_model, scene.params, scene.camera, truth)), band
 
 
@@ -51,6 +51,16 @@ def test_a_dark_fold_above_the_eye_is_the_eyes_own(
     texture = told(stage, scene, parts_of(face_model, scene))
     assert (texture.source[band] == SEEN).mean() > 0.8
     assert linear(texture)[band].mean() < 0.65 * scene.truth[band].mean()
+
+
+def test_coloured_make_up_stays(face_model: FaceModel, atlas: Atlas, stage: Texture, scene: Scene) -> None:
+    band = above_the_eyes(face_model, atlas)
+    blue = np.where(band[..., None], np.array([0.35, 0.6, 1.3], np.float32), np.float32(1.0)) * scene.truth
+    made_up = replace(scene, photo=render(face_model, scene.params, scene.camera, blue))
+    texture = told(stage, made_up, parts_of(face_model, scene))
+    assert (texture.source[band] == SEEN).mean() > 0.8
+    red, _, azure = linear(texture)[band].mean(axis=0) / scene.truth[band].mean(axis=0)
+    assert azure > 1.5 * red
 
 
 def test_by_colour_alone_it_may_be_a_rim(stage: Texture, shaded: tuple[Scene, np.ndarray]) -> None:
@@ -154,6 +164,8 @@ def test_a_line_that_cannot_be_seen_is_a_usual_one(face_model: FaceModel, atlas:
     assert depth(hidden, roots, 0.3) == pytest.approx(0.5)
     assert depth(view, roots, 1e6) == pytest.approx(0.92)
     assert depth(view, roots, 1e-6) == pytest.approx(0.2)
+    bright = float(np.median(view.colors(view.points[roots, :2]) @ LUMINANCE))
+    assert depth(view, roots, bright) < 0.7  # pupils and brows are darker, but farther off
 
 
 def test_whites_are_told_from_lids_and_lashes() -> None:
@@ -163,6 +175,8 @@ def test_whites_are_told_from_lids_and_lashes() -> None:
     found = white_albedo((pixels * rng.uniform(0.97, 1.03, (130, 1))).astype(np.float32))
     assert found @ LUMINANCE == pytest.approx(white @ LUMINANCE / 0.8, rel=0.1)
     assert found[0] / found[2] == pytest.approx(white[0] / white[2], rel=0.1)
+    bluish = white_albedo(np.tile(np.array([0.24, 0.27, 0.3], np.float32), (100, 1)))
+    assert 0.9 < bluish[0] / bluish[2] < 1.05 < WHITE[0] / WHITE[2]
 
 
 @pytest.mark.parametrize(("level", "low", "high"), [(0.001, 0.3, 0.5), (5.0, 1.1, 1.3)])
