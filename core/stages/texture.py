@@ -18,21 +18,12 @@ from ..geometry.delighting import (
     weighted_median,
     weighted_quantile,
 )
-from ..geometry.eyes import IRIS_RADIUS, PUPIL_RADIUS
+from ..geometry.eye_colors import eye_texels, paint_eye, read_eyes
 from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
 from ..geometry.lash_lines import LashLines
 from ..geometry.mesh_smoothing import vertex_areas
-from ..geometry.part_painting import (
-    BROWN,
-    eye_texels,
-    iris_albedo,
-    mouth_shadow,
-    paint_eye,
-    robust_color,
-    tooth_tint,
-    white_albedo,
-)
+from ..geometry.part_painting import mouth_shadow, robust_color, tooth_tint
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN, SkinBlender, SkinFields
 from ..geometry.uv_sampling import build_atlas
@@ -60,8 +51,6 @@ _HAIR_AREA = (0.1, 0.14)  # area of the hair in the photo over that of the face,
 _CROSSED = 0.02  # of what lies round the eyes, that was painted: something was before them
 _HELD, _DIMMEST = 0.1, 0.35  # weight, beside seen skin's, of what is not seen; the least light there over the usual
 _MOST_FOREIGN = 0.5  # of the face's skin; more than this is a mistake of whoever told the parts
-_IRIS_RING = (1.15 * PUPIL_RADIUS, 0.9 * IRIS_RADIUS)  # metres from the optic axis, in which an eye is read
-_WHITE_RING = (1.2 * IRIS_RADIUS, 2.0 * IRIS_RADIUS)
 _DARK_HAIR = np.array([0.05, 0.035, 0.025], np.float32)  # linear, when no hair can be seen
 
 
@@ -133,15 +122,16 @@ class Texture:
         hair, hairy = self._hair(view, reading, covers)
         grown = bearded * self._regions.full_beard * smoothstep(view.facing, *_GRAZING_BEARD)
         seen = np.maximum(seen, grown * there * open_to_view * (1.0 - covers.on_skin))
-        seen = seen * (1.0 - self._tucked(params.expression, view.facing))
-        folded = self._folded(params.expression) * (1.0 - bearded * self._regions.full_beard)
+        areas = self._areas(params.expression)
+        seen = seen * (1.0 - self._tucked(areas, params.expression, view.facing))
+        folded = self._folded(areas) * (1.0 - bearded * self._regions.full_beard)
         fields = self._fields(seen, reading, albedo, covers, hair, hairy, bearded, folded)
         fields = replace(fields, bare=fields.bare * (1.0 - orbits))
         color, source = self._blender.blend(view, fields)
         if completed is not None and completed.any():
             self._mark_completed(source, completed, places)
         self._lashes.draw(color, view, *self._plain_skin(colors, reading))
-        iris, white = self._eye_colors(view, reading)
+        iris, white = read_eyes(self._eyes, view, reading, self._regions.plain > 0.5)
         self._paint_parts(color, source, albedo, iris, white)
         return FaceTexture(
             color=cv2.merge(each(self._encoded, color)),
@@ -243,9 +233,9 @@ class Texture:
             hair=hair,
         )
 
-    def _folded(self, expression: np.ndarray) -> np.ndarray:
-        """(V,) in [0, 1]: even skin that the (64,) expression presses together so much that it folds."""
-        pressed = self._regions.fine(1.0 - self._areas(expression) / np.maximum(self._resting, 1e-12))
+    def _folded(self, areas: np.ndarray) -> np.ndarray:
+        """(V,) in [0, 1]: even skin that the expression presses together, to (V,) areas, so much that it folds."""
+        pressed = self._regions.fine(1.0 - areas / np.maximum(self._resting, 1e-12))
         return smoothstep(pressed, *_FOLDED) * self._regions.even
 
     def _areas(self, expression: np.ndarray) -> np.ndarray:
@@ -253,12 +243,12 @@ class Texture:
         moved = self._model.vertices + np.tensordot(expression, self._model.expression_basis, 1)
         return vertex_areas(moved, self._model.triangles)
 
-    def _tucked(self, expression: np.ndarray, facing: np.ndarray) -> np.ndarray:
+    def _tucked(self, now: np.ndarray, expression: np.ndarray, facing: np.ndarray) -> np.ndarray:
         """(V,) in [0, 1]: lids that the photo shows so narrow that closed eyes would draw its lashes out to smears.
 
-        `expression` is (64,), `facing` (V,) the cosine between surface and view.
+        `now` are (V,) areas under the (64,) expression, `facing` (V,) the cosine between surface and view.
         """
-        now, closed = (self._areas(sliders) for sliders in (expression, np.maximum(expression, self._blink)))
+        closed = self._areas(np.maximum(expression, self._blink))
         wider = closed / np.maximum(now * np.maximum(facing, 0.05), 1e-12)
         lids = self._regions.orbits * (closed > 1.05 * now)
         return smoothstep(wider, *_TUCKED) * lids
@@ -383,31 +373,12 @@ class Texture:
         turned = cv2.remap(painted, self._mirror_x, self._mirror_y, cv2.INTER_NEAREST, borderMode=border)
         source[((source == SEEN) & (painted > 0)) | ((source == MIRRORED) & (turned > 0))] = COMPLETED
 
-    def _eye_colors(self, view: HeadView, reading: SkinReading) -> tuple[np.ndarray, np.ndarray]:
-        """(3,) linear albedo of the irises and of the whites, from what both eyes show; the usual ones when too few."""
-        plain = self._regions.plain > 0.5
-        level = max(float(np.median(reading.shading[plain] @ LUMINANCE)), 1e-3)
-        skin = float(np.exp(np.median(reading.log_albedo[plain & (reading.trust > 0.5)] @ LUMINANCE)))
-        iris, white = (self._ring(view, *reach) / level for reach in (_IRIS_RING, _WHITE_RING))
-        found = iris_albedo(iris, skin) if np.isfinite(skin) else None
-        return lighting.srgb_to_linear(BROWN) if found is None else found, white_albedo(white)
-
     def _plain_skin(self, colors: np.ndarray, reading: SkinReading) -> tuple[np.ndarray, np.ndarray]:
         """(3,) linear colour of the face's skin in the photo, of its (V, 3) colours, and without the light."""
         plain = (self._regions.plain > 0.5) & (reading.trust > 0.5)
         if not plain.any():
             return np.zeros(3, np.float32), self._model.albedo_mean[self._regions.plain > 0.5].mean(axis=0)
         return np.median(colors[plain], axis=0), np.exp(np.median(reading.log_albedo[plain], axis=0))
-
-    def _ring(self, view: HeadView, inner: float, outer: float) -> np.ndarray:
-        """(N, 3) linear colours of what the photo shows of both eyeballs, between two metres from the optic axes."""
-        pixels = [np.empty((0, 3), np.float32)]
-        for name, eye in self._eyes.items():
-            if name.startswith("eyeball"):
-                ring = (eye.radius > inner) & (eye.radius < outer)
-                points = eye.texels.weights[np.flatnonzero(ring)] @ view.points
-                pixels.append(view.colors(points[view.shown(points), :2]))
-        return np.concatenate(pixels)
 
     def _paint_parts(
         self, color: list[np.ndarray], source: np.ndarray, albedo: np.ndarray, iris: np.ndarray, white: np.ndarray

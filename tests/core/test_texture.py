@@ -8,9 +8,9 @@ import pytest
 
 from core.geometry import lighting
 from core.geometry.camera import project
+from core.geometry.eye_colors import eye_texels, iris_albedo
 from core.geometry.eyes import IRIS_RADIUS
 from core.geometry.face_model import FaceModel
-from core.geometry.part_painting import eye_texels, iris_albedo
 from core.geometry.uv_sampling import Atlas, build_atlas, sample
 from core.stages.texture import Texture
 from core.types import FaceTexture

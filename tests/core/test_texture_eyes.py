@@ -7,12 +7,12 @@ import pytest
 
 from core.geometry.camera import project
 from core.geometry.delighting import LUMINANCE, light_of_shading
+from core.geometry.eye_colors import WHITE, white_albedo
 from core.geometry.eyes import eye_of
 from core.geometry.face_model import FaceModel
 from core.geometry.head_view import view_head
 from core.geometry.lash_lines import LashLines, depth
 from core.geometry.lighting import directional_light, irradiance, srgb_to_linear
-from core.geometry.part_painting import WHITE, white_albedo
 from core.geometry.rasterizer import vertex_normals
 from core.geometry.skin_regions import skin_regions
 from core.geometry.texel_blending import SEEN

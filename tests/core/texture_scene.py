@@ -6,8 +6,8 @@ import numpy as np
 
 from core.geometry import lighting
 from core.geometry.camera import project, rotation_from_angles
+from core.geometry.eye_colors import eye_texels, paint_eye
 from core.geometry.face_model import FaceModel
-from core.geometry.part_painting import eye_texels, paint_eye
 from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
 from core.geometry.uv_sampling import Atlas, sample, texel_positions
 from core.stages.texture import Texture
