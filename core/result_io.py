@@ -126,6 +126,7 @@ def describe(result: FaceResult, model: FaceModel, photo: Photo, provider: str) 
         "landmarks_2d_fitted": _list(project(camera, landmarks_3d)[:, :2]),
         "landmarks_3d": _list(landmarks_3d, digits=7),
         **texture_record(result),
+        "photo_light": _list(result.texture.light),
         "completion": completion_record(result.completion),
         "timings": {stage: round(seconds, 4) for stage, seconds in result.timings.items()},
         "provider": provider,
@@ -139,7 +140,6 @@ def texture_record(result: FaceResult) -> dict[str, object]:
         "iris_color": _list(result.texture.iris_color),
         "hair_color": _list(result.texture.hair_color),
         "white_color": _list(result.texture.white_color),
-        "photo_light": _list(result.texture.light),
         "confidence": dict(zip(CONFIDENCE, CONFIDENCE_GREY.tolist(), strict=True)),
     }
 

@@ -23,6 +23,8 @@ def test_reconstruct_one_person(photos: Path, tmp_path: Path, face_model: FaceMo
     assert one["coefficients"]["identity"] == two["coefficients"]["identity"] == person["coefficients"]["identity"]
     assert one["landmarks_2d"] != two["landmarks_2d"]
     assert person["photos"] == ["one", "two"]
+    assert len(one["photo_light"]) == len(two["photo_light"]) == 9 and "photo_light" not in person
+    assert len(person["white_color"]) == 3
     assert (out / "person_texture.png").read_bytes() == (out / "two_texture.png").read_bytes()
     rest = face_model.shape(np.array(person["coefficients"]["identity"], np.float32))
     vertices = np.array(read_obj(out / "person.obj")["v"], float)
