@@ -114,6 +114,7 @@ def build_world(name: str, light: np.ndarray, camera: Camera) -> bpy.types.World
     tree.links.new(sky.outputs[0], mix.inputs[1])
     tree.links.new(backdrop.outputs[0], mix.inputs[2])
     tree.links.new(mix.outputs[0], output.inputs["Surface"])
+    output.target = "EEVEE"
     _dim_reflections(tree, mix, path, environment)
     return world
 
@@ -122,7 +123,6 @@ def _dim_reflections(
     tree: bpy.types.NodeTree, mix: bpy.types.Node, path: bpy.types.Node, environment: bpy.types.Node
 ) -> None:
     """Give Cycles an output of its own, whose mirrored rays see `_MIRRORED` of the sky of `environment`."""
-    next(node for node in tree.nodes if node.type == "OUTPUT_WORLD").target = "EEVEE"
     output, dimmed, chosen = (
         tree.nodes.new(f"ShaderNode{kind}") for kind in ("OutputWorld", "Background", "MixShader")
     )

@@ -19,11 +19,16 @@ class Eye:
     axis: np.ndarray  # (3,) unit vector, the optic axis
     radius: float  # metres
 
-    def local(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) points, model frame, as metres to the right (of the picture), up and along the optic axis."""
+    @property
+    def frame(self) -> np.ndarray:
+        """(3, 3) unit vectors in columns, model frame: to the right (of the picture), up and along the optic axis."""
         right = np.cross([0.0, 1.0, 0.0], self.axis)
         right /= np.linalg.norm(right)
-        return (points - self.center) @ np.stack([right, np.cross(self.axis, right), self.axis], axis=1)
+        return np.stack([right, np.cross(self.axis, right), self.axis], axis=1)
+
+    def local(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) points, model frame, as metres along the axes of `frame` from the eye's centre."""
+        return (points - self.center) @ self.frame
 
     @property
     def iris_angle(self) -> float:

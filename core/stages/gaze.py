@@ -126,10 +126,8 @@ def _discs(eye: Eye) -> np.ndarray:
     """(D, N, 3) points spread evenly over the iris, model frame, for an eye that looks to each of `_DEGREES`."""
     radius = 0.97 * np.sqrt((np.arange(_RADII) + 0.5) / _RADII)[:, None] * eye.iris_angle
     turn = np.arange(_TURNS)[None] / _TURNS * 2.0 * np.pi
-    right = np.cross([0.0, 1.0, 0.0], eye.axis)
-    right /= np.linalg.norm(right)
-    aside = np.cos(turn)[..., None] * right + np.sin(turn)[..., None] * np.cross(eye.axis, right)
-    rays = (np.sin(radius)[..., None] * aside + np.cos(radius)[..., None] * eye.axis).reshape(-1, 3)
+    local = (np.sin(radius) * np.cos(turn), np.sin(radius) * np.sin(turn), np.cos(radius) + 0.0 * turn)
+    rays = np.stack(local, axis=-1).reshape(-1, 3) @ eye.frame.T
     cos, sin = np.cos(np.radians(_DEGREES)), np.sin(np.radians(_DEGREES))
     x = cos[:, None] * rays[:, 0] + sin[:, None] * rays[:, 2]
     z = cos[:, None] * rays[:, 2] - sin[:, None] * rays[:, 0]

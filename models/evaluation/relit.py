@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 
 from core.geometry import lighting
-from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
-from core.geometry.rasterizer import interpolate, rasterize, vertex_normals
-from core.geometry.uv_sampling import sample, texel_positions
+from core.geometry.rasterizer import interpolate, vertex_normals
 from core.types import PARTS, Camera, FaceTexture
+
+from .sheets import textured
 
 _CLEAR = ("cornea", "lashes")  # parts, by the start of their names, that are not drawn
 _SKIN = [PARTS.index(name) for name in ("skin", "nose")]
@@ -29,19 +29,13 @@ def relit(
 
     `light` is (9,) in the frame of a camera turned by (3, 3) `turn`, which need not be the one that looks.
     """
-    clear = [row for row, name in enumerate(model.part_names) if name.startswith(_CLEAR)]
-    drawn = ~np.isin(model.triangle_part, clear)
-    triangles = model.triangles[drawn]
-    raster = rasterize(project(camera, vertices).astype(np.float32), triangles, camera.width, camera.height, cull=True)
+    raster, triangles, color = textured(model, vertices, texture.color, camera, _CLEAR)
     hit = raster.mask
-    corners = model.uv[model.uv_triangles[drawn][raster.triangle_id[hit]]]
-    uv = np.einsum("nk,nkd->nd", raster.barycentric[hit], corners)
     normals = lighting.camera_normals_to_light(vertex_normals(vertices, model.triangles) @ turn.T.astype(np.float32))
     normals = interpolate(raster, triangles, normals.astype(np.float32))[hit]
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    base = lighting.LINEAR[sample(texture.color, texel_positions(uv, len(texture.color)))]
     picture = np.zeros((camera.height, camera.width, 3), np.uint8)
-    picture[hit] = np.rint(255.0 * lighting.linear_to_srgb(lighting.shade(base, normals, light)))
+    picture[hit] = np.rint(255.0 * lighting.linear_to_srgb(lighting.shade(lighting.LINEAR[color], normals, light)))
     return picture, hit
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
-from core.geometry.rasterizer import rasterize
+from core.geometry.rasterizer import Raster, rasterize
+from core.geometry.uv_sampling import sample, texel_positions
 from core.types import Camera, FaceResult, HairMesh
 
 
@@ -22,23 +23,27 @@ def render_head(
     background: np.ndarray | None = None,
 ) -> np.ndarray:
     """(H, W, 3) uint8 picture of a textured head: (V, 3) vertices, (S, S, 3) uint8 sRGB texture, soft frontal light."""
-    triangles, uv_triangles = model.triangles, model.uv_triangles
-    shell = np.isin(
-        model.triangle_part, [model.part_names.index(n) for n in model.part_names if n.startswith("cornea")]
-    )
-    triangles, uv_triangles = triangles[~shell], uv_triangles[~shell]
-    shown = project(camera, vertices)
-    raster = rasterize(shown, triangles, camera.width, camera.height)
+    raster, triangles, color = textured(model, vertices, texture, camera, ("cornea",))
     hit, index = raster.mask, raster.triangle_id
-    uv = np.zeros((camera.height, camera.width, 2), np.float32)
-    uv[hit] = np.einsum("nk,nkd->nd", raster.barycentric[hit], model.uv[uv_triangles[index[hit]]])
-    size = texture.shape[0]
-    x, y = uv[..., 0] * size - 0.5, (1 - uv[..., 1]) * size - 0.5
-    color = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[hit]
     light = np.clip(0.55 + 0.45 * _facing(vertices, triangles, camera)[index[hit]], 0, 1)
     picture = np.full((camera.height, camera.width, 3), 60, np.uint8) if background is None else background.copy()
     picture[hit] = np.clip(color * light[:, None], 0, 255).astype(np.uint8)
     return picture
+
+
+def textured(
+    model: FaceModel, vertices: np.ndarray, texture: np.ndarray, camera: Camera, clear: tuple[str, ...]
+) -> tuple[Raster, np.ndarray, np.ndarray]:
+    """What `camera` sees of (V, 3) vertices: the raster, its (T, 3) triangles, (N, 3) uint8 of the texture at its hits.
+
+    Parts whose names begin as `clear` says are not drawn.
+    """
+    drawn = ~np.isin(model.triangle_part, [row for row, name in enumerate(model.part_names) if name.startswith(clear)])
+    triangles = model.triangles[drawn]
+    raster = rasterize(project(camera, vertices), triangles, camera.width, camera.height)
+    corners = model.uv[model.uv_triangles[drawn][raster.triangle_id[raster.mask]]]
+    uv = np.einsum("nk,nkd->nd", raster.barycentric[raster.mask], corners)
+    return raster, triangles, sample(texture, texel_positions(uv, len(texture)))
 
 
 def draw_hair(
