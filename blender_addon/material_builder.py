@@ -28,10 +28,23 @@ SLOTS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class _Relief:
+    """Cells on a surface."""
+
+    per_metre: float
+    strength: float
+    depth: float  # metres
+
+
+_PORES = _Relief(1500.0, 0.12, 0.0002)  # about half a millimetre apart
+_PAPILLAE = _Relief(1100.0, 0.35, 0.0004)  # of the tongue
+
+
+@dataclass(frozen=True)
 class Textures:
     """Packed pictures of one head."""
 
-    skin: bpy.types.Image
+    skin: bpy.types.Image  # and teeth, gums, tongue
     eye: bpy.types.Image
     skin_color: tuple[float, float, float]  # mean of the skin, linear: for displays without textures
 
@@ -63,16 +76,16 @@ def _picture(tree: bpy.types.NodeTree, image: bpy.types.Image, target: bpy.types
     return node
 
 
-def _pores(tree: bpy.types.NodeTree, principled: bpy.types.Node) -> None:
-    """Fine relief that the photo cannot give: pores of about half a millimetre."""
+def _relief(tree: bpy.types.NodeTree, principled: bpy.types.Node, relief: _Relief) -> None:
+    """Fine relief that the photo cannot give."""
     place = tree.nodes.new("ShaderNodeTexCoord")
     place.location = (-1000, -300)
     noise = tree.nodes.new("ShaderNodeTexVoronoi")
     noise.location = (-800, -300)
-    _set(noise, scale=1500.0)
+    _set(noise, scale=relief.per_metre)
     bump = tree.nodes.new("ShaderNodeBump")
     bump.location = (-300, -300)
-    _set(bump, strength=0.12, distance=0.0002)
+    _set(bump, strength=relief.strength, distance=relief.depth)
     tree.links.new(place.outputs["Object"], noise.inputs["Vector"])
     tree.links.new(noise.outputs["Distance"], bump.inputs["Height"])
     tree.links.new(bump.outputs["Normal"], principled.inputs["Normal"])
@@ -84,7 +97,7 @@ def _skin(name: str, textures: Textures) -> bpy.types.Material:
     _set(principled, roughness=0.48, specular_ior_level=0.4, ior=1.4)
     # light travels millimetres under skin, red farthest
     _set(principled, subsurface_weight=0.12, subsurface_radius=(1.0, 0.35, 0.2), subsurface_scale=0.004)
-    _pores(tree, principled)
+    _relief(tree, principled, _PORES)
     material.diffuse_color = (*textures.skin_color, 1.0)
     return material
 
@@ -158,16 +171,21 @@ def _cornea_for_eevee(tree: bpy.types.NodeTree) -> None:
     tree.links.new(mix.outputs[0], output.inputs["Surface"])
 
 
-def _wet(color: tuple[float, float, float], subsurface: float, roughness: float):
+def _wet(color: tuple[float, float, float], subsurface: float, roughness: float, papillae: bool = False):
+    """Builds what is wet within the mouth, coloured by the head's texture; `color` is for displays without."""
+
     def build(name: str, textures: Textures) -> bpy.types.Material:
-        material, _, principled = _new(name)
-        _set(principled, base_color=(*color, 1.0), roughness=roughness, specular_ior_level=0.5)
+        material, tree, principled = _new(name)
+        _picture(tree, textures.skin, principled.inputs["Base Color"])
+        _set(principled, roughness=roughness, specular_ior_level=0.5)
         _set(
             principled,
             subsurface_weight=subsurface,
             subsurface_radius=(1.0, 0.4, 0.25),
             subsurface_scale=0.003,
         )
+        if papillae:
+            _relief(tree, principled, _PAPILLAE)
         material.diffuse_color = (*color, 1.0)
         return material
 
@@ -187,7 +205,7 @@ _BUILDERS = {
     "Cornea": _cornea,
     "Teeth": _wet((0.72, 0.66, 0.53), 0.15, 0.22),
     "Gums": _wet((0.42, 0.12, 0.11), 0.2, 0.3),
-    "Tongue": _wet((0.45, 0.14, 0.13), 0.2, 0.4),
+    "Tongue": _wet((0.45, 0.14, 0.13), 0.2, 0.34, papillae=True),
     "Lashes": _lashes,
 }
 

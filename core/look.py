@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .geometry.hole_mask import covers
+from .geometry.mouth import Mouth
 from .stages.fit import Regressed
 from .stages.pca_free import PersonalShape
 from .types import OCCLUDERS, PARTS, Completion, Crop, FaceBox, FaceParams, Landmarks, Parsing
@@ -37,9 +38,10 @@ class Look:
     regressed: FaceParams
     crop: Crop
     parts: np.ndarray  # (H, W) uint8 index into `PARTS`: `parts_shown`
-    mouth: float | None  # how far it is open
+    mouth: Mouth | None
     words: tuple[str, ...]  # of caution
     own: PersonalShape | None = None  # geometry free of the linear basis, where the settings want it
+    teeth: float = 0.0  # metres by which the upper teeth hang lower than the geometry's, once it is fitted
 
     def for_fit(self, focal: float | None) -> Regressed:
         """What the fit asks for; `focal` is that of the photo in pixels, if known."""

@@ -12,7 +12,8 @@ from .checks import check_face_size, check_mask, check_photo, check_shape, choos
 from .errors import RegressorError
 from .geometry.camera import project
 from .geometry.hole_mask import occluder_mask
-from .geometry.mouth import mouth_opening
+from .geometry.mouth import see_mouth
+from .geometry.teeth_rows import USUAL
 from .look import Look, PersonPhoto, parts_shown, uncovered
 from .regressors import AS_PHOTOGRAPHED, PCA_FREE
 from .run import Progress, Run, naming
@@ -111,6 +112,7 @@ class Pipeline(StageSet):
             told, fit = look.for_fit(focal), self._fit if look.own is None else look.own.fit
             params, camera = fit(told.landmarks, told.params, told.crop, told.photo_shape, told.focal, told.mouth)
             params = self._looking(look, params, camera)
+            look = replace(look, teeth=self._teeth_lower([look], [(params, camera)]))
         with run.stage("texture"):
             texture = self._unwrap(look, params, camera)
         with run.stage("hair"):
@@ -146,11 +148,13 @@ class Pipeline(StageSet):
                 (self._looking(look, params, camera), camera)
                 for look, (params, camera) in zip(looks, self._fit.person(told), strict=True)
             ]
+            teeth = self._teeth_lower(looks, fitted)
+            looks = [replace(look, teeth=teeth) for look in looks]
         textures = []
         for look, (params, camera) in zip(looks, fitted, strict=True):
             with run.stage("texture"):
                 textures.append(self._unwrap(look, params, camera))
-        shapes = [self.face_model.shape(params.identity, params.expression) for params, _ in fitted]
+        shapes = [self._head(look, params, params.expression) for look, (params, _) in zip(looks, fitted, strict=True)]
         textures = self._fuse(textures, shapes, [camera for _, camera in fitted])
         with run.stage("hair", steps=len(photos)):
             best = max(range(len(looks)), key=lambda row: hair_share(looks[row].parts))
@@ -176,7 +180,7 @@ class Pipeline(StageSet):
             seen = self._look_again(completion, landmarks)
             hidden = np.maximum(parsed.occluded, completion.mask)
             parts = parts_shown(parsed, completion.mask, self.settings.deocclusion == "none")
-            mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
+            mouth = see_mouth(completion.photo, parsed.parts, hidden, landmarks.points)
         with run.stage("regress"):
             if self.settings.regressor in AS_PHOTOGRAPHED:
                 regressed, crop = self._regress(photo, landmarks.points)
@@ -188,19 +192,27 @@ class Pipeline(StageSet):
 
     def _looking(self, look: Look, params: FaceParams, camera: Camera) -> FaceParams:
         """Fitted coefficients with the eyes turned to where the photo's look."""
-        done, at_rest = look.completion, self._shape(look.own, params)
+        done, at_rest = look.completion, self._head(look, params)
         expression = self._gaze(done.photo, look.seen.points, at_rest, camera, params.expression, done.mask)
         return replace(params, expression=expression)
 
+    def _teeth_lower(self, looks: list[Look], fitted: list[tuple[FaceParams, Camera]]) -> float:
+        """Metres by which a person's upper teeth hang lower than those of the fitted heads."""
+        told = [
+            self._teeth_rows.lowering(look.mouth, self._shape(look.own, params, params.expression), camera)
+            for look, (params, camera) in zip(looks, fitted, strict=True)
+        ]
+        return max((metres for metres in told if metres is not None), default=USUAL)
+
     def _unwrap(self, look: Look, params: FaceParams, camera: Camera) -> FaceTexture:
         completion = look.completion
-        shown, vertices = uncovered(look.seen, completion.mask), self._shape(look.own, params, params.expression)
+        shown, vertices = uncovered(look.seen, completion.mask), self._head(look, params, params.expression)
         return self._texture(completion.photo, params, camera, shown, completion.mask, vertices, look.parts)
 
     def _hair_of(self, look: Look, params: FaceParams, camera: Camera, texture: FaceTexture) -> HairMesh | None:
         if not self.settings.hair:
             return None
-        at_rest = self._shape(look.own, params)
+        at_rest = self._head(look, params)
         return self._hair(look.completion.photo, look.parts, at_rest, camera, texture)
 
     def _result(
@@ -212,7 +224,7 @@ class Pipeline(StageSet):
         hair: HairMesh | None,
         timings: dict[str, float],
     ) -> FaceResult:
-        vertices = self._shape(look.own, params, params.expression)
+        vertices = self._head(look, params, params.expression)
         landmarks = replace(look.seen, visibility=look.landmarks.visibility)
         fitted = project(camera, self.face_model.visible_landmarks(vertices, camera.rotation))[:, :2]
         return FaceResult(
@@ -221,7 +233,7 @@ class Pipeline(StageSet):
             params=params,
             camera=camera,
             vertices=vertices,
-            neutral=self._shape(look.own, params),
+            neutral=self._head(look, params),
             texture=texture,
             timings=timings,
             warnings=(
@@ -232,6 +244,7 @@ class Pipeline(StageSet):
             ),
             completion=look.completion if look.completion.mask.any() else None,
             hair=hair,
+            teeth_lowered=look.teeth,
         )
 
     def _found_mask(self, photo: np.ndarray, parsed: Parsing, points: np.ndarray) -> np.ndarray:
@@ -263,8 +276,13 @@ class Pipeline(StageSet):
             return landmarks
         return self._landmark.again(completion.photo, landmarks.points)
 
+    def _head(self, look: Look, params: FaceParams, expression: np.ndarray | None = None) -> np.ndarray:
+        """(V, 3) vertices of the person in a photo, at rest or with (64,) sliders, with their own teeth."""
+        shape = self._shape(look.own, params, expression)
+        return self._teeth_rows.lowered(shape, look.teeth) if look.teeth else shape
+
     def _shape(self, own: PersonalShape | None, params: FaceParams, expression: np.ndarray | None = None) -> np.ndarray:
-        """(V, 3) vertices of the person, at rest or with (64,) sliders."""
+        """(V, 3) vertices of the face model, or of a geometry of its own, at rest or with (64,) sliders."""
         return self.face_model.shape(params.identity, expression) if own is None else own.shape(expression)
 
     def _own_shape(self, photo: np.ndarray, points: np.ndarray) -> PersonalShape | None:

@@ -66,7 +66,7 @@ def write_person(folder: Path, name: str, photos: Sequence[str], result: FaceRes
     record = {
         "generator": GENERATOR,
         "photos": list(photos),
-        "coefficients": {key: coefficients[key] for key in ("identity", "albedo")},
+        "coefficients": {key: coefficients[key] for key in ("identity", "albedo", "teeth_lowered")},
         "landmarks_3d": _list(model.landmarks(at_rest.vertices), digits=7),
         **texture_record(at_rest),
     }
@@ -152,13 +152,17 @@ def completion_record(completion: Completion | None) -> dict[str, object] | None
 
 
 def coefficients_record(result: FaceResult, model: FaceModel) -> dict[str, object]:
-    """The coefficients by name; expressions by slider name, the pose in `POSE_NAMES` order beside them."""
+    """The coefficients by name; expressions by slider name, the pose in `POSE_NAMES` order beside them.
+
+    What they make has its upper teeth lowered by `teeth_lowered` metres.
+    """
     params = result.params
     return {
         "identity": _list(params.identity),
         "expression": dict(zip(model.expression_names, _list(params.expression), strict=True)),
         "albedo": _list(params.albedo),
         "light": _list(params.light),
+        "teeth_lowered": round(result.teeth_lowered, 6),
     }
 
 

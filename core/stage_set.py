@@ -11,6 +11,7 @@ from .fit_priors import read_priors
 from .geometry.face_model import FaceModel, load_face_model
 from .geometry.fitting import FitSettings
 from .geometry.mirroring import CoefficientMirror, mirrored_landmarks
+from .geometry.teeth_rows import TeethRows
 from .regressors import COLOURED_BY, PCA_FREE, network_of
 from .runtime.sessions import Network, open_network
 from .runtime.specs import SPECS, NetworkSpec
@@ -105,6 +106,10 @@ class StageSet:
     @cached_property
     def _gaze(self) -> Gaze:
         return Gaze(self.face_model)
+
+    @cached_property
+    def _teeth_rows(self) -> TeethRows:
+        return TeethRows(self.face_model)
 
     @cached_property
     def _texture(self) -> Texture:

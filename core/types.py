@@ -161,6 +161,7 @@ class FaceResult:
     warnings: tuple[str, ...] = field(default=())
     completion: Completion | None = None  # None: nothing was deleted
     hair: HairMesh | None = None  # None: hardly any is seen, or it was not asked for
+    teeth_lowered: float = 0.0  # metres by which the upper teeth hang lower than those of the face model's shape
 
     @property
     def confidence(self) -> np.ndarray:

@@ -22,7 +22,7 @@ _JUMP = 0.015  # metres of depth between neighbouring pixels
 _JUMP_MARGIN = (0.001, 0.0045)  # metres from a jump of depth: unbelieved, fully believed
 _TRANSPARENT = ("cornea", "lashes")  # parts, by the start of their names, that hide nothing
 FACE = ("skin", "nose", "brow_left", "brow_right", "eye_left", "eye_right", "upper_lip", "lower_lip", "mouth")
-_HAIR, _BROWS = ("hair",), ("brow_left", "brow_right")
+_HAIR, _BROWS, _INTERIOR = ("hair",), ("brow_left", "brow_right"), PARTS.index("mouth")
 FOREIGN = ("hair", "hat", "cloth", "necklace", "earring")  # parts that lie on skin and are none
 _FOREIGN_MARGIN = 0.0012  # metres by which they are grown: strands are thinner than the maps are fine
 _MOST_COLORS = 5000
@@ -197,11 +197,15 @@ class PhotoCut(NamedTuple):
 
 
 def _part_levels(parts: np.ndarray, margin: float) -> np.ndarray:
-    """(H, W, 4) uint8 levels for (H, W) indices of `PARTS`; what is foreign is grown by `margin` pixels."""
+    """(H, W, 4) uint8 levels for (H, W) indices of `PARTS`; what lies on skin is grown by `margin` pixels.
+
+    Teeth and the dark behind them are foreign to lips, whose edges the fit may miss, but do not lie on them.
+    """
     levels = cv2.LUT(cv2.merge([parts] * 4), _LEVELS)
     if margin > 0.5:
         away = cv2.distanceTransform(cv2.bitwise_not(levels[..., 0]), cv2.DIST_L2, 3)
         levels[away <= margin, 0] = 255
+    levels[parts == _INTERIOR, 0] = 255
     return levels
 
 

@@ -1,25 +1,13 @@
-"""Colours of what a photo does not show well: teeth, the inside of the mouth, the hair's roots on the scalp, pores."""
+"""Colours of what a photo does not show well: the inside of the mouth, the hair's roots on the scalp, pores."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from .delighting import smoothstep
 from .face_model import FaceModel
 from .uv_sampling import TexelMap, sample
-
-
-def tooth_tint(model: FaceModel, texels: TexelMap) -> np.ndarray:
-    """(M, 3) factor on the teeth's albedo: warm and dark at the gums, a little cool at the biting edge."""
-    gums = model.vertices[model.vertex_part == model.part("gums")]
-    if len(gums) == 0 or len(texels.index) == 0:
-        return np.ones((len(texels.index), 3), np.float32)
-    reach = cKDTree(gums).query(model.vertices)[0].astype(np.float32)
-    height = smoothstep(texels.interpolate(reach), 0.0, 0.007)[:, None]
-    neck, edge = np.array([0.80, 0.68, 0.50], np.float32), np.array([0.98, 1.0, 1.04], np.float32)
-    return neck + height * (edge - neck)
 
 
 def mouth_shadow(model: FaceModel) -> np.ndarray:

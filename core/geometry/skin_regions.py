@@ -21,6 +21,7 @@ _LIDS = ("lids_right", "lids_left")
 _COLUMN = 0.006  # metres to the side within which hair on the forehead hangs from above
 _ORBIT, _BROW = (0.016, 0.010), (0.004, 0.0)  # metres from the eyes, and from the brows
 _BEARD_LINE = 0.012  # metres above chin and jaw that a beard may reach
+_INNER_LIPS = (0.003, 0.006)  # metres from the skin round the lips
 _EARS = ("ear_right", "ear_left")
 _BEARD_CHEEK, _BEFORE_EARS = (0.040, 0.024), (0.030, 0.015)  # metres from chin and jaw, and from the ears
 
@@ -49,6 +50,7 @@ class SkinRegions:
     beard: np.ndarray  # where beards grow
     full_beard: np.ndarray  # where full ones do: there too, and on the lower cheeks up to the ears
     lips: np.ndarray  # the lips, fading over two millimetres
+    inner_lips: np.ndarray  # the lips without their outer rims
     column: tuple[np.ndarray, np.ndarray]  # (N,) forehead vertices; (N, N) bool: the second lies below the first
 
     def hung(self, fringe: np.ndarray) -> np.ndarray:
@@ -100,6 +102,7 @@ def skin_regions(model: FaceModel) -> SkinRegions:
         beard=beard,
         full_beard=np.maximum(beard, _lower_cheeks(model)) * _below_hair(model),
         lips=smoothstep(_distance(model, *_LIPS), 0.002, 0.0),
+        inner_lips=model.in_regions(*_LIPS) * smoothstep(_distance(model, *_round_lips(model)), *_INNER_LIPS),
         column=_column(model),
     )
 
@@ -110,6 +113,11 @@ def _distance(model: FaceModel, *names: str) -> np.ndarray:
     if not inside.any():
         return np.full(len(model.vertices), 1.0, np.float32)
     return cKDTree(model.vertices[inside]).query(model.vertices)[0].astype(np.float32)
+
+
+def _round_lips(model: FaceModel) -> list[str]:
+    """Regions of skin outside the mouth, without the lips."""
+    return [name for name in model.region_names if name not in (*_LIPS, "mouth_bag")]
 
 
 def _orbits(model: FaceModel) -> np.ndarray:

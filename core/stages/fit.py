@@ -14,6 +14,7 @@ from ..geometry.delighting import smoothstep
 from ..geometry.face_model import FaceModel
 from ..geometry.landmark_basis import LandmarkBasis
 from ..geometry.landmark_pose import pose_from_points
+from ..geometry.mouth import Mouth
 from ..types import EXPRESSION, IDENTITY, LANDMARKS, Camera, Crop, FaceParams, Landmarks
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Regressed:
     crop: Crop  # that `params` was read from
     photo_shape: tuple[int, int]  # height, width
     focal: float | None = None  # pixels; None when the photo is silent
-    mouth: float | None = None  # how far it is open as `mouth_opening` tells it; None where it cannot
+    mouth: Mouth | None = None  # as `see_mouth` tells it; None where it cannot
 
 
 class Fit:
@@ -57,7 +58,7 @@ class Fit:
         crop: Crop,
         photo_shape: tuple[int, int],
         focal: float | None = None,
-        mouth: float | None = None,
+        mouth: Mouth | None = None,
     ) -> tuple[FaceParams, Camera]:
         """Refine `params`; the arguments are the fields of `Regressed`.
 
@@ -90,7 +91,8 @@ class Fit:
     def _view(self, photo: Regressed) -> fitting.View:
         lens = photo.focal or likely_focal(photo.params.pose, photo.crop, photo.photo_shape)
         camera = camera_from_pose(photo.params.pose, photo.crop.matrix, photo.crop.size, photo.photo_shape, lens)
-        seen = observations(_thinned(photo.landmarks), self._settings, photo.mouth)
+        opening = None if photo.mouth is None else photo.mouth.opening
+        seen = observations(_thinned(photo.landmarks), self._settings, opening)
         return fitting.View(seen, self._start(photo.params, camera, seen), camera)
 
     def _start(self, params: FaceParams, camera: Camera, seen: fitting.Observations) -> fitting.FitState:

@@ -11,6 +11,7 @@ from ..geometry import alignment
 from ..geometry.face_model import FaceModel
 from ..geometry.fitting import FitSettings
 from ..geometry.mirroring import CoefficientMirror
+from ..geometry.mouth import Mouth
 from ..geometry.uv_grid import GridField, mirrored_grid
 from ..runtime.sessions import Network
 from ..runtime.specs import CROP_SIZE, GRID_SIZE
@@ -37,11 +38,17 @@ class PersonalShape:
         return self.neutral if expression is None else self.model.shape(np.zeros(IDENTITY, np.float32), expression)
 
     def fit(
-        self, landmarks: Landmarks, params: FaceParams, crop: Crop, photo_shape: tuple[int, int], *known: float | None
+        self,
+        landmarks: Landmarks,
+        params: FaceParams,
+        crop: Crop,
+        photo_shape: tuple[int, int],
+        focal: float | None = None,
+        mouth: Mouth | None = None,
     ) -> tuple[FaceParams, Camera]:
         """As the stage `Fit`, with this geometry held; of the regressed `params` colour and light remain."""
         start = replace(params, identity=np.zeros_like(self.identity), expression=self.expression, pose=self.pose)
-        fitted, camera = Fit(self.model, _HELD)(landmarks, start, crop, photo_shape, *known)
+        fitted, camera = Fit(self.model, _HELD)(landmarks, start, crop, photo_shape, focal, mouth)
         return replace(fitted, identity=self.identity), camera
 
 

@@ -23,9 +23,10 @@ from ..geometry.face_model import FaceModel
 from ..geometry.head_view import HeadView, view_head
 from ..geometry.lash_lines import LashLines
 from ..geometry.mesh_smoothing import vertex_areas
-from ..geometry.part_painting import mouth_shadow, robust_color, tooth_tint
+from ..geometry.part_painting import mouth_shadow, robust_color
 from ..geometry.skin_regions import occlusion, skin_regions
 from ..geometry.texel_blending import COMPLETED, MIRRORED, MODEL, SEEN, SkinBlender, SkinFields
+from ..geometry.tooth_color import WHITEST, read_teeth, tooth_tint
 from ..geometry.uv_sampling import build_atlas
 from ..parallel import each
 from ..types import Camera, FaceParams, FaceTexture, Landmarks
@@ -83,8 +84,8 @@ class Texture:
         self._mirror_x, self._mirror_y = cv2.split(self._atlas.mirror)
         self._blender = SkinBlender(model, self._atlas, self._skin, self._regions.allowed)
         self._eyes = eye_texels(model, self._atlas)
-        teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
-        self._teeth = {name: tooth_tint(model, texels) for name, texels in teeth.items()}
+        self._teeth = {name: texels for name, texels in self._atlas.parts.items() if name.startswith("teeth")}
+        self._tooth_tint = {name: tooth_tint(model, texels) for name, texels in self._teeth.items()}
         self._shadow = mouth_shadow(model)
         self._lashes = LashLines.of(model, self._atlas.skin)
         self._resting = vertex_areas(model.vertices, model.triangles)
@@ -131,8 +132,10 @@ class Texture:
         if completed is not None and completed.any():
             self._mark_completed(source, completed, places)
         self._lashes.draw(color, view, *self._plain_skin(colors, reading))
-        iris, white = read_eyes(self._eyes, view, reading, self._regions.plain > 0.5)
-        self._paint_parts(color, source, albedo, iris, white)
+        plain = self._regions.plain > 0.5
+        iris, white = read_eyes(self._eyes, view, reading, plain)
+        teeth = self._painted_teeth(view, albedo, reading, plain)
+        self._paint_parts(color, source, albedo, iris, white, teeth)
         return FaceTexture(
             color=cv2.merge(each(self._encoded, color)),
             source=source,
@@ -280,9 +283,9 @@ class Texture:
         even = weight * regions.even * (1.0 - folded)
         wide, far = regions.wide.extend(reading.log_ratio, even, reading.usual)
         complexion, near = regions.coarse.extend(reading.log_ratio, even, wide)
-        if bearded > 0.0:  # lips are none of it
-            own, _ = regions.coarse.extend(reading.log_ratio, weight * regions.lips, reading.usual)
-            complexion += bearded * regions.lips[:, None] * (own - complexion)
+        own, _ = regions.coarse.extend(reading.log_ratio, weight * regions.lips, reading.usual)
+        of_lips = own - complexion
+        complexion += bearded * regions.lips[:, None] * of_lips  # they are none of the beard
         known = np.maximum(far, 1e-4)
         bright = (wide - reading.usual) @ LUMINANCE
         both = (bright * known + bright[mirror] * known[mirror]) / (known + known[mirror])
@@ -295,7 +298,7 @@ class Texture:
         spread = 1.48 * weighted_median(np.linalg.norm(hue, axis=1), even)
         tinted = kept**1.5 * min(1.0, _VARIED_HUE / max(spread, 1e-3))
         correction = (kept * both - bright + (patched - 1.0) * patches)[:, None] + (tinted - 1.0)[:, None] * hue
-        return correction, complexion + correction
+        return correction, complexion + (1.0 - bearded) * regions.inner_lips[:, None] * of_lips + correction
 
     def _kept(
         self, weight: np.ndarray, slow: np.ndarray, patches: np.ndarray, bearded: float
@@ -380,14 +383,29 @@ class Texture:
             return np.zeros(3, np.float32), self._model.albedo_mean[self._regions.plain > 0.5].mean(axis=0)
         return np.median(colors[plain], axis=0), np.exp(np.median(reading.log_albedo[plain], axis=0))
 
+    def _painted_teeth(
+        self, view: HeadView, albedo: np.ndarray, reading: SkinReading, plain: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """(M, 3) linear colours of both rows by their names, as bright as the photo's."""
+        usual = {name: texels.interpolate(albedo) * self._tooth_tint[name] for name, texels in self._teeth.items()}
+        factor = read_teeth(list(self._teeth.values()), list(usual.values()), view, reading, plain)
+        return {name: np.minimum(colors * factor, WHITEST) for name, colors in usual.items()}
+
     def _paint_parts(
-        self, color: list[np.ndarray], source: np.ndarray, albedo: np.ndarray, iris: np.ndarray, white: np.ndarray
+        self,
+        color: list[np.ndarray],
+        source: np.ndarray,
+        albedo: np.ndarray,
+        iris: np.ndarray,
+        white: np.ndarray,
+        teeth: dict[str, np.ndarray],
     ) -> None:
         """Eyes and teeth painted, every other part in the model's own colours; in place."""
         for name, texels in self._atlas.parts.items():
-            painted = paint_eye(self._eyes[name], iris, white) if name in self._eyes else texels.interpolate(albedo)
-            if name in self._teeth:
-                painted = painted * self._teeth[name]
+            if name in self._eyes:
+                painted = paint_eye(self._eyes[name], iris, white)
+            else:
+                painted = teeth[name] if name in teeth else texels.interpolate(albedo)
             for plane, values in zip(color, painted.T, strict=True):
                 plane.reshape(-1)[texels.index] = values
             source.reshape(-1)[texels.index] = MODEL

@@ -25,7 +25,7 @@ from core.geometry.camera import camera_from_pose, project
 from core.geometry.face_model import FACE_REGIONS, FaceModel
 from core.geometry.fitting import FitSettings
 from core.geometry.landmark_basis import LandmarkBasis
-from core.geometry.mouth import mouth_opening
+from core.geometry.mouth import Mouth, see_mouth
 from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE
 from core.settings import Settings
@@ -53,7 +53,7 @@ class Sample:
     landmarks: Landmarks
     regressed: FaceParams
     crop: Crop
-    mouth: float | None
+    mouth: Mouth | None
     shape: tuple[int, int]  # height, width
     truth: FaceParams
     points: np.ndarray  # (68, 2) true landmarks, pixels
@@ -114,7 +114,7 @@ def look(pipeline: Pipeline, people: int) -> list[Sample]:
                 landmarks,
                 pipeline.regress(image, landmarks.points),
                 extract(image, crop_matrix(landmarks.points, CROP_SIZE), CROP_SIZE),
-                mouth_opening(parsed.parts, parsed.occluded, landmarks.points),
+                see_mouth(image, parsed.parts, parsed.occluded, landmarks.points),
                 (height, width),
                 truth,
                 points,

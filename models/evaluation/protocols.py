@@ -12,7 +12,7 @@ from core.geometry.alignment import crop_matrix, extract
 from core.geometry.boxes import overlap
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
-from core.geometry.mouth import mouth_opening
+from core.geometry.mouth import see_mouth
 from core.pipeline import Pipeline
 from core.runtime.specs import CROP_SIZE
 from core.stages.fit import Fit
@@ -43,7 +43,7 @@ class Fitter:
         regressed = self.pipeline.regress(image, landmarks.points)
         crop = extract(image, crop_matrix(landmarks.points, CROP_SIZE), CROP_SIZE)
         parsed = self.pipeline.parse(image, landmarks.points)
-        mouth = mouth_opening(parsed.parts, parsed.occluded, landmarks.points)
+        mouth = see_mouth(image, parsed.parts, parsed.occluded, landmarks.points)
         params, camera = self._fit(landmarks, regressed, crop, (image.shape[0], image.shape[1]), mouth=mouth)
         return Fitted(regressed, params, camera)
 

@@ -16,7 +16,7 @@ from core import regressors
 from core.errors import FaceError
 from core.geometry.camera import angles_from_rotation, camera_from_pose, project
 from core.geometry.face_model import FACE_REGIONS, FaceModel
-from core.geometry.mouth import mouth_opening
+from core.geometry.mouth import Mouth, see_mouth
 from core.look import believed
 from core.pipeline import Pipeline
 from core.regressors import AS_PHOTOGRAPHED, COLOURED_BY, NETWORKS, PCA_FREE
@@ -87,7 +87,7 @@ class Look:
     landmarks: Landmarks  # of `image`
     completion: Completion
     seen: Landmarks  # of the completed picture
-    mouth: float | None
+    mouth: Mouth | None
 
 
 def there(pipeline: Pipeline, all_methods: bool = False) -> list[System]:
@@ -163,7 +163,7 @@ def look_at(pipeline: Pipeline, cases: Cases, index: int) -> Look | None:
     parsed = pipeline.parse(image, landmarks.points)
     completion = pipeline._completed(image, landmarks.points, cases.mask(index), parsed)
     hidden = np.maximum(parsed.occluded, completion.mask)
-    mouth = mouth_opening(parsed.parts, hidden, landmarks.points)
+    mouth = see_mouth(completion.photo, parsed.parts, hidden, landmarks.points)
     return Look(image, landmarks, completion, pipeline._look_again(completion, landmarks), mouth)
 
 

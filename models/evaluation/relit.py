@@ -17,9 +17,10 @@ _SKIN = [PARTS.index(name) for name in ("skin", "nose")]
 _EYES = [PARTS.index(name) for name in ("eye_left", "eye_right")]
 _BROWS = [PARTS.index(name) for name in ("brow_left", "brow_right")]
 _LIPS = [PARTS.index(name) for name in ("upper_lip", "lower_lip")]
+_MOUTH = [PARTS.index("mouth")]
 _LIDS = 0.1  # of the distance of the outer eye corners: how far from the eyes lids reach
 _FEW = 40  # pixels of a part, with fewer of which nothing is said
-COLUMNS = ("skin", "lids", "eyes", "brows", "lips")
+COLUMNS = ("skin", "lids", "eyes", "brows", "lips", "mouth")
 
 
 def relit(
@@ -50,5 +51,6 @@ def levels_apart(photo: np.ndarray, picture: np.ndarray, where: np.ndarray, labe
     reach = round(_LIDS * float(np.ptp(columns))) if len(columns) else 0
     round_eyes = cv2.dilate(eyes, np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
     skin = np.isin(labels, _SKIN)
-    parts = (skin & ~round_eyes, skin & round_eyes, eyes > 0, np.isin(labels, _BROWS), np.isin(labels, _LIPS))
+    named = (np.isin(labels, names) for names in (_BROWS, _LIPS, _MOUTH))
+    parts = (skin & ~round_eyes, skin & round_eyes, eyes > 0, *named)
     return np.array([apart[part & where].mean() if (part & where).sum() >= _FEW else np.nan for part in parts])

@@ -87,7 +87,8 @@ def of_photo(pipeline: Pipeline, atlas: Atlas, photo: Photo) -> Answer | None:
     told, fit = look.for_fit(None), pipeline._fit if look.own is None else look.own.fit
     params, camera = fit(told.landmarks, told.params, told.crop, told.photo_shape, None, told.mouth)
     params = pipeline._looking(look, params, camera)
-    vertices = pipeline._shape(look.own, params, params.expression)
+    look = replace(look, teeth=pipeline._teeth_lower([look], [(params, camera)]))
+    vertices = pipeline._head(look, params, params.expression)
     done = look.completion
     given = (done.photo, params, camera, uncovered(look.seen, done.mask), done.mask, vertices)
     textures = {name: pipeline._texture(*given, look.parts if known else None) for name, known in SYSTEMS.items()}

@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import scipy.sparse as sp
 
+from core.geometry.delighting import smoothstep
+
 from .pieces import Piece, doubled, mirrored, polar_grid, rows_on, stack
 from .quads import chords_of, distinct_corners, edges_of, merge
 from .source_surface import closest_barycentric
@@ -19,8 +21,11 @@ RING_DEPTHS = (0.0005, 0.0015, 0.0032, 0.0056, 0.0088, CROWN_LENGTH)  # metres b
 SQUARENESS = 0.7
 # What stays open between neighbours at each ring, metres, and how far one side of a crown may be widened for that: the
 # rings cut the corners of the scanned crowns, by which they touch. At the gum each is as wide as it was.
-GAPS = (0.0012, 0.0002, -0.00006, -0.00006, 0.00035, np.inf)
+GAPS = (0.0008, 0.0002, -0.00006, -0.00006, 0.00035, np.inf)
 WIDEST = 0.0014  # metres
+# How far the corners of the outer side stay behind the touching sides at each ring, metres: rounder ones leave dark
+# wedges between the teeth. Of a corner that is a share of the half width from the middle: left as it is, moved.
+BEVELS, CORNER = (0.0005, 0.00025, 0.0002, 0.00025, 0.0006, np.inf), (0.45, 0.85)
 ON_MIDLINE = 0.0004  # metres
 GUM_SIZE, TONGUE_SIZE = 0.0021, 0.0032  # wanted edge lengths
 
@@ -39,15 +44,19 @@ def teeth(ict: IctModel, upper: bool, source_mirror: sp.csr_matrix) -> Piece:
 
 
 def touching(jaw: np.ndarray) -> np.ndarray:
-    """(N, 3) vertices of one jaw's teeth, in the order of `teeth`, each widened along the arch to its neighbours."""
+    """(N, 3) vertices of one jaw's teeth, in the order of `teeth`, each widened along the arch to its neighbours.
+
+    What is done to crowns that touch is next to nothing.
+    """
     crowns = jaw.reshape(-1, 1 + len(RING_DEPTHS) * TOOTH_SEGMENTS, 3)
     rings = crowns[:, 1:].reshape(len(crowns), len(RING_DEPTHS), TOOTH_SEGMENTS, 3)
     wider, middle = np.zeros_like(crowns), crowns.mean(axis=1)
     moved = wider[:, 1:].reshape(rings.shape)  # a view
     right, left = (sorted(np.flatnonzero(side * middle[:, 0] > 0), key=lambda k: -middle[k, 2]) for side in (-1.0, 1.0))
     order = [*reversed(right), *left]
+    inside = np.array([0.0, middle[:, 2].min()])
     for one, other in itertools.pairwise(order):
-        for k, gap in enumerate(GAPS):
+        for k, (gap, bevel) in enumerate(zip(GAPS, BEVELS, strict=True)):
             between = rings[other, k].mean(axis=0) - rings[one, k].mean(axis=0)
             between[1] = 0.0
             distance = np.linalg.norm(between)
@@ -59,7 +68,13 @@ def touching(jaw: np.ndarray) -> np.ndarray:
             apart = distance - sum(reach.max() for reach in reaches)
             step = float(np.clip((apart - gap) / 2, 0.0, WIDEST))
             for tooth, sign, reach in zip((one, other), (1.0, -1.0), reaches, strict=True):
-                moved[tooth, k] += sign * step * np.clip(reach / reach.max(), 0.0, 1.0)[:, None] * along
+                share = reach / reach.max()
+                shift = step * np.clip(share, 0.0, 1.0)
+                center = rings[tooth, k].mean(axis=0)
+                outer = (rings[tooth, k] - center)[:, [0, 2]] @ (center[[0, 2]] - inside) > 0.0
+                filled = np.maximum(reach.max() + step - bevel - reach - shift, 0.0)
+                shift = np.minimum(shift + np.where(outer, smoothstep(share, *CORNER), 0.0) * filled, WIDEST)
+                moved[tooth, k] += sign * shift[:, None] * along
     return (crowns + wider).reshape(-1, 3)
 
 

@@ -104,6 +104,23 @@ def test_parts_wear_their_materials(built, model) -> None:
         assert any(node.type == "BSDF_PRINCIPLED" for node in material.node_tree.nodes)
 
 
+def test_the_mouth_wears_the_texture_of_the_head(bpy, built) -> None:
+    """The photo says how white teeth are; the tongue is rough, teeth and gums are not."""
+    materials = {material.name: material for material in built.head.data.materials}
+    for name, rough in (("Teeth", False), ("Gums", False), ("Tongue", True), ("Skin", True)):
+        nodes = materials[f"Ada {name}"].node_tree.nodes
+        shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
+        assert shader.inputs["Base Color"].links[0].from_node.image == bpy.data.images["Ada Skin"]
+        assert shader.inputs["Normal"].is_linked == rough
+    size = {name: _cells(materials[f"Ada {name}"]) for name in ("Skin", "Tongue")}
+    assert size["Tongue"] < size["Skin"]  # cells to the metre
+
+
+def _cells(material) -> float:
+    noise = next(node for node in material.node_tree.nodes if node.type == "TEX_VORONOI")
+    return noise.inputs["Scale"].default_value
+
+
 def test_pictures_are_packed_and_right_way_up(bpy, built, result, photo) -> None:
     for image in bpy.data.images:
         assert image.packed_file is not None or not image.users, image.name

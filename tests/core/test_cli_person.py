@@ -8,6 +8,7 @@ import pytest
 
 from core import cli
 from core.geometry.face_model import FaceModel
+from core.geometry.teeth_rows import TeethRows
 
 from .cli_run import read_obj, run
 
@@ -27,6 +28,8 @@ def test_reconstruct_one_person(photos: Path, tmp_path: Path, face_model: FaceMo
     assert len(person["white_color"]) == 3
     assert (out / "person_texture.png").read_bytes() == (out / "two_texture.png").read_bytes()
     rest = face_model.shape(np.array(person["coefficients"]["identity"], np.float32))
+    assert person["coefficients"]["teeth_lowered"] == one["coefficients"]["teeth_lowered"] > 0.0
+    rest = TeethRows(face_model).lowered(rest, person["coefficients"]["teeth_lowered"])
     vertices = np.array(read_obj(out / "person.obj")["v"], float)
     np.testing.assert_allclose(vertices, rest, atol=1e-5)
     # done again, an earlier result is replaced

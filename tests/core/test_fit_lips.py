@@ -10,6 +10,7 @@ from core.geometry.camera import (
     project,
 )
 from core.geometry.face_model import FaceModel
+from core.geometry.mouth import Mouth
 from core.stages.fit import Fit, lip_gaps, observations
 from core.types import EXPRESSION, Camera, FaceParams
 
@@ -65,7 +66,8 @@ def lips_apart(model: FaceModel, fitted: tuple[FaceParams, Camera]) -> float:
 def test_lips_close_where_the_parser_sees_them_shut(face_model: FaceModel, opening: float) -> None:
     person, fit = ajar(face_model, opening), Fit(face_model)
     by_points, between, shut = (
-        fit(person.landmarks, person.regressed, person.crop, PHOTO, mouth=mouth) for mouth in (None, 0.17, 0.03)
+        fit(person.landmarks, person.regressed, person.crop, PHOTO, mouth=mouth)
+        for mouth in (None, Mouth(0.17), Mouth(0.03))
     )
     assert lips_apart(face_model, by_points) > 0.05
     assert lips_apart(face_model, shut) < 0.01
@@ -90,6 +92,6 @@ def test_a_mouth_that_is_overruled_makes_the_jaw_doubtful(face_model: FaceModel)
 def test_an_open_mouth_stays_as_the_landmarks_have_it(face_model: FaceModel) -> None:
     person, fit = ajar(face_model, 0.4), Fit(face_model)
     by_points = fit(person.landmarks, person.regressed, person.crop, PHOTO)
-    seen_open, _ = fit(person.landmarks, person.regressed, person.crop, PHOTO, mouth=0.45)
+    seen_open, _ = fit(person.landmarks, person.regressed, person.crop, PHOTO, mouth=Mouth(0.45))
     np.testing.assert_array_equal(by_points[0].to_vector(), seen_open.to_vector())
     assert lips_apart(face_model, by_points) > 0.15

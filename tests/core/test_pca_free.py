@@ -11,6 +11,7 @@ from scipy.sparse.linalg import lsqr
 from core.errors import WeightsError
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
+from core.geometry.teeth_rows import TeethRows
 from core.geometry.uv_grid import GridField, mirrored_grid
 from core.pipeline import Pipeline
 from core.runtime.specs import GRID_SIZE, NetworkSpec
@@ -116,6 +117,7 @@ def test_pipeline_takes_its_geometry_from_the_network(
 ) -> None:
     result = own.reconstruct(photo_with_faces((300, 200, 150)))
     wanted = field.neutral(field.displacement((grid + mirrored_grid(grid)) / 2))
+    wanted = TeethRows(face_model).lowered(wanted, result.teeth_lowered)
     assert result.neutral == pytest.approx(wanted, abs=2e-5)
     deltas = np.tensordot(result.params.expression, face_model.expression_basis, axes=1)
     assert result.vertices == pytest.approx(wanted + deltas, abs=1e-4)  # sliders move the person's own neutral

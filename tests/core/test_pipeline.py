@@ -11,6 +11,8 @@ from core import cautions
 from core.errors import Cancelled, FaceModelError, ImageError, NoFaceFound, RegressorError, WeightsError
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
+from core.geometry.mouth import Mouth
+from core.geometry.teeth_rows import USUAL
 from core.look import PersonPhoto
 from core.pipeline import STAGES, Pipeline
 from core.runtime.specs import NetworkSpec
@@ -38,9 +40,8 @@ def test_reconstructs_the_face_that_the_networks_see(
     assert list(result.timings) == list(STAGES)
     assert min(result.timings.values()) >= 0
     assert result.vertices.shape == result.neutral.shape == face_model.vertices.shape
-    assert result.vertices == pytest.approx(
-        face_model.shape(result.params.identity, result.params.expression), abs=1e-6
-    )
+    fitted = face_model.shape(result.params.identity, result.params.expression)
+    assert result.vertices == pytest.approx(pipeline._teeth_rows.lowered(fitted, USUAL), abs=1e-6)
     assert (result.camera.width, result.camera.height) == (640, 480)
     # the mean face was shown: the fit explains it where it was seen, and keeps its shape
     fitted = project(result.camera, face_model.visible_landmarks(result.vertices, result.camera.rotation))
@@ -180,7 +181,8 @@ def test_params_are_those_of_the_fit_with_the_gaze_of_the_photo(
     for name in ("identity", "albedo", "light", "pose"):
         assert getattr(result.params, name) is getattr(changed, name)
     assert result.camera is portrait_camera
-    assert result.vertices == pytest.approx(pipeline.face_model.shape(changed.identity, looking))
+    fitted = pipeline.face_model.shape(changed.identity, looking)
+    assert result.vertices == pytest.approx(pipeline._teeth_rows.lowered(fitted, USUAL))
 
 
 @pytest.mark.parametrize("method", ["none", "telea"])
@@ -203,9 +205,9 @@ def test_the_parsed_mouth_reaches_the_fit_and_is_parsed_once(
     pipeline.__dict__.update(_parse=shut, _fit=spy)
     photo = photo_with_faces((300, 200, 150))
     pipeline.reconstruct(photo)
-    assert (len(parsed), mouths) == (1, [0.0])
+    assert (len(parsed), mouths) == (1, [Mouth(0.0)])
     pipeline.reconstruct(photo, mask=np.full(photo.shape[:2], 255, np.uint8))
-    assert mouths[1] == (0.0 if method == "none" else None)  # what the user marks as hidden tells nothing
+    assert mouths[1] == (Mouth(0.0) if method == "none" else None)  # what the user marks as hidden tells nothing
 
 
 # Hair

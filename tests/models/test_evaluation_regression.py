@@ -13,6 +13,7 @@ import pytest
 from core import regressors
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.lighting import LIGHT_FLIP, basis
+from core.geometry.mouth import Mouth
 from core.settings import Settings
 from core.stages.pca_free import PersonalShape
 from core.types import LANDMARKS, LAYOUT, Camera, Completion, Crop, FaceBox, FaceParams, Landmarks
@@ -230,14 +231,14 @@ class Stage:
         return replace(params, pose=pose), Crop(np.array([[1.0, 0, 16], [0, 1, 16]]), 128, np.zeros((128, 128, 3)))
 
     def _fit(self, landmarks, params, crop, shape, focal, mouth):
-        assert shape == (96, 96) and focal is None and mouth == 0.25
+        assert shape == (96, 96) and focal is None and mouth == Mouth(0.25)
         return replace(params, expression=np.full(64, 0.5, np.float32)), self.camera
 
 
 def look(image_level: int = 10, completed_level: int = 20) -> Look:
     photo, done = (np.full((96, 96, 3), level, np.uint8) for level in (image_level, completed_level))
     marks = [Landmarks(np.full((68, 2), x), np.zeros((4, 2)), np.ones(72), np.ones(72)) for x in (1.0, 2.0)]
-    return Look(photo, marks[0], Completion(done, np.zeros((96, 96), np.uint8), "telea"), marks[1], 0.25)
+    return Look(photo, marks[0], Completion(done, np.zeros((96, 96), np.uint8), "telea"), marks[1], Mouth(0.25))
 
 
 def test_answers_before_and_after_the_fit(model) -> None:

@@ -51,14 +51,15 @@ def test_levels_are_told_by_part() -> None:
     labels[5:10, 20:80] = PARTS.index("brow_left")
     labels[20:26, 20:40], labels[20:26, 60:80] = PARTS.index("eye_left"), PARTS.index("eye_right")
     labels[45:50, 30:70] = PARTS.index("lower_lip")
-    off = {"skin": 1, "brow_left": 40, "eye_left": 7, "eye_right": 9, "lower_lip": 20}
+    labels[42:45, 30:70] = PARTS.index("mouth")
+    off = {"skin": 1, "brow_left": 40, "eye_left": 7, "eye_right": 9, "lower_lip": 20, "mouth": 60}
     picture = photo.copy()
     for name, levels in off.items():
         picture[labels == PARTS.index(name)] -= np.uint8(levels)
     picture[14:32, 14:86][labels[14:32, 14:86] == PARTS.index("skin")] = 70  # lids, and more beside them
     where = np.ones(labels.shape, bool)
     found = dict(zip(COLUMNS, levels_apart(photo, picture, where, labels), strict=True))
-    assert found["brows"] == 40 and found["lips"] == 20 and found["eyes"] == 8
+    assert found["brows"] == 40 and found["lips"] == 20 and found["eyes"] == 8 and found["mouth"] == 60
     assert found["lids"] > 25 > 5 > found["skin"] >= 1
     where[40:] = False
     unseen = dict(zip(COLUMNS, levels_apart(photo, picture, where, labels), strict=True))

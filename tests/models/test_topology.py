@@ -160,14 +160,18 @@ def test_fit_to_the_scanned_surface(kept: Topology) -> None:
     assert len(own) != 14034
 
 
-def test_crowns_are_widened_until_they_touch() -> None:
-    """Four round crowns of 4 mm radius in a row, 10 mm apart: the inner sides meet, all else stays."""
+def round_crowns(centers: np.ndarray) -> np.ndarray:
+    """(N * V, 3) vertices of a jaw of round crowns of 4 mm radius about (N, 3) centers."""
     angle = np.arange(mouth_parts.TOOTH_SEGMENTS) / mouth_parts.TOOTH_SEGMENTS * 2 * np.pi
     ring = 0.004 * np.stack([np.cos(angle), np.zeros(len(angle)), np.sin(angle)], axis=1)
     rings = [ring - [0.0, depth, 0.0] for depth in mouth_parts.RING_DEPTHS]
-    crown = np.concatenate([[[0.0, 0.0, 0.0]], *rings])
+    return (np.concatenate([[[0.0, 0.0, 0.0]], *rings]) + centers[:, None]).reshape(-1, 3)
+
+
+def test_crowns_are_widened_until_they_touch() -> None:
+    """Four round crowns in a row, 10 mm apart: the inner sides meet, all else stays."""
     centers = np.array([[x, 0.0, -abs(x)] for x in (0.0035, 0.0106, -0.0035, -0.0106)]) * [10 / 7, 1, 0.1]
-    jaw = (crown + centers[:, None]).reshape(-1, 3)
+    jaw = round_crowns(centers)
     moved = (mouth_parts.touching(jaw) - jaw).reshape(4, -1, 3)
     shape = (4, len(mouth_parts.RING_DEPTHS), mouth_parts.TOOTH_SEGMENTS, 3)
     wider = (jaw.reshape(4, -1, 3) + moved)[:, 1:].reshape(shape)
@@ -175,9 +179,21 @@ def test_crowns_are_widened_until_they_touch() -> None:
     assert middle == pytest.approx(mouth_parts.GAPS[2], abs=1e-6)
     edge = wider[0, 0, :, 0].min() - wider[2, 0, :, 0].max()
     assert edge == pytest.approx(mouth_parts.GAPS[0], abs=1e-6)
-    assert not moved[:, 0].any() and not moved[:, -len(angle) :].any()  # tips, and what is in the gum
+    assert not moved[:, 0].any() and not moved[:, -mouth_parts.TOOTH_SEGMENTS :].any()  # tips, and what is in the gum
     assert np.abs(moved[..., 1]).max() == 0.0
     outer = jaw.reshape(4, -1, 3)[1, :, 0] > centers[1, 0] + 0.001
     assert np.abs(moved[1, outer]).max() < 1e-6
     apart = jaw * [1.6, 1.0, 1.0]  # too far to be closed
     assert np.abs(mouth_parts.touching(apart) - apart).max() == pytest.approx(mouth_parts.WIDEST, rel=0.01)
+
+
+def test_corners_between_crowns_are_filled_in_front() -> None:
+    """Rounder ones would leave dark wedges between the teeth; behind them nobody looks."""
+    jaw = round_crowns(np.array([[0.0044, 0, 0], [0.012, 0, -0.04], [-0.0044, 0, 0], [-0.012, 0, -0.04]]))
+    rings = mouth_parts.touching(jaw).reshape(4, -1, 3)[:, 1:].reshape(4, -1, mouth_parts.TOOTH_SEGMENTS, 3)
+    for ring in (1, 2, 3):
+        one, other = rings[0, ring, :, 0], rings[2, ring, :, 0]
+        before, behind = one[5] - one.min(), one[7] - one.min()  # of the circle's twelve the sixth is at the side
+        assert before == pytest.approx(mouth_parts.BEVELS[ring], abs=1e-6)
+        assert behind > 0.0004
+        assert one[5] - other[1] == pytest.approx(mouth_parts.GAPS[ring] + 2 * before, abs=1e-6)
