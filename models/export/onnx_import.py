@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ from . import weight_storage
 from .onnx_export import (
     CARD,
     NETWORKS,
+    PAINTERS,
     TOLERANCE,
     WEIGHTS,
     ParityError,
+    Sample,
     check_parity,
     example_inputs,
     load_example,
-    parity_images,
+    parity_samples,
 )
 
 LOG = logging.getLogger(__name__)
@@ -47,7 +50,8 @@ _SCENE = 256  # pixels, of a picture for the detector
 def stored(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
     """Arrays by name, and the (weight, bias) names of the file's convolutions in their order, halves joined again.
 
-    A convolution without a bias is a fixed filter: whatever is learnt was folded with its normalisation and has one.
+    A convolution without a bias is none of them: it is a fixed filter, or has kept its name since no normalisation was
+    folded into it.
     """
     model = onnx.load(str(path))
     convolutions = [node for node in model.graph.node if node.op_type == "Conv" and len(node.input) > 2]
@@ -75,11 +79,11 @@ def _whole_parser(arrays: dict[str, np.ndarray], pairs: list[tuple[str, str]]) -
     return [pair for pair in pairs if pair[0] not in second_halves]
 
 
-def restore(net: nn.Module, example: Tensor, path: Path) -> None:
-    """Put a file's weights into `net`, whose convolutions run on `example` in the order of the file's."""
+def restore(net: nn.Module, example: tuple[Tensor, ...], path: Path) -> None:
+    """Put a file's weights into `net`, whose convolutions run on the inputs `example` in the order of the file's."""
     arrays, pairs = stored(path)
     ran = _run_order(net, example)
-    convolutions = [module for module in ran if isinstance(module, nn.Conv2d)]
+    convolutions = [module for k, module in enumerate(ran) if isinstance(module, nn.Conv2d) and _has_bias(ran, k)]
     if len(convolutions) != len(pairs):
         raise ParityError(f"{path} has {len(pairs)} convolutions, the network {len(convolutions)}; sizes differ.")
     with torch.no_grad():
@@ -87,12 +91,12 @@ def restore(net: nn.Module, example: Tensor, path: Path) -> None:
             convolution.weight.copy_(torch.from_numpy(arrays[weight]))
             _set_bias(convolution, ran, torch.from_numpy(arrays[bias]))
         for name, parameter in net.named_parameters():
-            known = arrays.get(f"net.{name}")
+            known = arrays.get(f"net.{name}", arrays.get(name))
             if known is not None and known.shape == tuple(parameter.shape):
                 parameter.copy_(torch.from_numpy(known))
 
 
-def _run_order(net: nn.Module, example: Tensor) -> list[nn.Module]:
+def _run_order(net: nn.Module, example: tuple[Tensor, ...]) -> list[nn.Module]:
     """Convolutions and normalisations as they run."""
     ran: list[nn.Module] = []
     hooks = [
@@ -101,10 +105,16 @@ def _run_order(net: nn.Module, example: Tensor) -> list[nn.Module]:
         if isinstance(module, (nn.Conv2d, nn.BatchNorm2d))
     ]
     with torch.no_grad():
-        net.eval()(example)
+        net.eval()(*example)
     for hook in hooks:
         hook.remove()
     return ran
+
+
+def _has_bias(ran: list[nn.Module], index: int) -> bool:
+    """Whether a convolution has a bias in the file: its own, or that of the normalisation after it."""
+    convolution, after = ran[index], ran[index + 1 : index + 2]
+    return convolution.bias is not None or any(isinstance(module, nn.BatchNorm2d) for module in after)
 
 
 def _set_bias(convolution: nn.Conv2d, ran: list[nn.Module], bias: Tensor) -> None:
@@ -119,12 +129,12 @@ def _set_bias(convolution: nn.Conv2d, ran: list[nn.Module], bias: Tensor) -> Non
     norm.bias.copy_(bias)
 
 
-def calibrate(net: nn.Module, images: Tensor) -> None:
-    """Give each normalisation the statistics of its inputs on (N, 3, H, W) images; what it computes stays."""
+def calibrate(net: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Give each normalisation the statistics of what reaches it from N `inputs`; what the network computes stays."""
 
-    def settle(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def settle(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
         assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
-        mean, var = inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3))
+        mean, var = given[0].mean((0, 2, 3)), given[0].var((0, 2, 3))
         norm.bias.add_(mean * norm.weight / (norm.running_var + norm.eps).sqrt())
         norm.weight.mul_(((var + norm.eps) / (norm.running_var + norm.eps)).sqrt())
         norm.running_mean.copy_(mean)
@@ -133,7 +143,7 @@ def calibrate(net: nn.Module, images: Tensor) -> None:
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
     with torch.no_grad():
-        net.eval()(images)
+        net.eval()(*inputs)
     for hook in hooks:
         hook.remove()
 
@@ -145,12 +155,11 @@ def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEI
     sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in card["network"].items()}
     net = build(config(**sizes))
     example, _ = example_inputs(name)
-    assert isinstance(example, Tensor)
-    restore(net, example, weights / f"{name}.onnx")
-    images = _seen_by(name, pictures)
-    calibrate(net, torch.from_numpy(np.stack(images[:_CALIBRATED])).permute(0, 3, 1, 2).float() / 255.0)
+    restore(net, example if isinstance(example, tuple) else (example,), weights / f"{name}.onnx")
+    samples = _seen_by(name, pictures)
+    calibrate(net, _inputs(samples[:_CALIBRATED]))
     exportable = load_example(name, wrap(net).eval())
-    worst = check_parity(exportable, weights / f"{name}.onnx", images[:8], 16)
+    worst = check_parity(exportable, weights / f"{name}.onnx", samples[:8], 16)
     out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": {f"module.{key}": value for key, value in net.state_dict().items()}}, out / CHECKPOINT)
     (out / CARD).write_text(json.dumps(card, indent=2) + "\n")
@@ -158,10 +167,19 @@ def import_weights(name: str, pictures: Pictures, out: Path, weights: Path = WEI
     return worst
 
 
-def _seen_by(name: str, pictures: Pictures) -> list[np.ndarray]:
-    """Pictures of one size as the network sees them."""
-    if name == "parser":
-        return parity_images(name, pictures)
+def _inputs(samples: Sequence[Sample]) -> tuple[Tensor, ...]:
+    """What a network is given, all samples as one batch."""
+    named = [sample for sample in samples if isinstance(sample, dict)]
+    if named:
+        return tuple(torch.from_numpy(np.concatenate([sample[key] for sample in named])) for key in named[0])
+    images = np.stack([sample for sample in samples if isinstance(sample, np.ndarray)])
+    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255.0,)
+
+
+def _seen_by(name: str, pictures: Pictures) -> Sequence[Sample]:
+    """Pictures of one size, or named inputs, as the network sees them."""
+    if name == "parser" or name in PAINTERS:
+        return parity_samples(name, pictures)
     if name == "detector":
         _, held_out = split(len(pictures))
         return [cv2.resize(pictures.image(int(i)), (_SCENE, _SCENE)) for i in held_out[:_CALIBRATED]]
@@ -174,7 +192,7 @@ def main() -> None:
     """Command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Make a checkpoint of shipped weights, to train on from.")
-    parser.add_argument("name", choices=("detector", "landmarker", "parser"))
+    parser.add_argument("name", choices=("completer", "completer_coarse", "detector", "landmarker", "parser"))
     parser.add_argument("--data", type=Path, default=Path("build/synthetic"))
     parser.add_argument("--out", type=Path, default=None, help="build/training/NAME if not given")
     arguments = parser.parse_args()

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="training packages are not installed
 
 from core.geometry.face_model import FaceModel  # noqa: E402
 from models.export import onnx_export, onnx_import  # noqa: E402
+from models.networks.completer import CompleterConfig  # noqa: E402
 from models.networks.detector import DetectorConfig  # noqa: E402
 from models.networks.landmarker import LandmarkerConfig  # noqa: E402
 from models.networks.parser import ParserConfig  # noqa: E402
@@ -25,6 +26,8 @@ CONFIGS = {
     "landmarker": LandmarkerConfig(points=72, width=0.35, narrow=4, hidden=16, reaches=(0.05, 0.03), rank=4),
     "parser": ParserConfig(width=0.35, decoder=(8, 8, 8, 8)),
     "detector": DetectorConfig(stem=4, channels=(8, 8, 8), depth=(1, 1, 1), neck=8),
+    "completer": CompleterConfig(channels=(4, 8, 8, 8), dilations=(1, 2)),
+    "completer_coarse": CompleterConfig(size=64, fold=2, channels=(4, 8, 8, 8), dilations=(1,)),
 }
 SIDE = 128
 
@@ -34,6 +37,23 @@ def pictures(model: FaceModel) -> Pictures:
     return make_pictures(model)
 
 
+def inputs(name: str, count: int) -> tuple[torch.Tensor, ...]:
+    """Noise in the form that a network takes."""
+    if name not in onnx_export.PAINTERS:
+        return (torch.rand(count, 3, SIDE, SIDE),)
+    mask = torch.zeros(count, 1, 256, 256)
+    mask[:, :, 80:150, 60:200] = 1.0
+    return torch.rand(count, 3, 256, 256), mask, torch.rand(count, 68, 2)
+
+
+def answers(net: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """What a network says, as a tuple of tensors."""
+    out = net(*given)
+    if isinstance(out, torch.Tensor):
+        return (out,)
+    return (out.painted, out.completed) if hasattr(out, "painted") else tuple(out)
+
+
 def shipped(name: str, folder: Path, bits: int) -> torch.nn.Module:
     """A network whose statistics fit no picture in particular, its file and card; returns the network."""
     torch.manual_seed(0)
@@ -41,7 +61,7 @@ def shipped(name: str, folder: Path, bits: int) -> torch.nn.Module:
     net = build(config)
     with torch.no_grad():
         for _ in range(3):
-            net.train()(torch.rand(4, 3, SIDE, SIDE))
+            net.train()(*inputs(name, 4))
     folder.mkdir()
     onnx_export.convert(onnx_export.load_example(name, wrap(net).eval()), folder / f"{name}.onnx", bits)
     card = {"name": name, "network": dataclasses.asdict(config)}
@@ -68,9 +88,9 @@ def test_imported_network_computes_what_the_exported_one_does(
     assert max(worst.values()) < 1e-3  # of the rounded weights, not of the unrounded network
     again = built(name)
     checkpoints.load_averaged(again, tmp_path / "run" / checkpoints.CHECKPOINT)
-    image = torch.rand(2, 3, SIDE, SIDE)
+    given = inputs(name, 2)
     with torch.no_grad():
-        for found, wanted in zip(again.eval()(image), net(image), strict=True):
+        for found, wanted in zip(answers(again.eval(), given), answers(net, given), strict=True):
             if name == "parser":  # the file holds logits less the first
                 found, wanted = (logits - logits[:, :1] for logits in (found, wanted))
             assert torch.allclose(found, wanted, atol=0.02 * wanted.abs().max().item())
@@ -81,13 +101,14 @@ def test_imported_network_computes_what_the_exported_one_does(
 @pytest.mark.parametrize("name", list(CONFIGS))
 def test_calibration_changes_statistics_and_no_answer(name: str, tmp_path: Path) -> None:
     shipped(name, tmp_path / "weights", 32)
-    net, image = built(name), torch.rand(8, 3, SIDE, SIDE) ** 2
-    onnx_import.restore(net, image, tmp_path / "weights" / f"{name}.onnx")
+    image, *rest = inputs(name, 8)
+    net, given = built(name), (image**2, *rest)
+    onnx_import.restore(net, given, tmp_path / "weights" / f"{name}.onnx")
     with torch.no_grad():
-        folded, astray = net.eval()(image), net.train()(image)
-        onnx_import.restore(net, image, tmp_path / "weights" / f"{name}.onnx")  # the pass above moved the statistics
-        onnx_import.calibrate(net, image)
-        kept, training = net.eval()(image), net.train()(image)
+        folded, astray = answers(net.eval(), given), answers(net.train(), given)
+        onnx_import.restore(net, given, tmp_path / "weights" / f"{name}.onnx")  # the pass above moved the statistics
+        onnx_import.calibrate(net, given)
+        kept, training = answers(net.eval(), given), answers(net.train(), given)
     for before, wrong, after, learning in zip(folded, astray, kept, training, strict=True):
         size = before.abs().max()
         assert (after - before).abs().max() < 1e-3 * size
@@ -108,4 +129,4 @@ def test_a_file_of_other_sizes_is_refused(tmp_path: Path) -> None:
     shipped("landmarker", tmp_path / "weights", 32)
     net = built("parser")
     with pytest.raises(onnx_export.ParityError, match="sizes differ"):
-        onnx_import.restore(net, torch.rand(1, 3, 64, 64), tmp_path / "weights" / "landmarker.onnx")
+        onnx_import.restore(net, (torch.rand(1, 3, 64, 64),), tmp_path / "weights" / "landmarker.onnx")
