@@ -14,7 +14,7 @@ _RIMS = [62, 66]  # landmarks in the middle of the lips' inner rims, upper and l
 _FRONT = 0.008  # metres from the middle, in which incisors are
 _EDGE = 4  # vertices of a row's biting edge
 _MOST, USUAL = 0.003, 0.0017  # metres by which they are lowered at most, and where no photo tells
-_CLOSED = 0.05  # opening of a mouth, below which nobody's teeth are seen
+_CLOSED = 0.2  # opening of a mouth, below which it is shut: the parser sees a mouth between lips that touch, too
 _GUM = (-0.002, 0.003)  # metres above the biting edge: gum of the lower row, of the upper one
 _FOLLOWS = 0.3  # of the way, that the gum goes: long crowns show in smiles, gums seldom do
 

@@ -68,9 +68,10 @@ def test_teeth_hang_down_only_so_far(face_model: FaceModel, rows: TeethRows) -> 
 def test_shut_and_hidden_mouths_do_not_tell_how_teeth_hang(face_model: FaceModel, rows: TeethRows) -> None:
     vertices = smiling(face_model, jaw=0.1)
     assert rows.lowering(None, vertices, camera()) is None
-    assert rows.lowering(Mouth(0.02), vertices, camera()) is None
-    assert rows.lowering(Mouth(0.2), vertices, camera()) == 0.0  # open, and none are seen
-    assert rows.lowering(Mouth(0.2, 1.0), face_model.vertices, camera()) == 0.0  # the head's own mouth is shut
+    assert rows.lowering(Mouth(0.15), vertices, camera()) is None
+    assert rows.lowering(Mouth(0.15, 1.0), vertices, camera()) is None  # what is bright is a lip
+    assert rows.lowering(Mouth(0.3), vertices, camera()) == 0.0  # open, and none are seen
+    assert rows.lowering(Mouth(0.3, 1.0), face_model.vertices, camera()) == 0.0  # the head's own mouth is shut
 
 
 def test_the_upper_row_alone_is_lowered(face_model: FaceModel, rows: TeethRows) -> None:
