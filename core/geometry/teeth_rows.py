@@ -13,7 +13,8 @@ from .mouth import Mouth
 _RIMS = [62, 66]  # landmarks in the middle of the lips' inner rims, upper and lower
 _FRONT = 0.008  # metres from the middle, in which incisors are
 _EDGE = 4  # vertices of a row's biting edge
-_MOST, USUAL = 0.003, 0.0017  # metres by which they are lowered at most, and where no photo tells
+_MOST, USUAL = 0.003, 0.0023  # metres by which they are lowered at most, and where no photo tells
+_SHUT = 0.0015  # metres from rim to rim of a head's own mouth, below which it is shut
 _CLOSED = 0.2  # opening of a mouth, below which it is shut: the parser sees a mouth between lips that touch, too
 _GUM = (-0.002, 0.003)  # metres above the biting edge: gum of the lower row, of the upper one
 _FOLLOWS = 0.3  # of the way, that the gum goes: long crowns show in smiles, gums seldom do
@@ -36,20 +37,18 @@ class TeethRows:
         """
         if mouth is None or mouth.opening < _CLOSED:
             return None
-        if mouth.teeth == 0.0:
-            return 0.0
         rims = np.einsum("nk,nkd->nd", self._weights, vertices[self._triangles])
         edges = np.stack([vertices[rows].mean(axis=0) for rows in (self._upper, self._lower)])
+        height = float(np.linalg.norm(rims[1] - rims[0]))
+        if height < _SHUT:
+            return None
         points = project(camera, np.concatenate([rims, edges]))[:, :2]
         down = points[1] - points[0]
-        length = float(np.linalg.norm(down))
-        if length < 1.0:
-            return 0.0
-        upper, lower = (points[2:] - points[0]) @ down / length**2
+        upper, lower = (points[2:] - points[0]) @ down / max(float(down @ down), 1e-6)
         if lower <= upper:  # the lower row closes the gap
             return 0.0
-        asked = (mouth.teeth - upper) * float(np.linalg.norm(rims[1] - rims[0]))
-        return float(np.clip(asked, 0.0, _MOST))
+        most = _MOST if mouth.teeth > 0.0 else USUAL  # unseen, they end above the gap
+        return float(np.clip((mouth.teeth - upper) * height, 0.0, most))
 
     def lowered(self, vertices: np.ndarray, metres: float) -> np.ndarray:
         """(V, 3) vertices with the upper row so many metres lower; its gum follows a little."""

@@ -8,7 +8,7 @@ import pytest
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
 from core.geometry.mouth import Mouth
-from core.geometry.teeth_rows import TeethRows
+from core.geometry.teeth_rows import USUAL, TeethRows
 from core.geometry.tooth_color import WHITEST, tooth_factor
 from core.geometry.uv_sampling import Atlas
 from core.stages.texture import Texture
@@ -70,8 +70,25 @@ def test_shut_and_hidden_mouths_do_not_tell_how_teeth_hang(face_model: FaceModel
     assert rows.lowering(None, vertices, camera()) is None
     assert rows.lowering(Mouth(0.15), vertices, camera()) is None
     assert rows.lowering(Mouth(0.15, 1.0), vertices, camera()) is None  # what is bright is a lip
-    assert rows.lowering(Mouth(0.3), vertices, camera()) == 0.0  # open, and none are seen
-    assert rows.lowering(Mouth(0.3, 1.0), face_model.vertices, camera()) == 0.0  # the head's own mouth is shut
+    assert rows.lowering(Mouth(0.3, 1.0), face_model.vertices, camera()) is None  # the head's own mouth is shut
+
+
+def test_teeth_that_are_not_seen_end_above_the_gap(face_model: FaceModel, rows: TeethRows) -> None:
+    vertices, view = smiling(face_model, jaw=0.1), camera()
+    assert edge(face_model, vertices, view) > 0.0
+    assert rows.lowering(Mouth(0.3), vertices, view) == 0.0
+    opened = face_model.shape(np.zeros(IDENTITY, np.float32), _jaw(face_model, 0.6))
+    now = edge(face_model, opened, view)
+    metres = rows.lowering(Mouth(0.6), opened, view)
+    assert now < 0.0 and metres is not None and 0.0 < metres <= USUAL
+    after = edge(face_model, rows.lowered(opened, metres), view)
+    assert now < after < 0.03
+
+
+def _jaw(model: FaceModel, value: float) -> np.ndarray:
+    expression = np.zeros(EXPRESSION, np.float32)
+    expression[model.expression_names.index("jawOpen")] = value
+    return expression
 
 
 def test_the_upper_row_alone_is_lowered(face_model: FaceModel, rows: TeethRows) -> None:
