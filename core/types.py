@@ -133,6 +133,7 @@ class FaceTexture:
     hair_color: np.ndarray  # (3,) float32, sRGB-encoded in [0, 1], tint of the scalp
     white_color: np.ndarray  # (3,) float32, sRGB-encoded in [0, 1], of the eyes' whites
     light: np.ndarray  # (9,) float32, light under which this texture looks as in the photo; frame of the photo's camera
+    teeth_seen: bool = False  # whether their colour is the photo's, too
 
 
 @dataclass(frozen=True, eq=False)

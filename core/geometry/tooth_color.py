@@ -34,8 +34,8 @@ def tooth_tint(model: FaceModel, texels: TexelMap) -> np.ndarray:
 
 def read_teeth(
     texels: Sequence[TexelMap], usual: Sequence[np.ndarray], view: HeadView, reading: SkinReading, plain: np.ndarray
-) -> np.ndarray:
-    """(3,) factor on the `usual` colours that makes teeth as bright as the photo's; 1 when too few are seen.
+) -> np.ndarray | None:
+    """(3,) factor on the `usual` colours that makes teeth as bright as the photo's; None when too few are seen.
 
     `texels` are those of either row, `usual` their (M, 3) linear colours. The light is read on `plain` (V,) skin.
     """
@@ -46,20 +46,17 @@ def read_teeth(
     own = [colors[known] for colors, known in zip(usual, shown, strict=True)]
     pixels = np.concatenate(seen) if seen else np.empty((0, 3))
     if len(pixels) < _LEAST_TEETH * sum(len(points) for points in places):
-        return _UNKNOWN
+        return None
     return tooth_factor(pixels / level, np.concatenate(own).mean(axis=0))
 
 
-def tooth_factor(pixels: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """(3,) factor from a `usual` (3,) linear colour to that of teeth among (N, 3) de-lit pixels about them."""
+def tooth_factor(pixels: np.ndarray, usual: np.ndarray) -> np.ndarray | None:
+    """(3,) factor from a `usual` (3,) linear colour to that of teeth among (N, 3) de-lit pixels about them, if any."""
     own = pixels[(pixels[:, 0] < _REDDEST * pixels[:, 1]) & (pixels[:, 1] > 0.0)]
     if len(own) < max(_LEAST_OWN * len(pixels), 1):
-        return _UNKNOWN
+        return None
     brightness = own @ LUMINANCE
     low, high = np.quantile(brightness, _LIT)
     factor = np.median(own[(brightness >= low) & (brightness <= high)], axis=0) / (_SHADE * usual)
     level = float(factor @ LUMINANCE)
     return (np.clip(level, *_LEVELS) * np.clip(factor / max(level, 1e-4), *_TINTS)).astype(np.float32)
-
-
-_UNKNOWN = np.ones(3, np.float32)

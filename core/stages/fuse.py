@@ -28,6 +28,7 @@ class Fuse:
     def __init__(self, model: FaceModel, size: int = 1024) -> None:
         self._model, self._size = model, size
         self._atlas = build_atlas(model, size)
+        self._teeth = np.concatenate([texels.index for name, texels in self._atlas.parts.items() if "teeth" in name])
 
     def __call__(
         self, textures: Sequence[FaceTexture], vertices: Sequence[np.ndarray], cameras: Sequence[Camera]
@@ -37,15 +38,19 @@ class Fuse:
         Seen beats completed beats mirrored beats model.
 
         Of photos that know a texel equally well, the one that shows it at the finest scale is taken; what no photo
-        shows is the mean of all. Photos change over in two bands (Burt & Adelson 1983), so that no seam shows and
-        details are not blurred by mixing them. `vertices` are (V, 3) and posed, one array for each photo.
+        shows is the mean of all, teeth that of those that show them. Photos change over in two bands (Burt & Adelson
+        1983), so that no seam shows and details are not blurred by mixing them. `vertices` are (V, 3) and posed, one
+        array for each photo.
         """
         if len(textures) == 1:
             return tuple(textures)
         source = np.stack([texture.source for texture in textures])
         colors, gains = _same_tone([texture.color.astype(np.float32) for texture in textures], source)
         detail = np.stack([self._detail(*each) for each in zip(vertices, cameras, strict=True)])
-        color = self._blend(colors, _chosen(source, detail), source.max(axis=0) > 0)
+        chosen, smiling = _chosen(source, detail), np.array([texture.teeth_seen for texture in textures], np.float32)
+        if smiling.any():
+            chosen.reshape(len(textures), -1)[:, self._teeth] = smiling[:, None] / smiling.sum()
+        color = self._blend(colors, chosen, source.max(axis=0) > 0)
         self._atlas.pad(color)
         one = FaceTexture(
             color=np.clip(color + 0.5, 0, 255).astype(np.uint8),
@@ -54,6 +59,7 @@ class Fuse:
             hair_color=np.mean([texture.hair_color for texture in textures], axis=0),
             white_color=np.mean([texture.white_color for texture in textures], axis=0),
             light=textures[0].light,
+            teeth_seen=bool(smiling.any()),
         )
         brighter = (gains @ LUMINANCE) ** _GAMMA
         return tuple(replace(one, light=texture.light / gain) for texture, gain in zip(textures, brighter, strict=True))

@@ -134,7 +134,7 @@ class Texture:
         self._lashes.draw(color, view, *self._plain_skin(colors, reading))
         plain = self._regions.plain > 0.5
         iris, white = read_eyes(self._eyes, view, reading, plain)
-        teeth = self._painted_teeth(view, albedo, reading, plain)
+        teeth, teeth_seen = self._painted_teeth(view, albedo, reading, plain)
         self._paint_parts(color, source, albedo, iris, white, teeth)
         return FaceTexture(
             color=cv2.merge(each(self._encoded, color)),
@@ -143,6 +143,7 @@ class Texture:
             hair_color=lighting.linear_to_srgb(hair),
             white_color=lighting.linear_to_srgb(white),
             light=self._light(fields.gain, view, seen),
+            teeth_seen=teeth_seen,
         )
 
     def _open_orbits(
@@ -385,11 +386,13 @@ class Texture:
 
     def _painted_teeth(
         self, view: HeadView, albedo: np.ndarray, reading: SkinReading, plain: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """(M, 3) linear colours of both rows by their names, as bright as the photo's."""
+    ) -> tuple[dict[str, np.ndarray], bool]:
+        """(M, 3) linear colours of both rows by their names, as bright as the photo's, and whether it shows them."""
         usual = {name: texels.interpolate(albedo) * self._tooth_tint[name] for name, texels in self._teeth.items()}
         factor = read_teeth(list(self._teeth.values()), list(usual.values()), view, reading, plain)
-        return {name: np.minimum(colors * factor, WHITEST) for name, colors in usual.items()}
+        if factor is None:
+            return usual, False
+        return {name: np.minimum(colors * factor, WHITEST) for name, colors in usual.items()}, True
 
     def _paint_parts(
         self,

@@ -1,6 +1,7 @@
 """One texture from several: what is seen wins, tones meet, details stay sharp."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,6 +85,26 @@ def test_each_side_comes_sharp_from_the_photo_that_shows_it(
         likeness = [np.corrcoef(fused[side][:, 0], pattern[side][:, 0])[0, 1] for pattern in (own, other)]
         assert likeness[0] > 0.9 > 0.3 > abs(likeness[1])
         assert fused[side].std() == pytest.approx(own[side].std(), rel=0.1)
+
+
+@pytest.mark.parametrize(("smiles", "wanted"), [((True, False), 200), ((False, True), 120), ((False, False), 160)])
+def test_teeth_are_those_of_the_photos_that_show_them(
+    fuse: FuseTwo, atlas: Atlas, smiles: tuple[bool, bool], wanted: int
+) -> None:
+    pictures = []
+    for level, shown in zip((200, 120), smiles, strict=True):
+        picture = texture(atlas, SEEN, SKIN)
+        color = picture.color.copy()
+        for name, texels in atlas.parts.items():
+            color.reshape(-1, 3)[texels.index] = level if "teeth" in name else 90
+            picture.source.reshape(-1)[texels.index] = MODEL
+        pictures.append(replace(picture, color=color, teeth_seen=shown))
+    fused = fuse(*pictures)
+    assert fused.teeth_seen == any(smiles)
+    found = fused.color.reshape(-1, 3)
+    for name in ("teeth_upper", "teeth_lower"):
+        assert np.median(found[atlas.parts[name].index]) == pytest.approx(wanted, abs=12)
+    assert np.median(found[atlas.parts["tongue"].index]) == pytest.approx(90, abs=4)
 
 
 def test_one_photo_is_left_alone(face_model: FaceModel, atlas: Atlas) -> None:
