@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import itertools
 import json
 import logging
@@ -250,8 +251,10 @@ def run_recipe(
         run.started_from = earlier_card(arguments.start)
     if arguments.resume:
         run.resume()
-    figures = run.train()
-    run.ranks.leave()
+    figures, ranks = run.train(), run.ranks
+    del run  # it holds the group by the averaged gradients, whose threads must end before the interpreter does
+    gc.collect()
+    ranks.leave()
     return figures
 
 
