@@ -37,7 +37,7 @@ class Mouth:
 
 
 def see_mouth(photo: np.ndarray, parts: np.ndarray, hidden: np.ndarray, points: np.ndarray) -> Mouth | None:
-    """The mouth at (68, 2) landmarks of a (H, W, 3) uint8 photo.
+    """The mouth at (68, 2) landmarks, pixels, of a (H, W, 3) uint8 RGB photo.
 
     `parts` (H, W) uint8 is a `Parsing`'s; `hidden` (H, W) uint8 says from 128 on what stands before the head. None
     where too little of the lips is in sight: what the parser answers behind masks and hands is a guess.

@@ -44,7 +44,7 @@ def read_teeth(
     shown = [view.shown(points) for points in places]
     seen = [view.colors(points[known, :2]) for points, known in zip(places, shown, strict=True)]
     own = [colors[known] for colors, known in zip(usual, shown, strict=True)]
-    pixels = np.concatenate(seen) if seen else np.empty((0, 3))
+    pixels = np.concatenate(seen)
     if len(pixels) < _LEAST_TEETH * sum(len(points) for points in places):
         return None
     return tooth_factor(pixels / level, np.concatenate(own).mean(axis=0))
