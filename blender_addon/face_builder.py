@@ -17,6 +17,7 @@ from .head_builder import build_head
 from .images import packed_image
 from .light_builder import build_key, build_world, light_scene, split_light
 from .pictures import KINDS, keep_pictures
+from .strand_builder import bears_strands, grow_strands
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class BuildOptions:
 
     match_scene: bool = True  # active camera, picture size and view transform follow the photo
     photo_light: bool = True  # the scene's world becomes the photo's light
+    strands: bool = True  # on the hair, if there is any
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ def build_face(
         scene.collection.children.link(collection)
         head = build_head(name, result, model, collection)
         if result.hair is not None:
-            build_hair(name, result.hair, head, model, result.neutral)
+            hair = build_hair(name, result.hair, head, model, result.neutral)
+            if options.strands and bears_strands(result.hair):
+                grow_strands(head, hair)
         picture = None if photo is None else packed_image(f"{name} {KINDS['photo']}", photo, lossless=False)
         keep_pictures(head, name, result, model, picture)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)
@@ -67,7 +71,7 @@ def build_face(
 @contextmanager
 def all_or_nothing() -> Iterator[None]:
     """Take back all data-blocks made inside when it fails, so that no half head stays in the file."""
-    kinds = ("objects", "collections", "meshes", "cameras", "lights", "materials", "images", "worlds")
+    kinds = ("objects", "collections", "meshes", "hair_curves", "cameras", "lights", "materials", "images", "worlds")
     before = {item for kind in kinds for item in getattr(bpy.data, kind)}
     try:
         yield

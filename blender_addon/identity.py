@@ -1,6 +1,6 @@
 """Identity sliders: rebakes the head at rest; every shape key keeps its offsets, the user's own included.
 
-The hair goes along.
+The hair goes along, and its strands.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import numpy as np
 from ..core.errors import FaceError
 from ..core.geometry.face_model import FaceModel
 from .coordinates import to_blender
-from .hair_builder import carry_along, hairs_of, shift
+from .hair_builder import carry_along, hairs_of, shift, strands_of
 
 APPLIED = "facewright_applied_identity"  # custom property: what the mesh at rest is made of now
 
 
 def rebake_problem(head: bpy.types.Object, vertex_count: int | None = None) -> str | None:
     """Why the head at rest cannot be changed now, as a sentence, or None."""
-    if any(item.mode == "EDIT" for item in (head, *hairs_of(head))):
+    if any(item.mode in ("EDIT", "SCULPT_CURVES") for item in (head, *hairs_of(head), *strands_of(head))):
         return "Leave Edit Mode to change the identity."
     if head.library is not None or head.data.library is not None:
         return "This head is linked from another file; make it local to change it."

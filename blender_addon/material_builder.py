@@ -232,16 +232,47 @@ def build_hair_material(name: str, picture: bpy.types.Image, color: tuple[float,
     return material
 
 
+def build_strand_material(name: str, color: str, normal: str, usual: np.ndarray) -> bpy.types.Material:
+    """Strands of the colours in an attribute `color`, lit as the surface whose `normal` is another, in object space.
+
+    By their own round sides they would be far darker than the surface that wears the photo. `usual` is a (3,) linear
+    colour for displays without attributes.
+    """
+    material, tree, principled = _new(name)
+    for attribute, output, y in ((color, "Color", 100), (normal, "Vector", -150)):
+        node = tree.nodes.new("ShaderNodeAttribute")
+        node.attribute_name = attribute
+        node.location = (-600, y)
+        if attribute == color:
+            tree.links.new(node.outputs[output], principled.inputs["Base Color"])
+            continue
+        turned = tree.nodes.new("ShaderNodeVectorTransform")
+        turned.vector_type, turned.convert_from, turned.convert_to = "NORMAL", "OBJECT", "WORLD"
+        turned.location = (-300, y)
+        tree.links.new(node.outputs[output], turned.inputs[0])
+        tree.links.new(turned.outputs[0], principled.inputs["Normal"])
+    _set(principled, roughness=0.5, specular_ior_level=0.0)  # the photo has its highlights
+    material.diffuse_color = (*usual.tolist(), 1.0)
+    return material
+
+
+def picture_on(hair: bpy.types.Object) -> bpy.types.Image | None:
+    """The image that colours a hair, if it has one."""
+    color = _base_color(hair)
+    node = color.links[0].from_node if color is not None and color.is_linked else None
+    return None if node is None or node.type != "TEX_IMAGE" else node.image
+
+
 def shown_on_skin(head: bpy.types.Object) -> bpy.types.Image | None:
     """The image that colours a head's skin instead of its texture, if any."""
-    color = _skin_color(head)
+    color = _base_color(head)
     node = color.links[0].from_node if color is not None and color.is_linked else None
     return node.image if node is not None and _INSTEAD in node else None
 
 
 def show_on_skin(head: bpy.types.Object, image: bpy.types.Image | None) -> bool:
     """Colour a head's skin by `image`, or by its texture again; False where the material was made anew."""
-    color = _skin_color(head)
+    color = _base_color(head)
     if color is None or not color.is_linked:
         return False
     tree, node = color.id_data, color.links[0].from_node
@@ -262,9 +293,9 @@ def _put_back(tree: bpy.types.NodeTree, instead: bpy.types.Node, color: bpy.type
     return node
 
 
-def _skin_color(head: bpy.types.Object) -> bpy.types.NodeSocket | None:
-    """The socket that takes the colour of a head's skin."""
-    material = head.material_slots[0].material if head.material_slots else None
+def _base_color(item: bpy.types.Object) -> bpy.types.NodeSocket | None:
+    """The socket that takes the colour of an object's first material: a head's skin."""
+    material = item.material_slots[0].material if item.material_slots else None
     if material is None or material.node_tree is None:
         return None
     shader = next((node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED"), None)

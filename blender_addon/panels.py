@@ -9,6 +9,7 @@ import bpy
 from . import job
 from .animation import sliders
 from .expression_groups import grouped
+from .hair_builder import hairs_of, strands_of
 from .identity import rebake_problem
 from .image_views import showing
 from .mask_brush import adds
@@ -97,9 +98,12 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
         if len(REGRESSORS) > 1:
             column.prop(chosen, "regressor")
         column.prop(chosen, "match_scene")
+        column.prop(chosen, "photo_light")
         row = column.row()
-        row.prop(chosen, "photo_light")
         row.prop(chosen, "hair")
+        strands = row.row()
+        strands.enabled = chosen.hair
+        strands.prop(chosen, "strands")
         if running is None:
             row = layout.row()
             row.scale_y = 1.6
@@ -222,6 +226,25 @@ class FACEWRIGHT_PT_identity(_HeadPanel, bpy.types.Panel):
             column.prop(coefficient, "value", text=f"Identity {number}", slider=True)
 
 
+class FACEWRIGHT_PT_hair(_HeadPanel, bpy.types.Panel):
+    """Strands on the hair."""
+
+    bl_label = "Hair"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only where the head has hair."""
+        head = active_head(context)
+        return head is not None and bool(hairs_of(head))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        grown = strands_of(required_head(context))
+        text = "Grow Strands Again" if grown else "Grow Strands"
+        self.layout.operator("facewright.grow_strands", text=text, icon="CURVES_DATA")
+
+
 class FACEWRIGHT_PT_export(_HeadPanel, bpy.types.Panel):
     """Formats for other programs, and what is worth knowing about this head."""
 
@@ -267,6 +290,7 @@ CLASSES = (
     FACEWRIGHT_PT_photo,
     FACEWRIGHT_PT_expression,
     FACEWRIGHT_PT_identity,
+    FACEWRIGHT_PT_hair,
     FACEWRIGHT_PT_pictures,
     FACEWRIGHT_PT_export,
 )

@@ -168,6 +168,11 @@ class FacewrightScene(bpy.types.PropertyGroup):
         description="Make a mesh of the hair's volume, beside the head; without it hair is a tint on the scalp",
         default=_DEFAULTS.hair,
     )
+    strands: bpy.props.BoolProperty(
+        name="Strands",
+        description="Grow strands on the hair's mesh, combed and coloured as in the photo; for renders in Blender",
+        default=True,
+    )
     match_scene: bpy.props.BoolProperty(
         name="Match Render to Photo",
         description="Make the photo's camera active and give the render the photo's size and colours",

@@ -145,6 +145,7 @@ class HairMesh:
     uv: np.ndarray  # (U, 2) float32
     uv_faces: np.ndarray  # (G, 4) int32, rows of `uv`
     color: np.ndarray  # (h, w, 4) uint8: sRGB-encoded base colour and how much hair there is, row 0 at v = 1
+    hat: np.ndarray  # (H,) float32 in [0, 1]: how far it is a hat's surface there
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """All operators; ids begin with `facewright.`."""
 
-from . import export, expression, identity, mask, person, pictures, reconstruct
+from . import export, expression, hair, identity, mask, person, pictures, reconstruct
 
 CLASSES = (
     *reconstruct.CLASSES,
@@ -9,5 +9,6 @@ CLASSES = (
     *pictures.CLASSES,
     *expression.CLASSES,
     *identity.CLASSES,
+    *hair.CLASSES,
     *export.CLASSES,
 )

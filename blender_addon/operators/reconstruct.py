@@ -59,7 +59,7 @@ def build_outcome(context: bpy.types.Context, outcome: Outcome) -> BuiltFace:
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     chosen = scene.facewright
-    options = BuildOptions(match_scene=chosen.match_scene, photo_light=chosen.photo_light)
+    options = BuildOptions(match_scene=chosen.match_scene, photo_light=chosen.photo_light, strands=chosen.strands)
     built = build_face(scene, outcome.name, outcome.result, outcome.model, outcome.photo.pixels, options)
     set_sliders(built.head, outcome.result.params.identity)
     for other in context.view_layer.objects.selected:

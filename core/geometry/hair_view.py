@@ -14,6 +14,7 @@ from .head_view import FACE, PhotoCut
 from .planes import disk
 
 WORN = [PARTS.index(name) for name in ("hair", "hat")]  # what a mesh beside the head shows
+_HAT = [PARTS.index("hat")]
 _SOFT = 0.0012  # metres by which the edge of the hair is softened: parts are told no finer
 WITHIN = 0.003  # metres from the edge of hair, nearer to which something else shows through
 _FACE = [PARTS.index(name) for name in FACE]
@@ -35,6 +36,7 @@ class HairView:
     hair: np.ndarray  # (h, w) float32 in [0, 1]: it shows hair, or a hat
     strands: np.ndarray  # (h, w) float32 in [0, 1], the same, before the face strand by strand
     inner: np.ndarray  # (h, w) float32 in [0, 1]: its colours are the hair's own
+    hat: np.ndarray  # (h, w) float32 0 or 1: it shows a hat
     metre: float  # pixels of `photo` per metre at the head
     eye: np.ndarray  # (3,) where the camera stands, model frame, metres
     _camera: Camera
@@ -46,16 +48,17 @@ class HairView:
         points = project(camera, reached)[:, :2]
         cut = PhotoCut.round_points(points, photo.shape, round(_FINEST * size))
         metre = float(cut.scale[0]) * camera.focal / float(camera.translation[2])
-        part, hair, face = (
+        part, hair, hat, face = (
             cut.of(photo),
-            *(cut.of(np.isin(parts, kinds).astype(np.uint8), cv2.INTER_NEAREST) for kinds in (WORN, _FACE)),
+            *(cut.of(np.isin(parts, kinds).astype(np.uint8), cv2.INTER_NEAREST) for kinds in (WORN, _HAT, _FACE)),
         )
         hair = _pieces(hair, metre)
         soft = cv2.GaussianBlur(hair.astype(np.float32), (0, 0), max(_SOFT * metre, 0.5))
         strands = _before_face(part, soft, face & ~hair & 1, metre)
         beyond = cv2.dilate(1 - (hair | face), disk(WITHIN * metre)) == 0
         eye = -camera.rotation.T @ camera.translation
-        return HairView(part, soft, strands, smoothstep(strands, *_OWN) * beyond, metre, eye, camera, cut)
+        inner = smoothstep(strands, *_OWN) * beyond
+        return HairView(part, soft, strands, inner, hat.astype(np.float32), metre, eye, camera, cut)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """(..., 2) float32 pixels of `photo` at (..., 3) points, model frame."""
@@ -70,13 +73,21 @@ class HairView:
 
     def hair_at(self, pixels: np.ndarray) -> np.ndarray:
         """(N, M) float32 in [0, 1]: how much the photo shows hair at (N, M, 2) pixels; its edge goes on outside."""
-        x, y = (np.ascontiguousarray(pixels[..., axis], dtype=np.float32) for axis in (0, 1))
-        return cv2.remap(self.hair, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return _at(self.hair, pixels)
+
+    def hat_at(self, pixels: np.ndarray) -> np.ndarray:
+        """(N, M) float32 in [0, 1]: how much of a hat it shows at (N, M, 2) pixels."""
+        return _at(self.hat, pixels)
 
     def facing(self, points: np.ndarray, outward: np.ndarray) -> np.ndarray:
         """(...) cosine between (..., 3) unit vectors at (..., 3) points and the way to the camera."""
         rays = self.eye - points
         return (outward * rays).sum(axis=-1) / np.linalg.norm(rays, axis=-1)
+
+
+def _at(plane: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    x, y = (np.ascontiguousarray(pixels[..., axis], dtype=np.float32) for axis in (0, 1))
+    return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _before_face(photo: np.ndarray, hair: np.ndarray, face: np.ndarray, metre: float) -> np.ndarray:

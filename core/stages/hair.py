@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from ..geometry.delighting import LUMINANCE
 from ..geometry.face_model import FaceModel
@@ -46,7 +47,7 @@ class Hair:
         surface, ends = shape(grid, view)
         light, albedo = lit(photo, parts, texture), srgb_to_linear(texture.hair_color)
         picture = paint(grid, view, surface, ends, light, albedo, self._size)
-        return mesh(grid.points(surface), picture, picture_rows(grid, ends))
+        return mesh(grid.points(surface), picture, picture_rows(grid, ends), hats(grid, view, surface))
 
 
 def hair_share(parts: np.ndarray) -> float:
@@ -89,8 +90,25 @@ def over_ears(grid: HairGrid, view: HairView, ground: np.ndarray) -> np.ndarray:
     return round_blur(np.where(ears > 0.0, ears + _CLEAR, 0.0), 0.7)
 
 
-def mesh(points: np.ndarray, picture: np.ndarray, rows: int) -> HairMesh:
-    """Quads between the first `rows` of (ROWS, COLUMNS, 3) points, where the picture shows any hair."""
+def hats(grid: HairGrid, view: HairView, surface: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) in [0, 1]: how far what the photo shows on the surface is a hat; beyond, as where it ends."""
+    points = grid.points(surface)
+    pixels = view.pixels(points)
+    told = (view.facing(points, grid.directions) > _ASIDE) & view.inside(pixels) & (view.hair_at(pixels) > 0.5)
+    hat = view.hat_at(pixels)
+    if not (hat * told).any():
+        return np.zeros(surface.shape, np.float32)
+    nearest = np.asarray(distance_transform_edt(~np.tile(told, 3), return_distances=False, return_indices=True))
+    row, column = nearest[:, :, COLUMNS : 2 * COLUMNS]
+    return hat[row, column % COLUMNS]
+
+
+def mesh(points: np.ndarray, picture: np.ndarray, rows: int, hat: np.ndarray | None = None) -> HairMesh:
+    """Quads between the first `rows` of (ROWS, COLUMNS, 3) points, where the picture shows any hair.
+
+    `hat` is (ROWS, COLUMNS), as of `hats`; None stands for no hat.
+    """
+    hat = np.zeros(points.shape[:2]) if hat is None else hat
     corner = np.arange(rows * COLUMNS).reshape(rows, COLUMNS)
     corner[0] = 0  # the crown
     around = np.concatenate([corner, corner[:, :1]], axis=1)
@@ -103,9 +121,10 @@ def mesh(points: np.ndarray, picture: np.ndarray, rows: int) -> HairMesh:
     uv = np.stack([u, v], axis=-1).reshape(-1, 2).astype(np.float32)
     uv[:COLUMNS, 0] += 0.5 / COLUMNS
     kept = _hairy(picture[..., 3], rows)
-    vertices, faces = _used(points[:rows].reshape(-1, 3).astype(np.float32), faces[kept])
+    values = np.concatenate([points, hat[..., None]], axis=-1)[:rows].reshape(-1, 4).astype(np.float32)
+    vertices, faces = _used(values, faces[kept])
     uv, uv_faces = _used(uv, uv_faces[kept])
-    return HairMesh(vertices, faces, uv, uv_faces, picture)
+    return HairMesh(np.ascontiguousarray(vertices[:, :3]), faces, uv, uv_faces, picture, vertices[:, 3])
 
 
 def _quads(corner: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 
 @pytest.fixture(scope="session")
@@ -174,6 +175,154 @@ def test_the_panel_says_whether_hair_is_made(bpy, addon, fake_pipeline, photo_fi
     bpy.context.scene.facewright.filepath = str(photo_file)
     bpy.ops.facewright.reconstruct()
     assert fake_pipeline.settings.hair is wanted
+
+
+@pytest.fixture
+def grown(crowned):
+    """The head, its hair and the strands on it."""
+    head, hair = crowned
+    return head, hair, next(child for child in head.children if child.type == "CURVES")
+
+
+def _strand_points(strands) -> np.ndarray:
+    points = np.empty((len(strands.data.position_data), 3), np.float32)
+    strands.data.position_data.foreach_get("vector", points.ravel())
+    return points
+
+
+def test_strands_are_hair_curves_on_the_hairs_surface(grown, addon) -> None:
+    head, hair, strands = grown
+    assert strands.name == "Ada Hair Strands" and strands.parent == head
+    assert strands.users_collection == head.users_collection
+    assert len(strands.data.curves) == addon("blender_addon.strand_builder").COUNT
+    apart = cKDTree(_points(hair.data)).query(_strand_points(strands))[0]
+    assert np.quantile(apart, 0.95) < 0.012  # vertices lie nine millimetres apart
+    assert not strands.visible_shadow  # the mesh casts it
+    radius = strands.data.attributes["radius"]
+    assert radius.domain == "POINT" and 0.0 < radius.data[0].value < 2e-4
+
+
+def test_strands_wear_the_colours_of_the_hair_where_cycles_reads_them(grown) -> None:
+    _, _, strands = grown
+    (material,) = strands.data.materials
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    name = shader.inputs["Base Color"].links[0].from_node.attribute_name
+    assert name != "color"  # which Cycles gives as black
+    colors = np.empty(4 * len(strands.data.attributes[name].data), np.float32)
+    strands.data.attributes[name].data.foreach_get("color_srgb", colors)
+    assert np.median(colors.reshape(-1, 4), axis=0) == pytest.approx(np.array([60, 40, 30, 255]) / 255, abs=0.04)
+    turned = shader.inputs["Normal"].links[0].from_node
+    normals = strands.data.attributes[turned.inputs[0].links[0].from_node.attribute_name]
+    assert normals.domain == "CURVE"
+    outward = np.empty((len(normals.data), 3), np.float32)
+    normals.data.foreach_get("vector", outward.ravel())
+    points = _strand_points(strands).reshape(len(outward), -1, 3)[:, 0]
+    assert (outward * (points - points.mean(axis=0))).sum(axis=1).mean() > 0.0
+    assert np.linalg.norm(outward, axis=1) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_strands_go_along_with_the_identity(bpy, grown) -> None:
+    head, hair, strands = grown
+    before, mesh = _strand_points(strands), _points(hair.data)
+    head.facewright_identity[0].value += 2.0
+    moved, own = _strand_points(strands) - before, _points(hair.data) - mesh
+    near = cKDTree(mesh).query(before[::12])[1]
+    assert np.linalg.norm(moved[::12] - own[near], axis=1).max() < 5e-4 < np.linalg.norm(moved, axis=1).max()
+    bpy.ops.facewright.identity_reset(target="PHOTO")
+    assert np.abs(_strand_points(strands) - before).max() < 1e-5
+
+
+def test_strands_that_were_cut_still_go_along(grown) -> None:
+    head, _, strands = grown
+    strands.data.resize_curves(sizes=[4] * 10, indices=list(range(10)))
+    strands.data.remove_curves(indices=list(range(100, 200)))
+    before = _strand_points(strands)
+    head.facewright_identity[0].value += 2.0
+    assert np.linalg.norm(_strand_points(strands) - before, axis=1).max() > 1e-3
+
+
+def test_strands_grow_anew_on_hair_that_was_sculpted(bpy, grown) -> None:
+    head, hair, strands = grown
+    name, curves = strands.name, strands.data.name
+    points = _points(hair.data)
+    points[:, 2] += 0.05
+    hair.data.vertices.foreach_set("co", points.ravel())
+    bpy.context.view_layer.objects.active = head
+    bpy.ops.facewright.grow_strands(count=500, thickness=0.5)
+    (again,) = (child for child in head.children if child.type == "CURVES")
+    assert again.name == name and len(again.data.curves) == 500
+    assert [item.name for item in bpy.data.hair_curves if item.users == 0 or item.name == curves] == []
+    assert again.data.attributes["radius"].data[0].value == pytest.approx(0.00025, rel=1e-3)
+    assert np.quantile(cKDTree(points).query(_strand_points(again))[0], 0.95) < 0.012
+
+
+def test_strands_stay_on_hair_that_was_moved(bpy, grown) -> None:
+    head, hair, _ = grown
+    hair.location.x += 0.3
+    bpy.context.view_layer.objects.active = hair
+    bpy.ops.facewright.grow_strands(count=300)
+    (again,) = (child for child in head.children if child.type == "CURVES")
+    bpy.context.view_layer.update()
+    there = np.array(again.matrix_world)
+    points = _strand_points(again) @ there[:3, :3].T + there[:3, 3]
+    assert np.quantile(cKDTree(_points(hair.data) + [0.3, 0.0, 0.0]).query(points)[0], 0.95) < 0.012
+
+
+def test_strands_need_hair_that_is_shown_and_has_its_picture(bpy, grown) -> None:
+    head, hair, strands = grown
+    bpy.context.view_layer.objects.active = head
+    hair.hide_set(True)
+    with pytest.raises(RuntimeError, match="no hair that is shown"):
+        bpy.ops.facewright.grow_strands()
+    hair.hide_set(False)
+    hair.data.materials.clear()
+    with pytest.raises(RuntimeError, match="has lost its picture"):
+        bpy.ops.facewright.grow_strands()
+    assert [child for child in head.children if child.type == "CURVES"] == [strands]  # what was there stays
+
+
+def test_no_strands_on_a_hat(bpy, addon, model, haired, photo) -> None:
+    reconstruction, source = addon("blender_addon.reconstruction"), addon("blender_addon.photo_source")
+    hat = replace(haired, hair=replace(haired.hair, hat=np.ones(len(haired.hair.vertices), np.float32)))
+    opened = reconstruction.open_photo(source.PhotoSource("Ada", pixels=photo))
+    outcome = reconstruction.Outcome("Ada", opened, hat, model, "cpu")
+    head = addon("blender_addon.operators.reconstruct").build_outcome(bpy.context, outcome).head
+    assert [child.type for child in head.children] == ["MESH"]
+    with pytest.raises(RuntimeError, match="shows no hair"):
+        bpy.ops.facewright.grow_strands()
+
+
+def test_the_panel_says_whether_strands_grow(bpy, addon, model, haired, photo) -> None:
+    bpy.context.scene.facewright.strands = False
+    reconstruction, source = addon("blender_addon.reconstruction"), addon("blender_addon.photo_source")
+    opened = reconstruction.open_photo(source.PhotoSource("Ada", pixels=photo))
+    outcome = reconstruction.Outcome("Ada", opened, haired, model, "cpu")
+    head = addon("blender_addon.operators.reconstruct").build_outcome(bpy.context, outcome).head
+    assert [child.type for child in head.children] == ["MESH"]
+
+
+def test_the_panel_knows_the_head_by_its_strands(bpy, grown, addon) -> None:
+    head, _, strands = grown
+    bpy.context.view_layer.objects.active = strands
+    assert addon("blender_addon.operators.base").active_head(bpy.context) == head
+
+
+def test_a_head_whose_strands_fail_leaves_nothing_behind(bpy, addon, model, haired, photo, monkeypatch) -> None:
+    builder, face = addon("blender_addon.strand_builder"), addon("blender_addon.face_builder")
+    before = {kind: len(getattr(bpy.data, kind)) for kind in ("objects", "meshes", "hair_curves", "materials")}
+
+    def fail(*given: object) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(builder, "_replace", fail)
+    with pytest.raises(RuntimeError, match="no room"):
+        face.build_face(bpy.context.scene, "Ada", haired, model, photo)
+    assert {kind: len(getattr(bpy.data, kind)) for kind in before} == before
+
+
+def test_exports_have_the_mesh_and_no_strands(bpy, grown, tmp_path) -> None:
+    bpy.ops.facewright.export(filepath=str(tmp_path / "head.glb"))
+    assert sorted(mesh["name"] for mesh in _glb(tmp_path / "head.glb")["meshes"]) == ["Ada", "Ada Hair"]
 
 
 def _glb(path: Path) -> dict:

@@ -116,7 +116,8 @@ def haired(monkeypatch: pytest.MonkeyPatch) -> HairMesh:
     """Two quads of hair on every head, unless the settings want none."""
     side = np.array([[0, 0.1, 0], [0.01, 0.1, 0], [0.02, 0.1, 0], [0, 0.09, 0], [0.01, 0.09, 0], [0.02, 0.09, 0]])
     faces = np.array([[0, 3, 4, 1], [1, 4, 5, 2]], np.int32)
-    hair = HairMesh(side.astype(np.float32), faces, side[:, :2].astype(np.float32), faces, np.full((8, 8, 4), 90, "u1"))
+    points = side.astype(np.float32)
+    hair = HairMesh(points, faces, points[:, :2], faces, np.full((8, 8, 4), 90, np.uint8), np.zeros(6, np.float32))
     whole = Pipeline.reconstruct
 
     def reconstruct(self: Pipeline, *given: Any, **named: Any) -> FaceResult:
