@@ -111,9 +111,10 @@ class _Surface:
             "way": way,
             "step": step,
             "sway": sway,
-            "there": self.there[..., None].astype(np.float32),
+            "there": self.there[..., None],
             "sure": self.sure,
         }
+        self._fields = {name: np.ascontiguousarray(field, np.float32) for name, field in self._fields.items()}
 
     def read(self, name: str, at: np.ndarray) -> np.ndarray:
         """(..., C) of a field at (..., 2) texels x, y."""
@@ -186,9 +187,9 @@ def _way(
     """
     bright = cv2.log(LINEAR[picture[..., :3]] @ LUMINANCE.astype(np.float32) + _DARK)
     bright = round_blur(bright, _FINE)
-    gx = np.roll(bright, -1, axis=1) - np.roll(bright, 1, axis=1)
-    gy = 2.0 * np.gradient(bright, axis=0)
-    products = cv2.resize(cv2.merge([gx * gx, gy * gy, gx * gy]), size, interpolation=cv2.INTER_AREA)
+    gx = np.asarray(np.roll(bright, -1, axis=1) - np.roll(bright, 1, axis=1), np.float32)
+    gy = 2.0 * np.asarray(np.gradient(bright, axis=0), np.float32)
+    products = cv2.resize(np.stack([gx * gx, gy * gy, gx * gy], axis=-1), size, interpolation=cv2.INTER_AREA)
     wide, high = (np.maximum(np.linalg.norm(edge, axis=-1), 1e-9) for edge in (right, down))
     finer = picture.shape[1] / size[0], picture.shape[0] / size[1]  # texels of the picture, of the fields' width
     metres = np.stack([wide / finer[0], high / finer[1]], axis=-1)
@@ -219,10 +220,13 @@ def _sampled(field: np.ndarray, at: np.ndarray) -> np.ndarray:
     height, width = field.shape[:2]
     x, y = at[..., 0], np.clip(at[..., 1], 0.0, height - 1.0)
     left, top = np.floor(x).astype(int), np.minimum(np.floor(y).astype(int), height - 2)
-    fx, fy = (x - left)[..., None], (y - top)[..., None]
-    left, following = left % width, (left + 1) % width
-    above, below = (field[row, left] * (1.0 - fx) + field[row, following] * fx for row in (top, top + 1))
-    return above * (1.0 - fy) + below * fy
+    fx, fy = ((value - whole)[..., None].astype(np.float32) for value, whole in ((x, left), (y, top)))
+    here, beside = width * top + left % width, width * top + (left + 1) % width
+    texels = field.reshape(-1, field.shape[2])
+    above, below = (
+        texels.take(here + down, axis=0) * (1 - fx) + texels.take(beside + down, axis=0) * fx for down in (0, width)
+    )
+    return above * (1 - fy) + below * fy
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
