@@ -18,7 +18,7 @@ APPLIED = "facewright_applied_identity"  # custom property: what the mesh at res
 
 def rebake_problem(head: bpy.types.Object, vertex_count: int | None = None) -> str | None:
     """Why the head at rest cannot be changed now, as a sentence, or None."""
-    if any(item.mode in ("EDIT", "SCULPT_CURVES") for item in (head, *hairs_of(head), *strands_of(head))):
+    if any(item.mode == "EDIT" for item in (head, *hairs_of(head), *strands_of(head))):
         return "Leave Edit Mode to change the identity."
     if head.library is not None or head.data.library is not None:
         return "This head is linked from another file; make it local to change it."

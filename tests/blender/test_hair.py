@@ -100,9 +100,10 @@ def test_hair_that_was_sculpted_keeps_its_shape_and_its_own_keys(bpy, crowned) -
     assert (rest.points[0].co - start).length > 1e-4
 
 
-def test_identity_waits_until_the_hair_leaves_edit_mode(bpy, crowned) -> None:
-    _, hair = crowned
-    bpy.context.view_layer.objects.active = hair
+@pytest.mark.parametrize("kind", ["MESH", "CURVES"])
+def test_identity_waits_until_the_hair_leaves_edit_mode(bpy, crowned, kind: str) -> None:
+    head, _ = crowned
+    bpy.context.view_layer.objects.active = next(child for child in head.children if child.type == kind)
     bpy.ops.object.mode_set(mode="EDIT")
     with pytest.raises(RuntimeError, match="Leave Edit Mode"):
         bpy.ops.facewright.identity_random(seed=1)

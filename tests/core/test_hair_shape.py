@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.geometry.hair_grid import COLUMNS, CROWN, PITCH, ROWS, HairGrids
 from core.geometry.rasterizer import vertex_normals
 from core.stages.hair import Hair
+from core.types import PARTS
 
 from .hair_scene import (
     HAIR,
@@ -177,3 +179,19 @@ def test_the_grid_leaves_the_head_where_its_skin_is(face_model: FaceModel) -> No
     assert grid.scalp[:CROWN, [0, COLUMNS // 4, 3 * COLUMNS // 4]].all()
     assert not grid.scalp[CROWN - 4 :, COLUMNS // 2].any()  # the forehead
     assert (grid.hung >= grid.skin - 0.02)[: CROWN + 12].all()
+
+
+def test_hats_are_told_from_hair_all_round(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.02, CROWN + 10)
+    rows = np.nonzero((shown.parts == HAIR).any(axis=1))[0]
+    brim = int(rows[0] + 0.3 * np.ptp(rows))
+    capped = shown.parts.copy()
+    capped[:brim][capped[:brim] == HAIR] = PARTS.index("hat")
+    assert (rebuilt(face_model, shown).hat == 0.0).all()
+    hair = rebuilt(face_model, replace(shown, parts=capped))
+    y = project(shown.camera, hair.vertices)[:, 1]
+    before = hair.vertices[:, 2] > 0.0  # what the photo shows
+    assert hair.hat[before & (y < brim - 12)].min() > 0.5 > hair.hat[before & (y > brim + 12)].max()
+    high = hair.vertices[:, 1] > hair.vertices[before & (y < brim - 12), 1].min() + 0.03
+    assert hair.hat[~before & high].mean() > 0.8  # behind, where no pixel tells, it goes on
+    assert hair.hat[~before & (hair.vertices[:, 1] < -0.02)].mean() < 0.1
