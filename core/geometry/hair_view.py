@@ -11,6 +11,7 @@ from ..types import PARTS, Camera
 from .camera import project
 from .delighting import smoothstep
 from .head_view import FACE, PhotoCut
+from .lighting import LINEAR, srgb_levels
 from .planes import disk
 
 WORN = [PARTS.index(name) for name in ("hair", "hat")]  # what a mesh beside the head shows
@@ -23,6 +24,8 @@ _OWN = (0.5, 0.9)  # cover by strands: colours are skin's that shines through, w
 _NEAR = 0.02  # of the product of both blurred, from which a pixel counts as near it
 _FEW = 50  # pixels of either, with fewer of which nothing is told
 _EVEN = 0.05  # variance of the guide below which it tells nothing
+_RIM = (0.004, 0.014)  # metres from the border, up to and from which what shines through is the rule, and is none
+_MOST = 0.85  # quantile of the brightness farther inside: none nearer to the border is brighter
 _STRAY = 0.1  # of the largest piece of hair; smaller ones are somebody else's, or earrings
 _HOLE = 1e-4  # square metres; smaller gaps in hair are none
 _FINEST = 0.8  # pixels of the photo that are kept per texel
@@ -58,6 +61,7 @@ class HairView:
         beyond = cv2.dilate(1 - (hair | face), disk(WITHIN * metre)) == 0
         eye = -camera.rotation.T @ camera.translation
         inner = smoothstep(strands, *_OWN) * beyond
+        part = _without_shine_through(part, hair, metre)
         return HairView(part, soft, strands, inner, hat.astype(np.float32), metre, eye, camera, cut)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
@@ -88,6 +92,28 @@ class HairView:
 def _at(plane: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     x, y = (np.ascontiguousarray(pixels[..., axis], dtype=np.float32) for axis in (0, 1))
     return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _without_shine_through(photo: np.ndarray, hair: np.ndarray, metre: float) -> np.ndarray:
+    """(h, w, 3) uint8 photo whose (h, w) uint8 hair is no brighter along its border than nearly all of it is inside.
+
+    There what lies behind shines through, and lamps behind the head do.
+    """
+    inside = cv2.distanceTransform(cv2.copyMakeBorder(hair, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5)
+    inside = np.asarray(inside)[1:-1, 1:-1] / metre
+    bright = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), LINEAR)
+    deep = bright[inside > _RIM[1]]
+    if len(deep) < _FEW:
+        return photo
+    most = max(float(np.quantile(deep, _MOST)), 1e-3)
+    share = (1.0 - smoothstep(inside, *_RIM)) * (hair > 0)
+    gain = np.maximum(bright / most, 1.0) ** -share
+    at = gain < 1.0
+    if not at.any():
+        return photo
+    out = photo.copy()
+    out[at] = srgb_levels(LINEAR[photo[at]] * gain[at][:, None].astype(np.float32))
+    return out
 
 
 def _before_face(photo: np.ndarray, hair: np.ndarray, face: np.ndarray, metre: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.geometry.face_model import FaceModel
-from core.geometry.hair_view import HairView, _before_face
+from core.geometry.hair_view import HairView, _before_face, _without_shine_through
 
 from .hair_scene import BROWN, SIDE, SKIN, show
 
@@ -51,3 +51,26 @@ def test_colours_at_the_hairline_are_the_photos_at_the_outline_they_are_not(face
     middle = int(np.median(columns))
     line = int(np.flatnonzero(hair[:, middle]).max())  # the hairline on the forehead
     assert view.inner[line - 6 : line - 2, middle - 5 : middle + 5].mean() > 0.9
+
+
+def test_what_shines_through_the_border_of_hair_is_no_brighter_than_the_hair_inside() -> None:
+    rng, metre = np.random.default_rng(0), 2000.0  # a pixel is half a millimetre
+    rows, columns = np.indices((200, 200))
+    depth = (80.0 - np.hypot(rows - 100, columns - 100)) / metre
+    hair = (depth > 0.0).astype(np.uint8)
+    level = np.where(hair > 0, np.where(depth < 0.005, 150, 40), 220) + rng.normal(0.0, 3.0, hair.shape)
+    photo = np.repeat(level[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)
+    photo[95:105, 95:105] = 200  # a highlight
+    even = _without_shine_through(photo, hair, metre)
+    assert photo[(depth > 0.0) & (depth < 0.003)].mean() > 140 > 50 > even[(depth > 0.0) & (depth < 0.003)].max()
+    assert np.array_equal(even[depth > 0.015], photo[depth > 0.015])  # inside it stays, highlights too
+    assert np.array_equal(even[hair == 0], photo[hair == 0])
+    assert np.array_equal(_without_shine_through(photo, hair, 10.0 * metre), photo)  # there is no inside
+
+
+def test_dark_borders_of_hair_stay() -> None:
+    photo = np.full((200, 200, 3), 120, np.uint8)
+    photo[60:70] = 30
+    hair = np.zeros((200, 200), np.uint8)
+    hair[60:140] = 1
+    assert np.array_equal(_without_shine_through(photo, hair, 2000.0), photo)
