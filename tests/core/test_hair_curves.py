@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from core.geometry.hair_curves import POINTS, grown_strands
 from core.geometry.lighting import LINEAR
@@ -120,3 +121,10 @@ def test_the_same_seed_gives_the_same_strands(tube) -> None:
     one, again, other = _grown(tube), _grown(tube), _grown(tube, seed=1)
     assert np.array_equal(one.points, again.points) and np.array_equal(one.color, again.color)
     assert not np.allclose(one.points, other.points)
+
+
+def test_tips_gather_in_locks(tube) -> None:
+    points = _grown(tube).points
+    inside = points[:, -1, 1] > TALL / 3.0 + 0.005  # the edge gathers no tips of its own
+    roots, tips = (cKDTree(points[inside, k]).query(points[inside, k], k=4)[0][:, 1:].mean() for k in (0, -1))
+    assert tips < 0.85 * roots
