@@ -13,7 +13,6 @@ from .portraits import Portraits
 from .sources import tinted
 
 MASKED_SHARE = 0.35  # of all people
-TURNED_SHARE = 0.4  # of the masked ones: those of whom one eye is not seen
 _TINTED = 0.85  # share of the grey portraits that get a colour cast
 
 
@@ -52,12 +51,16 @@ class Crowd:
 
 
 def picture_groups(pictures: Pictures, indices: np.ndarray, share: float) -> list[Group]:
-    """Synthetic people: all of them, and once more those whose mouth is hidden, most of all in profile."""
+    """Synthetic people: all of them, and once more those whose mouth is hidden."""
 
     def draw(index: int, rng: np.random.Generator) -> Person:
         return Person(pictures.image(index), pictures.foreground(index), pictures.box_points(index))
 
-    return _groups(draw, indices, pictures.visibility[:, :68], share)
+    masked = mouth_hidden(pictures.visibility[:, :68], indices)
+    return [
+        Group(draw, indices, share * (1.0 - MASKED_SHARE)),
+        Group(draw, masked, share * MASKED_SHARE),
+    ]
 
 
 def portrait_groups(portraits: Portraits, photos: np.ndarray, share: float) -> list[Group]:
@@ -75,26 +78,14 @@ def portrait_groups(portraits: Portraits, photos: np.ndarray, share: float) -> l
         foreground = np.pad(portraits.person[photo, variant], ((0, 0), (left, right)))
         return Person(picture, foreground, portraits.points[photo] + np.array([left, 0.0], np.float32))
 
-    return _groups(draw, every, portraits.visibility.reshape(-1, 68), share)
-
-
-def _groups(
-    draw: Callable[[int, np.random.Generator], Person], indices: np.ndarray, visibility: np.ndarray, share: float
-) -> list[Group]:
-    """People of (N, 68) visibilities: all, those whose mouth is hidden, and those of them who look aside."""
-    facing, turned = mouth_hidden(visibility, indices)
-    aside = TURNED_SHARE if len(turned) else 0.0
+    masked = mouth_hidden(portraits.visibility.reshape(-1, 68), every)
     return [
-        Group(draw, indices, share * (1.0 - MASKED_SHARE)),
-        Group(draw, facing, share * MASKED_SHARE * (1.0 - aside)),
-        Group(draw, turned, share * MASKED_SHARE * aside),
+        Group(draw, every, share * (1.0 - MASKED_SHARE)),
+        Group(draw, masked, share * MASKED_SHARE),
     ]
 
 
-def mouth_hidden(visibility: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Those indices of (N, 68) visibilities whose mouth is hidden, mostly by masks: of both eyes seen, and of one."""
+def mouth_hidden(visibility: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Those indices of (N, 68) visibilities whose eyes are seen and whose mouth is not: mostly masks."""
     seen = visibility[indices]
-    eyes = np.stack([seen[:, 36:42].mean(axis=1), seen[:, 42:48].mean(axis=1)])
-    hidden = (seen[:, 48:68].mean(axis=1) < 0.2) & (eyes.max(axis=0) > 0.6)
-    both = eyes.min(axis=0) > 0.6
-    return indices[hidden & both], indices[hidden & ~both]
+    return indices[(seen[:, 48:68].mean(axis=1) < 0.2) & (seen[:, 36:48].mean(axis=1) > 0.6)]

@@ -15,14 +15,12 @@ from core.geometry import alignment
 from .augment import Strength, photometric
 from .crowd import Crowd, Person
 from .distractors import no_face
-from .hoods import hooded
 
 MOST_FACES = 12
 _SMALLEST, _LARGEST = 18.0, 1.05  # face sides, pixels and scene sides
 _COUNTED_FROM = 15.0  # smaller faces are neither right nor wrong
 _STRENGTH = Strength(color=0.6, grey=0.12, blur=0.12, coarse=0.15, noise=0.3, jpeg=0.25, video=0.15)
 _SQUASHED, _WIDER = 0.4, 0.25  # share of faces as in pictures of a wrong aspect, and the deviation of its logarithm
-_HOODED = 0.12  # share of people in hoods
 _UPRIGHT, _TILTED = 0.72, 0.94  # shares of faces turned by at most so much, summed up
 
 
@@ -59,10 +57,7 @@ class SceneComposer:
         placed: list[_Placed] = []
         hidden = np.zeros(MOST_FACES, bool)
         for side in np.sort(sides):  # the nearer, larger ones last
-            person = crowd.pick(rng)
-            if rng.random() < _HOODED:
-                person = hooded(person, rng)
-            face, mask = self._paste(image, person, float(side), rng, alone=kind == "one")
+            face, mask = self._paste(image, crowd.pick(rng), float(side), rng, alone=kind == "one")
             for k, other in enumerate(placed):
                 hidden[k] |= _covered(other.box, mask) > 0.5
             placed.append(face)
