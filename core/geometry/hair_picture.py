@@ -19,6 +19,9 @@ from .hair_volume import hanging
 
 _ROUND = 0.62  # metres round a head: what the picture's width stands for
 _BELIEVED = (0.36, 0.6)  # cosine between hair and view from which the photo tells where hair is
+_SLANT = 0.12  # the same of hair at the temples
+_TEMPLE = 6  # rows above the tops of the ears at which they begin
+_EDGE = 0.8  # rows over which the edge of hair is softened where the photo does not show it
 _COLOURED = (0.2, 0.45)  # the same of its colours
 _LOCKS = 256  # round the head: three of them are the thinnest lock that others hang from
 _CELLS = 128  # round the head, in which colours are averaged for what is not seen
@@ -51,7 +54,8 @@ def paint(
     rows = picture_rows(grid, ends)
     seen = _read(view, grid.points(surface), rows, size)
     strands = strand_noise(picture_height(ROWS, size), size)[: len(seen.hair)]
-    cover = _cover(grid, seen, ends, rows, strands)
+    usual = np.maximum(grid.scalp, temples(grid, view, surface))
+    cover = _cover(usual, seen, ends, rows, strands)
     color = _colors(seen, lit, albedo, strands, strand_samples(view, 2.0 * _ROUND / size))
     levels = each(lighting.srgb_levels, color)
     return cv2.merge([*levels, cover])
@@ -74,10 +78,29 @@ def _read(view: HairView, points: np.ndarray, rows: int, size: int) -> _Seen:
     return _Seen(shown, hair, colored, each(lambda plane: cv2.LUT(plane, lighting.LINEAR), cv2.split(photo)))
 
 
-def _cover(grid: HairGrid, seen: _Seen, ends: np.ndarray, rows: int, strands: np.ndarray) -> np.ndarray:
-    """(h, w) uint8: how much hair there is; what the photo does not show is as on the other side, or as usual."""
+def temples(grid: HairGrid, view: HairView, surface: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) in [0, 1]: hair from the temples to the scalp or the ears, sideburns too, as the photo shows it.
+
+    From before it is seen at a slant; what is not goes on as the nearest that is.
+    """
+    points = grid.points(surface)
+    pixels = view.pixels(points)
+    told = (view.facing(points, grid.directions) > _SLANT) & view.inside(pixels)
+    hair = view.hair_at(pixels)
+    out = np.zeros(surface.shape, np.float32)
+    rows = slice(CROWN - _TEMPLE, grid.lobes)
+    for columns in (slice(COLUMNS // 2, None, -1), slice(COLUMNS // 2, None)):  # from the front to the back
+        known, scalp, ears = (field[rows, columns] for field in (told, grid.scalp, grid.ears > 0.0))
+        last = np.maximum.accumulate(np.where(known, np.arange(known.shape[1]), 0), axis=1)
+        reached = np.logical_or.accumulate((scalp & ~known) | ears, axis=1)
+        out[rows, columns] = np.take_along_axis(hair[rows, columns], last, axis=1) * ~reached
+    return out
+
+
+def _cover(usual: np.ndarray, seen: _Seen, ends: np.ndarray, rows: int, strands: np.ndarray) -> np.ndarray:
+    """(h, w) uint8: how much hair there is; what the photo does not show is as on the other side, or as `usual`."""
     shown, turned = seen.shown, seen.shown[:, ::-1] * (1.0 - seen.shown)
-    usual = _texels(round_blur(grid.scalp, 1.0), rows, strands.shape[1])
+    usual = _texels(round_blur(usual, _EDGE), rows, strands.shape[1])
     if (ends > CROWN).any():
         usual = np.maximum(usual, _curtain(ends, strands, rows))
     cover = shown * seen.hair + turned * seen.hair[:, ::-1] + (1.0 - shown - turned) * usual

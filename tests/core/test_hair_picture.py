@@ -9,7 +9,7 @@ import pytest
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.geometry.hair_detail import detail, strand_noise
-from core.geometry.hair_grid import CROWN
+from core.geometry.hair_grid import COLUMNS, CROWN, degrees_aside
 from core.geometry.hair_picture import _hanging
 from core.geometry.hair_view import _pieces
 from core.geometry.lighting import linear_to_srgb, srgb_to_linear
@@ -29,6 +29,8 @@ from .hair_scene import (
     show,
     texture_of,
 )
+
+_SIDEBURN = (50.0, 80.0), (50.0, 60.0)  # degrees from straight ahead: all of it, and its edge towards the face
 
 
 def test_what_is_seen_of_the_hair_is_covered_and_the_face_is_not(face_model: FaceModel) -> None:
@@ -109,6 +111,26 @@ def test_ears_are_bare_where_hair_is_short(face_model: FaceModel) -> None:
     ear = project(side, face_model.vertices[face_model.in_regions("ear_right", "ear_left")])[:, :2]
     low = ear[ear[:, 1] > np.quantile(ear[:, 1], 0.4)].round().astype(int)
     assert cover[low[:, 1], low[:, 0]].mean() < 0.1
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_sideburns_reach_the_ears_on_the_side_that_has_them(face_model: FaceModel, side: int) -> None:
+    shown = show(face_model, 0.012)
+    aside, on = degrees_aside(np.arange(COLUMNS)), np.sign(np.arange(COLUMNS) - COLUMNS // 2) == side
+    rows = shown.grid.points(shown.grid.skin + 0.0035)[CROWN - 3 : CROWN + 2]
+    sideburn, before = (rows[:, on & (aside > least) & (aside < most)].reshape(-1, 3) for least, most in _SIDEBURN)
+    parts = shown.parts.copy()
+    for x, y in np.rint(project(shown.camera, sideburn)[:, :2]).astype(int):
+        cv2.circle(parts, (int(x), int(y)), 7, HAIR, -1)
+    hair = rebuilt(face_model, replace(shown, parts=parts))
+
+    def covered(points: np.ndarray, towards: int) -> float:
+        camera = camera_at(-towards * np.pi / 2)
+        x, y = np.rint(project(camera, points * [side * towards, 1.0, 1.0])[:, :2]).astype(int).T
+        return float(drawn(face_model, hair, camera)[y, x].mean())
+
+    assert covered(sideburn, side) > 0.95
+    assert covered(before, -side) < 0.2  # the other one stays bare
 
 
 def test_no_other_colour_gets_into_the_hair(face_model: FaceModel) -> None:
