@@ -1,6 +1,8 @@
 """The picture on the hair: where it covers the head, its colours, and the strands that no photo shows."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,8 +11,8 @@ import pytest
 from core.geometry.camera import project
 from core.geometry.face_model import FaceModel
 from core.geometry.hair_detail import detail, strand_noise
-from core.geometry.hair_grid import COLUMNS, CROWN, degrees_aside
-from core.geometry.hair_picture import _hanging
+from core.geometry.hair_grid import COLUMNS, CROWN, ROWS, degrees_aside
+from core.geometry.hair_picture import _hanging, temples
 from core.geometry.hair_view import _pieces
 from core.geometry.lighting import linear_to_srgb, srgb_to_linear
 from core.geometry.rasterizer import rasterize
@@ -131,6 +133,27 @@ def test_sideburns_reach_the_ears_on_the_side_that_has_them(face_model: FaceMode
 
     assert covered(sideburn, side) > 0.95
     assert covered(before, -side) < 0.2  # the other one stays bare
+
+
+def test_hair_at_the_temples_goes_on_to_the_ears_and_no_farther() -> None:
+    aside = np.broadcast_to(degrees_aside(np.arange(COLUMNS)), (ROWS, COLUMNS))
+    ears = np.where((np.arange(ROWS)[:, None] >= CROWN) & (aside > 84.0) & (aside < 100.0), 0.01, 0.0)
+    places = np.stack([aside, aside, aside], axis=-1)
+    grid: Any = SimpleNamespace(
+        points=lambda reach: places, directions=places, scalp=aside > 110.0, ears=ears, lobes=CROWN + 6
+    )
+    view: Any = SimpleNamespace(
+        pixels=lambda points: points[..., 0],
+        facing=lambda points, directions: np.cos(np.radians(points[..., 0])),
+        inside=lambda pixels: pixels < 90.0,
+        hair_at=lambda pixels: np.where((pixels > 60.0) & (pixels < 85.0), 1.0, 0.0),  # what is beyond is the wall
+    )
+    found = temples(grid, view, np.zeros((ROWS, COLUMNS)))
+    above, beside, below = found[CROWN - 2], found[CROWN + 2], found[CROWN + 6]
+    between = (aside[0] > 60.0) & (aside[0] < 84.0)
+    assert (above == (between | ((aside[0] >= 84.0) & (aside[0] < 110.0)))).all()  # on to the scalp
+    assert (beside == between).all()
+    assert not below.any()
 
 
 def test_no_other_colour_gets_into_the_hair(face_model: FaceModel) -> None:
