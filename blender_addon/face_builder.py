@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import bpy
@@ -17,7 +17,7 @@ from .head_builder import build_head
 from .images import packed_image
 from .light_builder import build_key, build_world, light_scene, split_light
 from .pictures import KINDS, keep_pictures
-from .strand_builder import bears_strands, grow_strands
+from .strand_builder import NothingGrows, grow_strands
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ def build_face(
         head = build_head(name, result, model, collection)
         if result.hair is not None:
             hair = build_hair(name, result.hair, head, model, result.neutral)
-            if options.strands and bears_strands(result.hair):
-                grow_strands(head, hair)
+            if options.strands:
+                with suppress(NothingGrows):
+                    grow_strands(head, hair)
         picture = None if photo is None else packed_image(f"{name} {KINDS['photo']}", photo, lossless=False)
         keep_pictures(head, name, result, model, picture)
         camera = build_camera(f"{name} Camera", result.camera, picture, collection)

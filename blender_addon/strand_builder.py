@@ -17,19 +17,23 @@ COUNT, THICKNESS = 30_000, 0.24  # strands, and millimetres: three true ones eac
 _COLOR, _NORMAL = "hair_color", "surface_normal"
 
 
+class NothingGrows(FaceError):
+    """The mesh shows no hair: it is all a hat, or its picture is empty."""
+
+
 def grow_strands(
     head: bpy.types.Object, hair: bpy.types.Object, count: int = COUNT, thickness: float = THICKNESS, seed: int = 0
 ) -> bpy.types.Object:
     """Strands of a `thickness` in millimetres on a head's hair as it is now, in place of those it had.
 
-    `FaceError` where nothing can grow: the hair has lost its picture, or is a hat.
+    `NothingGrows` on hats and empty pictures, another `FaceError` where the hair has lost its picture.
     """
     shown = _hair_mesh(hair)
     height = _height(head, hair, shown.vertices)
     try:
         strands = grown_strands(shown, height, count, thickness / 2000.0, seed)
     except ValueError as error:
-        raise FaceError(f"{hair.name} shows no hair on which strands could grow.") from error
+        raise NothingGrows(f"{hair.name} shows no hair on which strands could grow.") from error
     name = f"{hair.name} Strands"
     curves = bpy.data.hair_curves.new(name)
     _fill(curves, strands)
@@ -49,11 +53,6 @@ def grow_strands(
     made[STRANDS] = hair.name
     _replace(head, made)
     return made
-
-
-def bears_strands(hair: HairMesh) -> bool:
-    """Whether any of it is hair, and not all a hat."""
-    return bool((hair.hat < 0.5).any())
 
 
 def _hair_mesh(hair: bpy.types.Object) -> HairMesh:

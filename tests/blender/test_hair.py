@@ -282,9 +282,12 @@ def test_strands_need_hair_that_is_shown_and_has_its_picture(bpy, grown) -> None
     assert [child for child in head.children if child.type == "CURVES"] == [strands]  # what was there stays
 
 
-def test_no_strands_on_a_hat(bpy, addon, model, haired, photo) -> None:
+@pytest.mark.parametrize("edge", [0.0, 1.0])
+def test_no_strands_on_a_hat(bpy, addon, model, haired, photo, edge: float) -> None:
     reconstruction, source = addon("blender_addon.reconstruction"), addon("blender_addon.photo_source")
-    hat = replace(haired, hair=replace(haired.hair, hat=np.ones(len(haired.hair.vertices), np.float32)))
+    worn = np.ones(len(haired.hair.vertices), np.float32)
+    worn[haired.hair.vertices[:, 1].argsort()[:64]] = edge  # below the hat there is hair of which the picture has none
+    hat = replace(haired, hair=replace(haired.hair, hat=worn))
     opened = reconstruction.open_photo(source.PhotoSource("Ada", pixels=photo))
     outcome = reconstruction.Outcome("Ada", opened, hat, model, "cpu")
     head = addon("blender_addon.operators.reconstruct").build_outcome(bpy.context, outcome).head
