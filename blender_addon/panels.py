@@ -97,8 +97,9 @@ class FACEWRIGHT_PT_photo(_Sidebar, bpy.types.Panel):
             draw_hidden(body, context, chosen)
         if len(REGRESSORS) > 1:
             column.prop(chosen, "regressor")
-        column.prop(chosen, "match_scene")
-        column.prop(chosen, "photo_light")
+        row = column.row()
+        row.prop(chosen, "match_scene")
+        row.prop(chosen, "photo_light")
         row = column.row()
         row.prop(chosen, "hair")
         strands = row.row()

@@ -174,12 +174,12 @@ class FacewrightScene(bpy.types.PropertyGroup):
         default=True,
     )
     match_scene: bpy.props.BoolProperty(
-        name="Match Render to Photo",
+        name="Match Render",
         description="Make the photo's camera active and give the render the photo's size and colours",
         default=True,
     )
     photo_light: bpy.props.BoolProperty(
-        name="Light from Photo", description="Light the scene as the photo was lit", default=True
+        name="Match Light", description="Light the scene as the photo was lit", default=True
     )
 
 
