@@ -33,6 +33,7 @@ _COVERED = 0.027  # metres below the tops of the ears in which hair must be seen
 _LONG = 0.7  # share of a row's rays, and of the rows below the ears, that must meet hair
 _SHOULDERS = CROWN + 20  # row
 _FADES = 0.05  # metres within which hair thins out at the nape
+_TUCKS = 0.1  # the same where it ends near the ears
 _EDGE, _SHOWN = 0.02, 0.3  # metres within which hair rises from its edge; cosine to the view from which that is told
 _BEHIND, _EARS = (110.0, 145.0), 65.0  # degrees from straight ahead
 _BOB = 2  # rows below the ears at which hair ends that does not hang past the neck
@@ -205,7 +206,7 @@ def thinned_at_nape(grid: HairGrid, field: np.ndarray) -> np.ndarray:
 def tucked_in(grid: HairGrid, surface: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """(ROWS, COLUMNS) surface along the rays: at the back, hair that ends near the ears lies on the neck."""
     high = hanging(ends) * smoothstep(ends, grid.lobes + _BOB + 1.0, float(grid.lobes + _BOB))
-    lies = smoothstep(np.arange(ROWS)[:, None] - ends, -_FADES / PITCH, 0.0) * high * _behind()
+    lies = smoothstep(np.arange(ROWS)[:, None] - ends, -_TUCKS / PITCH, 0.0) * high * _behind()
     return surface + lies * (grid.skin + FLAT - surface)
 
 

@@ -195,3 +195,13 @@ def test_hats_are_told_from_hair_all_round(face_model: FaceModel) -> None:
     high = hair.vertices[:, 1] > hair.vertices[before & (y < brim - 12), 1].min() + 0.03
     assert hair.hat[~before & high].mean() > 0.8  # behind, where no pixel tells, it goes on
     assert hair.hat[~before & (hair.vertices[:, 1] < -0.02)].mean() < 0.1
+
+
+def test_the_back_falls_in_towards_the_nape_where_hair_ends_near_the_ears(face_model: FaceModel) -> None:
+    shown = show(face_model, 0.03, CROWN + 7)
+    found, ends = surface(shown)
+    behind, last = np.abs(azimuths()) > 150, int(ends.min())
+    off = (found - shown.grid.skin)[:, behind].mean(axis=1)
+    assert (np.diff(off[last - 10 : last]) < 0.0).all()
+    assert off[last - 5] < 0.8 * off[last - 11]
+    assert off[last - 1] < 0.01
