@@ -7,12 +7,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..core.errors import FaceError
-from ..core.geometry.hair_curves import Strands, grown_strands
+from ..core.geometry.hair_curves import USUAL_COUNT, Strands, grown_strands
 from ..core.types import HairMesh
 from .hair_builder import HAT, ROOT, STRANDS, roots_of, strands_of
 from .material_builder import build_strand_material, picture_on
 
-COUNT, THICKNESS = 30_000, 0.24  # strands, and millimetres: three true ones each
+THICKNESS = 0.24  # millimetres: three true strands each
 # attributes, of points and of strands; Cycles reads none that is called "color"
 _COLOR, _NORMAL = "hair_color", "surface_normal"
 
@@ -22,7 +22,11 @@ class NothingGrows(FaceError):
 
 
 def grow_strands(
-    head: bpy.types.Object, hair: bpy.types.Object, count: int = COUNT, thickness: float = THICKNESS, seed: int = 0
+    head: bpy.types.Object,
+    hair: bpy.types.Object,
+    count: int = USUAL_COUNT,
+    thickness: float = THICKNESS,
+    seed: int = 0,
 ) -> bpy.types.Object:
     """Strands of a `thickness` in millimetres on a head's hair as it is now, in place of those it had.
 

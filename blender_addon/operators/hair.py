@@ -7,8 +7,9 @@ from __future__ import annotations
 import bpy
 
 from ...core.errors import FaceError
+from ...core.geometry.hair_curves import USUAL_COUNT
 from ..hair_builder import hairs_of
-from ..strand_builder import COUNT, THICKNESS, grow_strands
+from ..strand_builder import THICKNESS, grow_strands
 from .base import HeadOperator
 
 
@@ -18,7 +19,7 @@ class FACEWRIGHT_OT_grow_strands(HeadOperator, bpy.types.Operator):
     bl_idname = "facewright.grow_strands"
     bl_label = "Grow Strands"
 
-    count: bpy.props.IntProperty(name="Strands", min=100, max=200_000, default=COUNT)
+    count: bpy.props.IntProperty(name="Strands", min=100, max=200_000, default=USUAL_COUNT)
     thickness: bpy.props.FloatProperty(
         name="Thickness", description="Millimetres, at the root", min=0.02, max=2.0, default=THICKNESS, precision=3
     )

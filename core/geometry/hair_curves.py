@@ -15,6 +15,7 @@ from .hair_grid import round_blur
 from .lighting import LINEAR
 from .rasterizer import rasterize
 
+USUAL_COUNT = 30_000  # strands on a head
 POINTS = 12  # of a strand
 _WIDTH = 384  # texels round the head of the maps that strands are laid on
 _COVERED = 0.5  # of a texel, from which strands grow on it

@@ -15,6 +15,7 @@ from scipy.optimize import least_squares
 from core.geometry.alignment import crop_matrix, extract
 from core.geometry.camera import project, rotation_from_angles
 from core.geometry.face_model import FaceModel
+from core.geometry.hair_curves import USUAL_COUNT, grown_strands
 from core.geometry.rasterizer import rasterize
 from core.geometry.uv_sampling import build_atlas
 from core.pipeline import Pipeline
@@ -146,6 +147,21 @@ def hair(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int)
     )
 
 
+def strands(pipeline: Pipeline, photo: np.ndarray, result: FaceResult, rounds: int) -> Timing:
+    """The strands that Blender gets by default, against the mesh and picture that they grow on."""
+    made, shape = result.hair, Hair(pipeline.face_model)
+    assert made is not None
+    parts = pipeline.parse(photo, result.landmarks.points).parts
+    height = np.full(len(made.vertices), 0.02)
+    return compare(
+        f"hair, {USUAL_COUNT} strands",
+        lambda: grown_strands(made, height, USUAL_COUNT, 1.2e-4),
+        "hair, mesh and picture",
+        lambda: shape(photo, parts, result.neutral, result.camera, result.texture),
+        rounds,
+    )
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -159,6 +175,7 @@ def main() -> int:
     timings = [detector(pipeline, photo, rounds)] if PEERS.exists() else []
     timings += [rasterizer(pipeline.face_model, rounds), fit(pipeline, photo, result, rounds)]
     timings += [texture(pipeline, photo, result, rounds), hair(pipeline, photo, result, rounds)]
+    timings.append(strands(pipeline, photo, result, rounds))
     timings += [factory(processes) for processes in (1, 2)]
     for timing in timings:
         log.info(timing.text())

@@ -195,7 +195,7 @@ def test_strands_are_hair_curves_on_the_hairs_surface(grown, addon) -> None:
     head, hair, strands = grown
     assert strands.name == "Ada Hair Strands" and strands.parent == head
     assert strands.users_collection == head.users_collection
-    assert len(strands.data.curves) == addon("blender_addon.strand_builder").COUNT
+    assert len(strands.data.curves) == addon("core.geometry.hair_curves").USUAL_COUNT
     apart = cKDTree(_points(hair.data)).query(_strand_points(strands))[0]
     assert np.quantile(apart, 0.95) < 0.012  # vertices lie nine millimetres apart
     assert not strands.visible_shadow  # the mesh casts it
