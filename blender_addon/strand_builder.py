@@ -62,7 +62,7 @@ def grow_strands(
 def _hair_mesh(hair: bpy.types.Object) -> HairMesh:
     """The hair as it is in the scene, edited or not, in its own space."""
     mesh, image = hair.data, picture_on(hair)
-    if image is None or not mesh.uv_layers:
+    if image is None or min(image.size) < 2 or not mesh.uv_layers:
         raise FaceError(f"{hair.name} has lost its picture or its UV map, which strands take their colours from.")
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
@@ -109,11 +109,12 @@ def _fill(curves: bpy.types.Curves, strands: Strands) -> None:
 
 
 def _replace(head: bpy.types.Object, made: bpy.types.Object) -> None:
-    """Remove earlier strands of the same hair; undo brings them back."""
+    """Remove earlier strands of the same hair, with what only they use; undo brings them back."""
     for old in strands_of(head):
         if old != made and old[STRANDS] == made[STRANDS]:
-            name, curves = old.name, old.data
+            name, used = old.name, (old.data, *old.data.materials)
             bpy.data.objects.remove(old)
-            if not curves.users:
-                bpy.data.hair_curves.remove(curves)
+            for item in used:
+                if item is not None and not item.users:
+                    bpy.data.batch_remove([item])
             made.name = name

@@ -93,29 +93,22 @@ class _Surface:
         filled = _carried_on(hit, raster.mask)
         place = filled[..., :3]
         right, down = (np.roll(place, -1, axis=1) - np.roll(place, 1, axis=1)) / 2, np.gradient(place, axis=0)
-        way, self.sure = _way(hair.color, size, right, down)
+        way, sure = _way(hair.color, size, right, down)
+        normal = _unit(np.cross(down, right))
         cover = cv2.resize(hair.color[..., 3], size, interpolation=cv2.INTER_AREA)
         self.there = raster.mask & (cover > 255 * _COVERED) & (filled[..., 4] < _HAT)
-        aa, ab, bb = (np.einsum("hwc,hwc->hw", a, b) for a, b in ((right, right), (right, down), (down, down)))
-        squared = np.maximum(aa * bb - ab * ab, 1e-16)
-        self.area = np.sqrt(squared)
-        p, q = ((edge * way).sum(axis=-1) for edge in (right, down))
-        # texels per metre of the way: x right + y down = way
-        step = np.stack([bb * p - ab * q, aa * q - ab * p], axis=-1) / squared[..., None]
-        aside = np.cross(way, _unit(np.cross(down, right)))
-        p, q = ((edge * aside).sum(axis=-1) for edge in (right, down))
-        sway = np.stack([bb * p - ab * q, aa * q - ab * p], axis=-1) / squared[..., None]
-        self._fields = {
+        self.area = np.linalg.norm(np.cross(right, down), axis=-1)
+        fields = {
             "place": place,
             "height": filled[..., 3:4],
-            "normal": _unit(np.cross(down, right)),
+            "normal": normal,
             "way": way,
-            "step": step,
-            "sway": sway,
+            "step": _texels_along(way, right, down),
+            "sway": _texels_along(np.cross(way, normal), right, down),
             "there": self.there[..., None],
-            "sure": self.sure,
+            "sure": sure,
         }
-        self._fields = {name: np.ascontiguousarray(field, np.float32) for name, field in self._fields.items()}
+        self._fields = {name: np.ascontiguousarray(field, np.float32) for name, field in fields.items()}
 
     def read(self, name: str, at: np.ndarray) -> np.ndarray:
         """(..., C) of a field at (..., 2) texels x, y."""
@@ -201,6 +194,15 @@ def _way(
     upright = _unit(down - right * ((right * down).sum(axis=-1) / wide**2)[..., None])
     shown = np.cos(across) * upright - np.sin(across) * _unit(right)
     return _unit(round_blur(sure * shown + (1.0 - sure + _DOWN) * upright, _EVEN)), sure
+
+
+def _texels_along(vectors: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """(h, w, 2) texels x, y per metre along (h, w, 3) unit vectors: x right + y down is nearest to them."""
+    aa, ab, bb, p, q = (
+        (a * b).sum(axis=-1)
+        for a, b in ((right, right), (right, down), (down, down), (right, vectors), (down, vectors))
+    )
+    return np.stack([bb * p - ab * q, aa * q - ab * p], axis=-1) / np.maximum(aa * bb - ab * ab, 1e-16)[..., None]
 
 
 def _triangles(faces: np.ndarray) -> np.ndarray:

@@ -253,6 +253,7 @@ def test_strands_grow_anew_on_hair_that_was_sculpted(bpy, grown) -> None:
     (again,) = (child for child in head.children if child.type == "CURVES")
     assert again.name == name and len(again.data.curves) == 500
     assert [item.name for item in bpy.data.hair_curves if item.users == 0 or item.name == curves] == []
+    assert sum(item.name.startswith("Ada Hair Strands") for item in bpy.data.materials) == 1
     assert again.data.attributes["radius"].data[0].value == pytest.approx(0.00025, rel=1e-3)
     assert np.quantile(cKDTree(points).query(_strand_points(again))[0], 0.95) < 0.012
 
@@ -276,6 +277,12 @@ def test_strands_need_hair_that_is_shown_and_has_its_picture(bpy, grown) -> None
     with pytest.raises(RuntimeError, match="no hair that is shown"):
         bpy.ops.facewright.grow_strands()
     hair.hide_set(False)
+    (material,) = hair.data.materials
+    texture = next(node for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+    shown, texture.image = texture.image, bpy.data.images.new("gone", 1, 1)
+    with pytest.raises(RuntimeError, match="has lost its picture"):
+        bpy.ops.facewright.grow_strands()
+    texture.image = shown
     hair.data.materials.clear()
     with pytest.raises(RuntimeError, match="has lost its picture"):
         bpy.ops.facewright.grow_strands()
