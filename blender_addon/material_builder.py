@@ -239,18 +239,15 @@ def build_strand_material(name: str, color: str, normal: str, usual: np.ndarray)
     colour for displays without attributes.
     """
     material, tree, principled = _new(name)
-    for attribute, output, y in ((color, "Color", 100), (normal, "Vector", -150)):
-        node = tree.nodes.new("ShaderNodeAttribute")
-        node.attribute_name = attribute
-        node.location = (-600, y)
-        if attribute == color:
-            tree.links.new(node.outputs[output], principled.inputs["Base Color"])
-            continue
-        turned = tree.nodes.new("ShaderNodeVectorTransform")
-        turned.vector_type, turned.convert_from, turned.convert_to = "NORMAL", "OBJECT", "WORLD"
-        turned.location = (-300, y)
-        tree.links.new(node.outputs[output], turned.inputs[0])
-        tree.links.new(turned.outputs[0], principled.inputs["Normal"])
+    colored, outward = (tree.nodes.new("ShaderNodeAttribute") for _ in range(2))
+    colored.attribute_name, colored.location = color, (-600, 100)
+    outward.attribute_name, outward.location = normal, (-600, -150)
+    turned = tree.nodes.new("ShaderNodeVectorTransform")
+    turned.vector_type, turned.convert_from, turned.convert_to = "NORMAL", "OBJECT", "WORLD"
+    turned.location = (-300, -150)
+    tree.links.new(colored.outputs["Color"], principled.inputs["Base Color"])
+    tree.links.new(outward.outputs["Vector"], turned.inputs[0])
+    tree.links.new(turned.outputs[0], principled.inputs["Normal"])
     _set(principled, roughness=0.5, specular_ior_level=0.0)  # the photo has its highlights
     material.diffuse_color = (*usual.tolist(), 1.0)
     return material

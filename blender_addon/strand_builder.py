@@ -37,7 +37,10 @@ def grow_strands(
     try:
         strands = grown_strands(shown, height, count, thickness / 2000.0, seed)
     except ValueError as error:
-        raise NothingGrows(f"{hair.name} shows no hair on which strands could grow.") from error
+        raise NothingGrows(
+            f"{hair.name} shows no hair on which strands could grow: it is a hat, or its picture has no alpha. "
+            "Paint hair into the picture, or reconstruct the head from another photo."
+        ) from error
     name = f"{hair.name} Strands"
     curves = bpy.data.hair_curves.new(name)
     _fill(curves, strands)
@@ -63,7 +66,10 @@ def _hair_mesh(hair: bpy.types.Object) -> HairMesh:
     """The hair as it is in the scene, edited or not, in its own space."""
     mesh, image = hair.data, picture_on(hair)
     if image is None or min(image.size) < 2 or not mesh.uv_layers:
-        raise FaceError(f"{hair.name} has lost its picture or its UV map, which strands take their colours from.")
+        raise FaceError(
+            f"{hair.name} has lost its picture or its UV map, which strands take their colours from. Give its material "
+            "an image as Base Color again, or reconstruct the head."
+        )
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
     mesh.calc_loop_triangles()

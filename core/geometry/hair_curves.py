@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from ..types import HairMesh
 from .delighting import LUMINANCE, smoothstep
-from .hair_grid import round_blur
+from .hair_grid import nearest_round, round_blur
 from .lighting import LINEAR
 from .rasterizer import rasterize
 
@@ -90,7 +89,7 @@ class _Surface:
         raster = rasterize(pixels, corners, *size)
         values = np.column_stack([hair.vertices, height, hair.hat])
         hit = (values[triangles[raster.triangle_id]] * raster.barycentric[..., None]).sum(axis=2)
-        filled = _carried_on(hit, raster.mask)
+        filled = hit[nearest_round(raster.mask)]  # beyond the edge as on it
         place = filled[..., :3]
         right, down = (np.roll(place, -1, axis=1) - np.roll(place, 1, axis=1)) / 2, np.gradient(place, axis=0)
         way, sure = _way(hair.color, size, right, down)
@@ -208,14 +207,6 @@ def _texels_along(vectors: np.ndarray, right: np.ndarray, down: np.ndarray) -> n
 def _triangles(faces: np.ndarray) -> np.ndarray:
     """(2 G, 3) of (G, 4) quads."""
     return np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
-
-
-def _carried_on(field: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """A (h, w, C) field that closes to the right, with the nearest values where it is not there."""
-    width = there.shape[1]
-    nearest = np.asarray(distance_transform_edt(~np.tile(there, 3), return_distances=False, return_indices=True))
-    rows, columns = nearest[:, :, width : 2 * width]
-    return field[rows, columns % width].astype(np.float32)
 
 
 def _sampled(field: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -128,13 +128,20 @@ def _outermost(
 
 def _filled(field: np.ndarray) -> np.ndarray:
     """A (ROWS, COLUMNS) field with its NaN replaced by what lies round them, smoothly."""
-    thrice = np.tile(field, 3)
-    known = np.isfinite(thrice)
-    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    out = thrice[tuple(np.asarray(nearest))]
+    known = np.isfinite(field)
+    thrice, sure = np.tile(field[nearest_round(known)], 3), np.tile(known, 3)
+    out = thrice
     for _ in range(40):
-        out = np.where(known, out, cv2.blur(out, (3, 3)))
+        out = np.where(sure, thrice, cv2.blur(out, (3, 3)))
     return out[:, COLUMNS : 2 * COLUMNS]
+
+
+def nearest_round(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns, (h, w) each, of the nearest place that is there, on a plane that goes on at its other side."""
+    width = there.shape[1]
+    nearest = distance_transform_edt(~np.tile(there, 3), return_distances=False, return_indices=True)
+    rows, columns = np.asarray(nearest)[:, :, width : 2 * width]
+    return rows, columns % width
 
 
 def round_blur(plane: np.ndarray, deviation: float) -> np.ndarray:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from ..geometry.delighting import LUMINANCE
 from ..geometry.face_model import FaceModel
-from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, round_blur
+from ..geometry.hair_grid import COLUMNS, HairGrid, HairGrids, nearest_round, round_blur
 from ..geometry.hair_picture import paint, picture_rows
 from ..geometry.hair_view import WORN, HairView
 from ..geometry.hair_volume import REACH, hanging, laid_down, lengths, outline, thickness, thinned_at_nape, tucked_in
@@ -98,9 +97,7 @@ def hats(grid: HairGrid, view: HairView, surface: np.ndarray) -> np.ndarray:
     hat = view.hat_at(pixels)
     if not (hat * told).any():
         return np.zeros(surface.shape, np.float32)
-    nearest = np.asarray(distance_transform_edt(~np.tile(told, 3), return_distances=False, return_indices=True))
-    row, column = nearest[:, :, COLUMNS : 2 * COLUMNS]
-    return hat[row, column % COLUMNS]
+    return hat[nearest_round(told)]
 
 
 def mesh(points: np.ndarray, picture: np.ndarray, rows: int, hat: np.ndarray | None = None) -> HairMesh:
